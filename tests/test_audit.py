@@ -64,6 +64,16 @@ def test_one_planted_fault_is_found_once_and_named(kind: str, examples: list[Cas
     assert all(said.endswith(".") for said in (finding.says, finding.effect, finding.what_to_do))
 
 
+def test_a_label_is_the_same_in_capitals_and_tiny_below_four_examples() -> None:
+    spec = SPEC.model_copy(update={"labels": ("a", "b", "c")})
+    rare = [Case(id=f"r{number}", input=_text(900 + number), output="c") for number in range(4)]
+    held = [*_clean(100, 40), Case(id="x", input=_text(999), output=" C")]
+    assert "unseen labels" not in _found([*_clean(0, 40), *rare], held, spec)
+    assert "unseen labels" not in _found([*_clean(0, 40), replace(rare[0], output="C ")], held, spec)
+    assert "tiny labels" not in _found([*_clean(0, 40), *rare], held, spec)
+    assert _found([*_clean(0, 40), *rare[1:]], held, spec)["tiny labels"].count == 1
+
+
 @pytest.mark.parametrize("kind", ["extraction", "qa", "generation"])
 def test_one_output_everywhere_is_found_where_it_is_not_refused(kind: str) -> None:
     same = [Case(id=f"s{n}", input=_text(n), output="a") for n in range(40)]
@@ -133,6 +143,13 @@ def test_rows_of_a_held_out_group_are_left_out_where_they_are_few_and_else_told_
     (found,) = (finding for finding in many.findings if finding.kind == "few groups")
     assert found.says == 'By the column "channel" the 40 held-out cases are 1 group.'
     assert "as with a channel or a language, give the column another name. `slices` may name it." in found.told
+
+
+@pytest.mark.parametrize(("copies", "kept"), [(10, 40), (11, 51)])
+def test_near_copies_are_left_out_up_to_a_fifth_of_the_examples(copies: int, kept: int) -> None:
+    near = [_near(100 + number, "now", f"near {number}") for number in range(copies)]
+    sides = given_sides((*_clean(0, 40), *near), tuple(_clean(100, 40)), (None, None), 0)
+    assert len(sides.examples) == kept
 
 
 def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -> None:

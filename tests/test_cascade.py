@@ -19,6 +19,7 @@ from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_casc
 from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
+from benchmarks.probes.consistency import probe_cases
 from benchmarks.probes.planted import sentence, wanted
 from benchmarks.running.deadline import TimeUp
 from benchmarks.running.pending import Rules, Silent
@@ -74,6 +75,14 @@ def test_what_is_not_sure_is_handed_on() -> None:
     assert not found.passes(0.9)
 
 
+def test_only_cases_that_both_answered_count() -> None:
+    later = dict(list(DEAR.items())[5:])
+    found = best_cascade([stage("cheap", 1, CHEAP), stage("dear", 2, later)])
+    assert found is not None
+    assert (found.score, found.cases, found.handed_on) == (1.0, 35, 10 / 35)
+    assert found.alone == (25 / 35, 1.0)
+
+
 MIXED = answers([1.0] * 20 + [0.0] * 20, [0.9] * 20 + [0.04 * step for step in range(20)])
 """Right in half of the cases, and sure of these."""
 BEST = answers([1.0] * 40, [0.5] * 40)
@@ -101,6 +110,17 @@ def test_where_something_simpler_is_enough_nothing_is_handed_on_to_what_is_not()
     assert best_cascade([*parts, good], target=0.85) == best_cascade(parts, target=0.85)
     simplest = stage("simplest", 0, answers([1.0] * 32 + [0.0] * 8, [None] * 40))
     assert best_cascade([*parts, simplest], target=0.7) == best_cascade(parts)
+
+
+def test_as_few_as_possible_are_handed_on_whoever_gets_them() -> None:
+    """Not to the simpler one of two, which is wrong where the first is least sure and so gets more of them."""
+    middle = answers([1.0] * 8 + [0.0] * 16 + [1.0] * 16, [None] * 40)
+    parts = [stage("cheap", 1, MIXED), stage("middle", 2, middle), stage("dear", 3, BEST)]
+    weaker, found = best_cascade(parts[:2], target=0.7), best_cascade(parts, target=0.7)
+    assert weaker is not None
+    assert found is not None
+    assert weaker.least >= 0.7
+    assert (found.name, found.handed_on < weaker.handed_on) == ("dear after cheap", True)
 
 
 def test_where_the_first_is_enough_or_nothing_is_the_best_is_taken() -> None:
@@ -241,6 +261,13 @@ def test_in_a_run_it_stands_beside_its_parts(tmp_path: Path) -> None:
     assert {check.name for check in both.agreements} == {"edits", "repeats"}
     assert both.latency is not None
     assert both.latency.requests == found["quick"].latency.requests  # type: ignore[union-attr]  # both were timed
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        noted = store.notes("latency")
+    seconds = [noted[name]["seconds"] for name in ("quick", "careful", "careful after quick")]
+    timed = [int(re.findall(r"[0-9]+", case.input)[-1]) for case in probe_cases(done.benchmark, 0)]
+    handed = [number % 8 == QUICK.wrong_at for number in timed[2 : 2 + len(seconds[0])]]
+    assert [one + two * on for one, two, on in zip(*seconds[:2], handed, strict=True)] == seconds[2]
+    assert any(handed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,17 @@ from typing import Any
 
 import pytest
 
-from advisor.experiments.compared import compare
+from advisor.experiments.compared import change_between, compare
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.data.frozen import freeze
+from benchmarks.evaluation.evaluate import scored
 from benchmarks.metrics.accuracy import Accuracy
+from benchmarks.metrics.exact_match import ExactMatch
+from benchmarks.metrics.macro_f1 import MacroF1
 from benchmarks.statistics.confidence import paired_difference
+from benchmarks.statistics.resampling import resampled_difference
 from benchmarks.storage.store import Finished, Store
-from strategies.contract import Case, Failure, Fold, Prediction
+from strategies.contract import Case, Failure, Fold, Outcome, Prediction
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -104,6 +108,74 @@ def test_what_lost_its_answers_in_one_run_is_not_said_to_be_worse(tmp_path: Path
     assert (found.changes, found.only) == ((), ("prompting",))
     same = compare(tmp_path / "before", tmp_path / "before")
     assert [change.difference for change in same.changes] == [0.0]
+
+
+def answered(folder: Path, benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Path:
+    """A run of prompting that gave these outcomes to the first held-out cases."""
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"benchmark": freeze(benchmark)}), encoding="utf-8")
+    rows = tuple(
+        Row(candidate="prompting", purpose="heldout", key=case.id, outcome=said, score=0.0)
+        for case, said in zip(benchmark.heldout, outcomes, strict=False)
+    )
+    with closing(Store(folder / "run.sqlite")) as store:
+        store.begin("answer", "answer", "prompting")
+        store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+    return folder
+
+
+def test_what_answered_nothing_in_one_run_has_no_figure_to_compare(tmp_path: Path) -> None:
+    benchmark = dataclasses.replace(benchmark_of(cases=60), metric=Accuracy())
+    good = answered(tmp_path / "good", benchmark, [Prediction(text="refund")] * 60)
+    none = answered(tmp_path / "none", benchmark, [Failure(kind="refused", message="no")] * 60)
+    assert (compare(good, none).changes, compare(none, good).only) == ((), ("prompting",))
+
+
+def test_both_runs_are_scored_by_the_metric_of_the_later_one(tmp_path: Path) -> None:
+    benchmark, said = benchmark_of(cases=60), [Prediction(text="Refund.")] * 60
+    labels, texts = (
+        answered(tmp_path / metric.name, dataclasses.replace(benchmark, metric=metric), said)
+        for metric in (Accuracy(), ExactMatch())
+    )
+    for one, other, figure in ((labels, texts, 1.0), (texts, labels, 0.0)):
+        (change,) = compare(one, other).changes
+        assert (change.before, change.after) == (figure, figure)
+
+
+def test_of_runs_that_asked_in_other_orders_that_of_the_one_that_asked_least_counts(tmp_path: Path) -> None:
+    """Bets hold in the order in which was stopped."""
+    stops = dataclasses.replace(benchmark_of(cases=120), metric=Accuracy(), sequential=True)
+    right, wrong = Prediction(text="refund"), Prediction(text="none")
+    least = [right if place > 20 else wrong for place in range(60)]
+    before = answered(tmp_path / "before", stops, least)
+    mixed = dataclasses.replace(stops, heldout=tuple(reversed(stops.heldout)))
+    after = answered(tmp_path / "after", mixed, [right] * 120)
+    bets = [
+        paired_difference([1.0] * 60, [float(said is right) for said in each], None, stops_with=1)
+        for each in (least, least[::-1])
+    ]
+    assert bets[0].lower != bets[1].lower
+    (change,) = compare(before, after).changes
+    assert (change.low, change.high, change.p_value) == (bets[0].lower, bets[0].upper, bets[0].p_value)
+    (change,) = compare(after, before).changes
+    assert change.high == pytest.approx(-bets[0].lower)
+    assert change.p_value == pytest.approx(bets[0].p_value)
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), MacroF1()])
+def test_cases_of_one_group_count_as_one_and_the_interval_has_two_sides(metric: Any) -> None:
+    cases = [Case(id=f"c{n}", input=f"m{n}", output="ab"[n % 2], group=f"g{n // 10}") for n in range(100)]
+    said = [[case.output if place >= lost else "c" for place, case in enumerate(cases)] for lost in (20, 0)]
+    before, after = (scored(metric, cases, [Prediction(text=text) for text in each]) for each in said)
+    found = change_between("lora", metric, (before, after))
+    groups = [case.group for case in cases]
+    if metric.over_rows:
+        drawn = resampled_difference(metric, (before, after), groups)
+        assert (found.low, found.high) == (2 * drawn.lower(0.025) - 1, 2 * drawn.upper(0.025) - 1)
+        assert found.p_value == drawn.p_value(0.5)
+    else:
+        wanted = paired_difference([1.0] * 100, [0.0] * 20 + [1.0] * 80, groups)
+        assert (found.low, found.high, found.p_value) == (wanted.lower, wanted.upper, wanted.p_value)
 
 
 def test_what_was_asked_no_more_once_decided_is_compared_on_what_both_were_asked(
@@ -307,6 +379,8 @@ def test_other_labels_make_no_approach_better(tmp_path: Path) -> None:
         found = compare(first, relabelled(tmp_path / kind, {"cancel": labels}))
         assert (found.shared, [change.difference for change in found.changes]) == (80 - left_out, [0.0])
         assert found.what[-1].startswith(f"{left_out} held-out cases are not compared: what is right there was or is")
+    both = compare(first, relabelled(tmp_path / "both", {"cancel": ["ended"], "invoice": ["ended"]}))
+    assert (both.shared, len(both.what), both.what[-1][:22]) == (40, len(found.what), "40 held-out cases are n"[:22])
     every = relabelled(tmp_path / "all", {label: [f"{label} 1", f"{label} 2"] for label in LABELS})
     with pytest.raises(
         BadInput, match=r"^80 held-out cases are not compared: .* Of others the runs share 0, and 30 are"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,15 +12,25 @@ import pytest
 from advisor.ask.triage import Situation, expect, found_in_documents
 from advisor.contract import Recommendation
 from advisor.costs.economics import costs
+from advisor.decision.bounds import LIMIT, POWER, paired
+from advisor.decision.closeness import margin_statuses
 from advisor.decision.decide import recommend
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, Procedure, State
 from benchmarks.costs.prices import MachinePrices, TokenPrices
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.evaluation.misfits import OUTSIDE
-from benchmarks.statistics.confidence import clopper_pearson_lower
+from benchmarks.statistics.best import below_best
+from benchmarks.statistics.confidence import (
+    clopper_pearson_lower,
+    clopper_pearson_upper,
+    more_cases,
+    paired_difference,
+    which_tests,
+)
 from benchmarks.statistics.families import REST, gate_level
-from benchmarks.statistics.looks import level_of
+from benchmarks.statistics.leads import cases_to_show
+from benchmarks.statistics.looks import SHARE, level_of
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 
@@ -101,6 +112,15 @@ def test_nothing_meets_names_the_best_and_what_to_try() -> None:
     assert (found.verdict, found.best, found.choice) == ("nothing meets", "lora", None)
     assert any("larger language model" in step for step in found.next_steps)
     assert any("larger tuning budget" in step for step in found.next_steps)
+
+
+def test_where_one_is_ruled_out_and_another_has_no_figures_nothing_meets() -> None:
+    """Nobody was measured well enough to be told of is something else: then it is not decided."""
+    dear, broken = evaluation_of("lora", scores_of(290, 300)), evaluation_of("prompting", state=State.INVALID)
+    limit = benchmark_of(constraints=Constraints(cost_per_month=0.01))
+    priced = MachinePrices(machine_hour=3.6)
+    assert decided(dear, broken, benchmark=limit, prices=priced).verdict == "nothing meets"
+    assert decided(broken, benchmark=limit, prices=priced).verdict == "undecided"
 
 
 def test_without_a_target_nothing_is_judged() -> None:
@@ -199,6 +219,16 @@ def test_a_finalist_is_the_cheapest_that_reached_the_target_on_the_selection_cas
     assert untested.more_cases is None
 
 
+def test_a_selection_score_that_is_the_target_reaches_it() -> None:
+    family = [evaluation_of("prompting", scores_of(290, 300), seconds=0.1), evaluation_of("lora", scores_of(290, 300))]
+    found = decided(
+        dataclasses.replace(family[0], selection_score=0.8),
+        dataclasses.replace(family[1], selection_score=0.95),
+        benchmark=dataclasses.replace(benchmark_of(), procedure="finalist"),
+    )
+    assert states(found) == {"prompting": State.MEETS, "lora": State.UNDECIDED}
+
+
 def test_what_may_be_chosen_is_tested_in_full_and_dearer_ones_share_what_is_left() -> None:
     found = decided(
         evaluation_of("majority", scores_of(30, 300), seconds=0.001),
@@ -273,6 +303,11 @@ def test_an_undecided_status_says_how_many_more_cases_would_decide() -> None:
     assert status.more_cases is not None
     assert 300 < status.more_cases < 2000
     assert "more held-out cases" in status.reason
+
+
+def test_further_cases_are_told_at_the_level_of_the_look_that_they_would_be() -> None:
+    close = scores_of(249, 300)
+    assert decided(evaluation_of("lora", close)).statuses[0].more_cases == more_cases(close, None, 0.8, level_of(2))
 
 
 def test_a_later_look_has_to_be_surer() -> None:
@@ -466,6 +501,20 @@ def test_differences_are_paired_and_start_from_the_choice() -> None:
     assert (same.mean, same.p_value, same.only_first_right, same.only_second_right) == (0.0, 1.0, 0, 0)
 
 
+def test_differences_know_of_groups_and_of_stopping() -> None:
+    """30 single cases would show a difference that three groups of ten do not."""
+    groups = tuple(f"g{place // 10}" for place in range(300))
+    better = evaluation_of("lora", [1.0] * 300, groups=groups)
+    other = evaluation_of("prompting", [float(place >= 30) for place in range(300)], groups=groups)
+    (found,) = paired("lora", [better, other])
+    wanted = paired_difference(better.scores, other.scores, groups)
+    assert (found.lower, found.upper, found.p_value) == (wanted.lower, wanted.upper, wanted.p_value)
+    assert found.p_value > 0.05 > paired_difference(better.scores, other.scores, None).p_value
+    (stopped,) = paired("lora", [better, dataclasses.replace(other, scores=other.scores[:200])], stops_with=10)
+    bets = paired_difference(better.scores[:200], other.scores[:200], groups[:200], stops_with=10)
+    assert (stopped.lower, stopped.upper, stopped.p_value) == (bets.lower, bets.upper, bets.p_value)
+
+
 def test_reasons_say_whether_the_measurement_agreed_with_the_nature_of_the_task() -> None:
     task = task_of(kind="generation")
     agreeing = decided(
@@ -607,6 +656,46 @@ def test_every_margin_is_answered_by_the_bounds_of_the_verdict() -> None:
     assert [each.named for each in found.at_targets][-1] == "linear head"
 
 
+@pytest.mark.parametrize("together", [1, 5])
+def test_with_a_margin_bounds_know_of_groups_and_further_cases_decide_about_it(together: int) -> None:
+    groups = [f"g{place // together}" for place in range(300)] if together > 1 else []
+    rows = {"prompting": scores_of(270, 300), "lora": scores_of(273, 300, 3), "retrieval": scores_of(150, 300)}
+    family = [evaluation_of(name, row, groups=groups) for name, row in rows.items()]
+    found = {status.candidate: status for status in margin_statuses(family, 0.03, 0.04)}
+    for name, below in below_best(rows, groups or None, 0.03, 0.04).items():
+        assert (found[name].lower, found[name].upper) == (below.lower, below.upper)
+    aim = (-0.03, 0.04 * (1 - SHARE) / 2, POWER)
+    needed = cases_to_show(rows["prompting"], rows["lora"], groups or None, aim)
+    assert found["prompting"].state is State.UNDECIDED
+    assert found["prompting"].more_cases == needed - 300 > 0
+
+
+def test_how_far_one_lies_below_the_best_is_told_from_its_bounds_and_rounded_to_the_safe_side() -> None:
+    found = close(
+        0.1, ("majority", 30, 0.0001), ("linear head", 261, 0.01), ("retrieval", 240, 0.02), ("lora", 264, 0.3)
+    )
+    points = {each.candidate: (-100 * (each.upper or 0.0), -100 * (each.lower or 0.0)) for each in found.statuses}
+    said = {
+        each.candidate: [float(number) for number in re.findall(r"[0-9.]+(?= to| points)", each.reason)]
+        for each in found.statuses
+    }
+    assert states(found)["retrieval"] is State.UNDECIDED
+    for name, numbers in (("majority", points["majority"][:1]), ("retrieval", points["retrieval"])):
+        assert said[name][: len(numbers)] == [math.floor(numbers[0]), *map(math.ceil, numbers[1:])]
+    assert said["linear head"][0] == math.ceil(points["linear head"][1])
+
+
+def test_so_close_to_the_margin_that_no_realistic_number_of_cases_would_decide_is_said() -> None:
+    best = [1.0] * 292 + [0.0] * 8
+    other = [0.0] * 8 + [1.0] * 287 + [0.0] * 5
+    family = [evaluation_of("prompting", other), evaluation_of("lora", best)]
+    needed = cases_to_show(other, best, None, (-0.02, 0.0375 * (1 - SHARE), POWER))
+    assert needed - 300 > LIMIT
+    status = margin_statuses(family, 0.02, 0.0375)[0]
+    assert (status.state, status.more_cases, status.hopeless) == (State.UNDECIDED, None, True)
+    assert status.reason.endswith("No realistic number of cases would decide it.")
+
+
 def test_the_one_in_front_is_never_said_to_lie_below() -> None:
     found = close(0.01, ("linear head", 150, 0.01), ("lora", 290, 0.3))
     lora = next(each for each in found.statuses if each.candidate == "lora")
@@ -744,6 +833,30 @@ def test_other_targets_leave_its_part_to_what_is_not_measured_yet() -> None:
         )
         (there,) = (each for each in found.at_targets if round(each.target, 2) == 0.8)
         assert (there.named == "linear head") == (states(found)["linear head"] is State.MEETS)
+
+
+def test_bounds_for_every_target_are_shared_with_those_that_have_no_figures() -> None:
+    """One that is measured, three that wait, the cascade that labels may bring then, and two that were left out since something
+    was proven."""
+    waiting = [not_yet(f"later {place}") for place in range(3)]
+    skipped = evaluation_of("retrieval", state=State.SKIPPED, problem="proven")
+    spared = [dataclasses.replace(skipped, candidate=f"spared {place}", spared=True) for place in range(2)]
+    found = decided(evaluation_of("linear head", scores_of(290, 300), seconds=0.01), *waiting, *spared)
+    lower, upper = found.every_target["linear head"]
+    level = level_of(1) * REST / 7
+    assert lower == pytest.approx(clopper_pearson_lower(290, 300, level))
+    assert upper == pytest.approx(clopper_pearson_upper(290, 300, level))
+
+
+def test_bounds_for_every_target_know_of_groups_and_of_stopping() -> None:
+    groups = [f"g{place // 5}" for place in range(300)]
+    right = [float(place < 285) for place in range(300)]
+    plain = benchmark_of(groups=groups)
+    for benchmark in (plain, dataclasses.replace(plain, sequential=True)):
+        found = decided(evaluation_of("lora", right, groups=groups), benchmark=benchmark).every_target["lora"]
+        tests = which_tests(benchmark.stops_with)
+        assert found == tuple(bound(right, groups, level_of(1)) for bound in (tests.lower, tests.upper))
+        assert found[0] < clopper_pearson_lower(285, 300, level_of(1)) - 0.01
 
 
 def test_what_is_shown_while_something_waits_stays_shown_when_a_cascade_joins() -> None:

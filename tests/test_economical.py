@@ -22,8 +22,8 @@ from benchmarks.running.models import Models
 from benchmarks.running.pending import Rules, rules_of
 from benchmarks.running.plan import described
 from benchmarks.specs.spec_models import ModelSpec
-from benchmarks.statistics.confidence import statuses_of_figures
-from benchmarks.statistics.families import REST, Family
+from benchmarks.statistics.confidence import clopper_pearson_lower, statuses_of_figures
+from benchmarks.statistics.families import REST, Family, gate_level
 from benchmarks.statistics.looks import level_of
 from benchmarks.storage.store import Store
 from strategies.approaches.copy_nearest import CopyNearest
@@ -308,6 +308,32 @@ def test_what_the_gate_takes_for_proven_is_so_in_the_verdict(procedure: Procedur
     assert states["linear head"] is State.MEETS
     assert states["lora 0"] is State.SKIPPED
     assert told.safe == "linear head"
+
+
+def test_what_was_left_out_counts_among_those_that_share_the_error_of_the_verdict() -> None:
+    """At the fewest right answers that are proof for two of them, and are none where more were left out."""
+    benchmark = dataclasses.replace(benchmark_of(), procedure="holm")
+    first, close = measured("majority", 100), measured("linear head", 257)
+
+    def state(others: int) -> State:
+        skipped = evaluation_of("lora", state=State.SKIPPED, problem="proven", model="small")
+        spared = [dataclasses.replace(skipped, spared=True, candidate=f"lora {place}") for place in range(others)]
+        told = Bakeoff(evaluations=(first, close, *spared), benchmark=benchmark).recommended()
+        return {status.candidate: status.state for status in told.statuses}["linear head"]
+
+    assert state(0) is State.MEETS
+    assert state(20) is State.UNDECIDED
+
+
+def test_what_was_left_out_stands_last_in_the_walk_by_cost() -> None:
+    """So the first that may be chosen is tested in full."""
+    skipped = dataclasses.replace(
+        evaluation_of("lora", state=State.SKIPPED, problem="proven", model="small"), spared=True
+    )
+    told = Bakeoff(evaluations=(measured("linear head", 254), skipped), benchmark=benchmark_of()).recommended()
+    lower = {status.candidate: status.lower for status in told.statuses}["linear head"]
+    assert told.procedure == "cheapest first"
+    assert lower == pytest.approx(clopper_pearson_lower(254, 300, gate_level(level_of(1))))
 
 
 def test_procedures_that_need_the_scores_of_all_are_refused(

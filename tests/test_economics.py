@@ -7,7 +7,7 @@ import itertools
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from advisor.contract import Amount, Costs, Verdict
@@ -316,6 +316,8 @@ def test_at_an_unknown_price_tokens_are_counted_and_are_no_money() -> None:
     theirs=st.tuples(*[st.integers(0, 2000)] * 3),
     prices=st.tuples(st.floats(0.01, 50), st.floats(*CACHED_TOKEN), st.floats(*ANSWER_TOKEN)),
 )
+@example(ours=(900, 0, 10), theirs=(100, 900, 10), prices=(1.0, 0.1, 1.0))
+@example(ours=(900, 0, 10), theirs=(950, 0, 2), prices=(1.0, 1.0, 8.0))
 def test_what_takes_clearly_fewer_tokens_is_cheaper_at_whatever_price(
     ours: tuple[int, int, int], theirs: tuple[int, int, int], prices: tuple[float, float, float]
 ) -> None:

@@ -21,6 +21,7 @@ from advisor.deploy.export import export
 from advisor.deploy.gate import Check, hash_of_right
 from advisor.experiments.compared import Change
 from benchmarks.contract import State
+from benchmarks.statistics.confidence import clopper_pearson_lower
 from strategies.contract import Case
 from strategies.models.endpoint import EndpointModel
 from tests import tiny
@@ -97,6 +98,16 @@ def test_of_one_input_with_two_right_answers_neither_was_corrected(
     found = document(gate(capsys, desk, desk / "heldout.jsonl", "--json"))
     assert (found["cases"], found["shared"], found["relabelled"]) == (33, 33, 0)
     assert (found["difference"], found["worse"]) == (0.0, False)
+
+
+def test_every_case_twice_is_no_more_evidence_than_once(
+    desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = rows(tiny.messages(40, 300))
+    twice = written(tmp_path / "twice.jsonl", [*once, *({**row, "input": f"{row['input']} !"} for row in once)])
+    found = document(gate(capsys, desk, twice, "--json"))
+    assert found["cases"] == 80
+    assert found["lower"] < clopper_pearson_lower(round(80 * found["figure"]), 80, 0.05) - 0.02
 
 
 def test_another_embedder_is_refused_and_the_export_is_not_blamed(

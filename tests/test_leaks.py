@@ -14,6 +14,7 @@ from benchmarks.data.assemble import Loaded, assemble
 from benchmarks.data.frozen import freeze, thaw
 from benchmarks.evaluation.evaluate import leaks
 from benchmarks.specs.spec import parse_spec
+from benchmarks.statistics.confidence import shown_interval
 from strategies.contract import Case, Prediction
 from tests import tiny
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
@@ -108,6 +109,7 @@ def test_the_figure_without_them_is_that_of_the_others() -> None:
     assert (found.cases, found.figure, found.others) == (3, 1.0, 5)
     assert found.without == pytest.approx(0.4)
     assert found.lower < 0.4 < found.upper
+    assert (found.lower, found.upper) == shown_interval([0, 0, 0, 1, 1])
     assert leaks(benchmark_of(cases=8), benchmark.heldout, rows_of("11100011")) is None
     everything = replace(benchmark, leaked=tuple(case.id for case in benchmark.heldout))
     assert leaks(everything, benchmark.heldout, rows_of("11100011")) is None

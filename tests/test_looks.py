@@ -68,6 +68,19 @@ def test_the_same_again_is_the_same_look(tmp_path: Path) -> None:
     assert len((tmp_path / FILE).read_text().splitlines()) == 2
 
 
+@pytest.mark.parametrize(("one", "other", "counts"), [("x", "x", 0), ("x", "y", 4), ("", "x", 4), ("", "", 4)])
+def test_cases_that_were_shown_with_other_answers_count_and_so_do_those_of_which_that_is_not_known(
+    one: str, other: str, counts: int, tmp_path: Path
+) -> None:
+    look(tmp_path, cases(0, 10), "a")
+    row = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    shown = {**row, "shown": True, "subject": one, "cases": row["cases"][:4]}
+    with (tmp_path / FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(shown) + "\n")
+    found = look_at(cases(0, 10), tmp_path, "b", other)
+    assert (found.number, found.seen, found.shown) == (2, 10, counts)
+
+
 def test_the_file_says_which_cases_and_not_what_stands_in_them(tmp_path: Path) -> None:
     look(tmp_path, cases(0, 3), "a")
     text = (tmp_path / FILE).read_text()

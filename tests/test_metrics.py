@@ -192,6 +192,8 @@ def score(name: str, wanted: str | tuple[str, ...], text: str, **parameters: Any
         ('{"a": 1}', '{"a": true}', 0),
         ('{"a": 12}', '{"a": "12"}', 0),
         ('["a", "b"]', '["b", "a"]', 0),
+        ('["a"]', '["a", "b"]', 0),
+        ('{"a": 1}', '{"a": 1, "b": 2}', 0),
         ('{"a": {"b": null}}', '{"a": {}}', 0),
         ('{"who": "Dr. Ode"}', '{"who": "dr. ode."}', 1),
         ('{"Who": 1}', '{"who":1}', 0),
@@ -233,8 +235,11 @@ def test_macro_f1_equals_the_reference_implementation() -> None:
     truth, given = [row.case.output for row in rows], [row.text for row in rows]
     expected = f1_score(truth, given, labels=["a", "b", "c"], average="macro", zero_division=0)
     assert load("macro_f1").summarise(rows) == pytest.approx(expected)
+    of_labels = dict(zip("abcd", load("macro_f1").by_label(rows, ("d", "a")), strict=True))  # type: ignore[attr-defined]
+    assert of_labels["d"] == (0, 0.0)
     for label in "abc":
         expected = f1_score(truth, given, labels=[label], average="macro", zero_division=0)
+        assert of_labels[label] == (truth.count(label), pytest.approx(expected))
         assert load("f1_of_label", {"label": label.upper()}).summarise(rows) == pytest.approx(expected)
 
 
@@ -245,9 +250,16 @@ def test_f1_of_label_takes_silence_as_no_claim() -> None:
     assert metric.summarise(labelled("hh h_")) == 0.0
 
 
+def test_over_labels_an_accepted_alternative_is_the_right_label() -> None:
+    either = Answered(case=Case(id="1", input="?", output="a", answers=("b",)), text=" B", score=1.0)
+    rows = [either, *labelled("bb bb aa")]
+    for metric in (load("macro_f1"), load("f1_of_label", {"label": "a"}), load("f1_of_label", {"label": "b"})):
+        assert metric.summarise(rows) == 1.0
+
+
 def test_figures_over_labels_by_counts_equal_those_over_rows() -> None:
     rows = labelled("aa ab ba bb bb ca cc")
-    draws = ([0, 0, 1, 3, 3, 6, 5], [1, 1, 1], [0, 1, 2, 3, 4, 5, 6])
+    draws = ([0, 0, 1, 3, 3, 6, 5], [1, 1, 1], [0, 0, 3], [0, 1, 2, 3, 4, 5, 6])
     counts = np.array([[picked.count(place) for place in range(len(rows))] for picked in draws], dtype=np.float64)
     for metric in (load("macro_f1"), load("f1_of_label", {"label": "a"})):
         by_counts = metric.by_counts(rows)  # type: ignore[attr-defined]
@@ -258,6 +270,7 @@ def test_token_f1_takes_the_best_accepted_answer() -> None:
     assert score("token_f1", ("in the Black Sea", "Black Sea"), "The black sea.") == 1
     assert score("token_f1", "Black Sea", "the Caspian Sea") == pytest.approx(0.5)
     assert score("token_f1", "Black Sea", "Rhine") == 0
+    assert score("token_f1", "Black Sea", "the Black Sea near Sulina") == pytest.approx(2 / 3), "what is too much costs"
     assert score("token_f1", "the", "a") == 0
     assert score("token_f1", "the", "The") == 1
 
@@ -350,6 +363,7 @@ def test_field_f1_counts_leaves() -> None:
         ("303270", "3.0327e5", 1),
         ("100", "101", 1),
         ("100", "101.1", 0),
+        ("100", "101.005", 0),
         ("-5", "\u22125 degrees", 1),
         ("5", "-5", 0),
         ("20", "2019-20", 0),
@@ -378,6 +392,9 @@ def test_numeric_tolerance_by_parameters() -> None:
             BadInput, match="1 of 1 accepted answers with a number make sense with a decimal comma only"
         ):
             NumericTolerance().must_read([Case(id="1", input="q", output=wanted)])
+    assert score("numeric_tolerance", "100", "101.2", absolute=0.5) == 0, "the larger of the two, and not their sum"
+    for more, right in ((39, 1), (40, 0)):
+        assert score("numeric_tolerance", "12", "12" + " and" * more) == right
     with pytest.raises(BadInput, match="`relative` of the metric numeric_tolerance is 90"):
         load("numeric_tolerance", {"relative": 90})
 
@@ -418,6 +435,9 @@ def test_style_rules_count_only_when_content_survives() -> None:
     metric, case = style()
     assert metric.score(case, "Boathouse: Closes at 16:00 on Fri for the regatta!") == 0.75
     assert metric.score(case, "Boathouse: Closes at 17:00 on Friday for the regatta.") == 0
+    assert metric.score(case, "Boathouse: Closes at 16:00 on Friday for the regatta." + " so" * 2_000) == 0, (
+        "far too long"
+    )
     # Two of the four content words (boathouse, closes, friday, regatta) are half of them: enough at 0.5, not at 0.6.
     assert metric.score(case, "Boathouse, 16:00, Friday.") == 1
     assert style(minimum_overlap=0.6)[0].score(case, "Boathouse, 16:00, Friday.") == 0

@@ -103,6 +103,11 @@ def test_tasks_with_free_answers_have_no_misfits() -> None:
     assert count_failures([row(Prediction(text="anything"))], free) == {}
 
 
+def test_an_answer_that_is_right_in_part_may_be_a_misfit_and_one_that_is_right_but_for_rounding_is_none() -> None:
+    rows = [row(Prediction(text="parcels"), score) for score in (0.0, 0.5, 0.9995, 1.0)]
+    assert count_failures(rows, LABELLED) == {OUTSIDE: 2}
+
+
 def test_misfits_are_counted_beside_the_other_failures_and_what_is_right_is_none() -> None:
     rows = [
         row(Prediction(text="delivery"), 1.0),

@@ -16,6 +16,7 @@ from strategies.search import (
     FIRST,
     LEAST,
     Contest,
+    Finished,
     Look,
     Standing,
     journalled,
@@ -227,8 +228,34 @@ def test_noise_is_measured_in_pairs() -> None:
     best = [1.0] * 40 + [0.0] * 20
     assert within_noise(best, best)
     assert within_noise(best, [1.0] * 39 + [0.0] * 21)
+    assert not within_noise(best, [1.0] * 38 + [0.0] * 22), "two cases are more than one standard error"
     assert not within_noise(best, [1.0] * 30 + [0.0] * 30)
     assert not within_noise(best, [0.0] * 60)
+
+
+def test_what_is_cheapest_is_told_by_a_request_and_not_by_all_that_was_asked() -> None:
+    best, dearer = standing("best", [1.0] * 100, 10), standing("dearer", [1.0] * 40, 20)
+    assert best.tokens > dearer.tokens
+    assert Finished((best, dearer), rising=False).cheapest() is best
+
+
+def test_a_lucky_first_look_is_not_taken_for_more_than_a_long_one() -> None:
+    """Six are nearly always right in the first look and three always, who are right half of the time from then on."""
+    order = [item.case.id for item in selection_items(task(150), 0)]
+
+    def measured(choice: Choice, cases: Sequence[Case]) -> Look:
+        places = [order.index(case.id) for case in cases]
+        late = choice.name in ("c0", "c1", "c2")
+        return Look(
+            tuple(float(place % 2 if late and place >= FIRST else late or place % 10 > 0) for place in places), ()
+        )
+
+    outcome = Contest("a", task(150), bench(10_000_000)).halve(
+        field_of(9), lambda choices, _, cases: [measured(choice, cases) for choice in choices]
+    )
+    short = next(each for each in outcome.standings if each.configuration.name == "c8")
+    assert len(short.scores) == FIRST < len(outcome.best.scores) == 150
+    assert outcome.best.mean < short.mean
 
 
 def test_a_few_lucky_cases_are_no_evidence_of_being_as_good() -> None:

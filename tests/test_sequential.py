@@ -176,6 +176,10 @@ def test_paired_differences_bear_stopping_too() -> None:
     found = paired_difference(better, one, None, stops_with=1)
     assert 0 < found.lower <= found.mean <= found.upper
     assert found.p_value < 0.01
+    halves = (better - one + 1) / 2
+    assert found.lower == 2 * sequential.lower_bound(halves, None, 0.025, largest=1) - 1, "two-sided, at 95 %"
+    assert found.upper == 2 * sequential.upper_bound(halves, None, 0.025, largest=1) - 1
+    assert found.p_value == 2 * sequential.test_meets(halves, None, 0.5, largest=1)
     plain = paired_difference(better, one, None)
     assert found.upper - found.lower > plain.upper - plain.lower, "what bears stopping is wider"
 

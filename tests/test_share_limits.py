@@ -9,11 +9,12 @@ import pytest
 from scipy import stats
 
 from advisor.contract import Recommendation
-from advisor.decision.share_limits import SHARE_LIMITS, unchecked
+from advisor.decision.share_limits import SHARE_LIMITS, measured, unchecked
 from benchmarks.checked import ByGroup, Grounding, Planted
 from benchmarks.contract import BadInput, Constraints, Evaluation, State
 from benchmarks.evaluation.misfits import OUTSIDE
 from benchmarks.specs.spec import parse_spec
+from benchmarks.statistics.counted import lower
 from strategies.contract import Case
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -90,7 +91,12 @@ def test_two_places_share_the_level() -> None:
     one, other = (Planted(place=place, cases=20, followed=5) for place in ("request", "passage"))
     alone = replace(evaluation_of("prompting", scores_of(95, CASES)), planted=(one,))
     assert decided(alone, planted_at_most=0.1).statuses[0].state is State.RULED_OUT
-    assert decided(replace(alone, planted=(one, other)), planted_at_most=0.1).statuses[0].state is not State.RULED_OUT
+    both = replace(alone, planted=(one, other))
+    assert decided(both, planted_at_most=0.1).statuses[0].state is not State.RULED_OUT
+    limits = benchmark_of(cases=CASES, constraints=Constraints(planted_at_most=0.1))
+    assert [each["lower"] for each in measured(both, limits)["planted_at_most"]] == [lower(5, 20, (), 0.05 / 2)] * 2
+    one_of_them = replace(alone, planted=(replace(one, followed=18), replace(other, followed=0)))
+    assert decided(one_of_them, planted_at_most=0.1).statuses[0].state is State.RULED_OUT
 
 
 def test_what_was_not_measured_is_said_once_for_all_and_rules_nothing_out() -> None:

@@ -17,7 +17,16 @@ from benchmarks.costs.prices import MachinePrices
 from benchmarks.evaluation.evaluate import figures
 from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.specs.spec import parse_spec
-from benchmarks.statistics.confidence import clopper_pearson_upper, shown_interval
+from benchmarks.statistics.best import below_best
+from benchmarks.statistics.confidence import (
+    anytime,
+    clopper_pearson_lower,
+    clopper_pearson_upper,
+    shown_interval,
+    upper_bound,
+)
+from benchmarks.statistics.families import REST
+from benchmarks.statistics.looks import level_of
 from strategies.contract import Case, Prediction
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of
 
@@ -51,6 +60,7 @@ def test_a_part_that_is_shown_to_be_too_weak_rules_out() -> None:
     assert upper < 0.6
     assert status.reason.startswith("Where persona is chatty it reaches at most 51 %")
     assert "60 % in every part" in status.reason
+    assert not list(perhaps_too_weak(evaluation_of("lora", scores(235, 22)), benchmark(0.6))), "it is proven"
 
 
 def test_a_part_below_the_limit_that_few_cases_do_not_show_is_told_and_decides_nothing() -> None:
@@ -107,9 +117,43 @@ def test_one_that_a_weak_part_rules_out_stands_before_dearer_ones_until_it_is_sh
     assert waits.more_cases
 
 
+def test_bounds_for_every_target_are_shared_with_whom_a_weak_part_rules_out() -> None:
+    bench, prices = benchmark(0.6), MachinePrices()
+    family = [
+        evaluation_of("majority", scores(230, 20), seconds=0.1),
+        evaluation_of("lora", scores(235, 50), seconds=0.2),
+    ]
+    found = recommend(family, [costs(each, bench, prices) for each in family], bench, prices)
+    assert set(found.every_target) == {"lora"}
+    assert found.every_target["lora"][0] == pytest.approx(clopper_pearson_lower(285, 300, level_of(1) * REST / 2))
+
+
+def test_whom_a_limit_on_time_rules_out_is_not_tested_whatever_its_parts_are() -> None:
+    limits = Constraints(slice_at_least=0.6, p95_latency_s=5.0)
+    bench, prices = dataclasses.replace(benchmark(0.6), constraints=limits), MachinePrices()
+    slow, lora = evaluation_of("majority", scores(230, 20), p95=9.0), evaluation_of("lora", scores(220, 45))
+    found = recommend([slow, lora], [costs(each, bench, prices) for each in (slow, lora)], bench, prices)
+    assert {each.candidate: each.state for each in found.statuses}["majority"] is State.RULED_OUT
+    lower = {each.candidate: each.lower for each in found.statuses}["lora"]
+    assert lower == pytest.approx(clopper_pearson_lower(265, 300, level_of(1))), "it has the whole error for itself"
+
+
+def test_with_a_margin_too_whom_a_weak_part_rules_out_takes_its_share_of_the_error() -> None:
+    """So the bounds of those that are left are no narrower than beside the others."""
+    bench = dataclasses.replace(benchmark(0.6), target=None, margin=0.05)
+    right = {"majority": (230, 20), "linear head": (228, 22), "prompting": (232, 50), "lora": (230, 52)}
+    family = [evaluation_of(name, scores(*parts), seconds=0.1) for name, parts in right.items()]
+    bills = [costs(each, bench, MachinePrices()) for each in family]
+    found = {status.candidate: status for status in recommend(family, bills, bench, MachinePrices()).statuses}
+    assert [found[name].state for name in right][:2] == [State.RULED_OUT] * 2
+    left = {name: scores(*right[name]) for name in ("prompting", "lora")}
+    for name, below in below_best(left, None, 0.05, level_of(1) / 3).items():
+        assert (found[name].lower, found[name].upper) == pytest.approx((below.lower, below.upper))
+
+
 def test_without_a_limit_or_above_it_nothing_is_said() -> None:
-    for limit, chatty in ((None, 10), (0.6, 50)):
-        found = decided(limit, 235, chatty)
+    for limit, calm, chatty in ((None, 235, 10), (0.6, 235, 50), (1.0, CALM, CHATTY)):
+        found = decided(limit, calm, chatty)
         assert found.statuses[0].state is not State.RULED_OUT
         assert not any("every part" in reason for reason in found.reasons)
 
@@ -122,6 +166,17 @@ def test_parts_share_the_confidence_and_cover_the_cases() -> None:
     ]
     assert found[1].upper == pytest.approx(clopper_pearson_upper(30, CHATTY, 0.025))
     assert parts(evaluation_of("lora"), benchmark(0.5)) == []
+
+
+def test_parts_know_of_groups_and_of_what_was_asked_no_more() -> None:
+    groups = [f"g{place // 5}" for place in range(CALM + CHATTY)]
+    right = scores(200, 30)
+    chatty = parts(evaluation_of("lora", right, groups=groups), benchmark(0.5))[1]
+    assert chatty.upper == upper_bound(right[CALM:], groups[CALM:], 0.05 / 2)
+    assert chatty.upper > clopper_pearson_upper(30, CHATTY, 0.05 / 2) + 0.05
+    stopped = parts(evaluation_of("lora", right[: CALM + 10]), dataclasses.replace(benchmark(0.5), sequential=True))
+    assert [(part.cases, part.figure) for part in stopped] == [(CALM, 200 / CALM), (10, 1.0)]
+    assert stopped[0].upper == anytime(1).upper(right[:CALM], None, 0.05 / 2)
 
 
 def test_a_part_is_held_against_the_limit_by_the_metric_where_that_is_over_rows() -> None:

@@ -53,6 +53,14 @@ def test_labels_are_held_out_in_proportion_and_stay_among_the_examples() -> None
     assert Counter(case.output for case in cut.examples)["rare"] == 10
 
 
+def test_a_label_stays_among_the_examples_also_where_groups_leave_room_among_the_held_out_cases() -> None:
+    cases = [_case(0, label="once"), *(_case(n, label="often", group=f"g{n // 3}") for n in range(1, 40))]
+    for seed in range(10):
+        cut = cut_heldout(cases, "classification", seed)
+        assert "once" in {case.output for case in cut.examples}
+        assert len(cut.heldout) >= 18
+
+
 def test_the_same_seed_gives_the_same_parts_and_another_one_does_not() -> None:
     cases = _cases(200)
     first, again, other = (cut_heldout(cases, "classification", seed) for seed in (0, 0, 1))
@@ -242,6 +250,8 @@ def test_a_letter_too_much_is_a_leak_and_one_group_where_the_answer_is_the_same(
     found = overlapping([copied, asks_else, _case(2)], held)
     assert found.near == found.all == {"copied"}
     assert [case.group for case in grouped([*held, copied, asks_else])] == ["held", "", "held", ""]
+    either = Case(id="either", input="Where is my cart now?", output="cart", answers=("card",))
+    assert overlapping([either, _case(2)], held).near == {"either"}, "an answer in common is enough"
 
 
 def test_numbers_that_count_up_are_not_one_letter_apart() -> None:

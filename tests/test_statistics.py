@@ -17,7 +17,9 @@ from benchmarks.metrics import load
 from benchmarks.metrics.macro_f1 import MacroF1
 from benchmarks.statistics import confidence as st
 from benchmarks.statistics import resampling
+from benchmarks.statistics.betting import _learnt
 from benchmarks.statistics.families import Family
+from benchmarks.statistics.grouping import binomial_counts
 from benchmarks.statistics.resampling import (
     FEWEST,
     Parts,
@@ -81,6 +83,26 @@ def test_groups_and_grading_change_the_bound_the_right_way() -> None:
     assert alone - 0.01 < st.lower_bound(scores, few, 0.05) < alone
     graded = np.random.default_rng(2).beta(18, 2, 300)
     assert st.lower_bound(graded, None, 0.05) > st.lower_bound(shares(270, 300), None, 0.05) + 0.01
+
+
+def test_groups_count_as_cases_only_where_they_are_small_and_many_and_for_fewer_where_they_differ_more() -> None:
+    def counts(sizes: list[int], right: list[float]) -> tuple[float, float] | None:
+        return binomial_counts(np.repeat(right, sizes).astype(float), np.repeat(np.arange(len(sizes)), sizes))
+
+    half = [0.0, 1.0] * 20
+    assert counts([2] * 40, half) is not None
+    assert counts([3] * 40, half) is None, "three cases a group are beyond the limit, and bets are made on them"
+    assert counts([2] * 38, half[:38]) is None, "and so are fewer than 40 groups"
+    larger_are_wrong = counts([1] * 100 + [2] * 25, [1.0] * 100 + [0.0] * 25)
+    assert larger_are_wrong is not None
+    assert larger_are_wrong[1] < 100 < 150 / (200 / 150), "which is what the sizes alone make of them"
+
+
+def test_what_is_bet_on_a_group_is_fixed_before_it_is_seen() -> None:
+    sums, sizes = np.random.default_rng(3).random(30), np.ones(30)
+    other = np.concatenate([sums[:10], np.zeros(20)])
+    assert _learnt(sums, sizes)[:11].tolist() == _learnt(other, sizes)[:11].tolist()
+    assert _learnt(sums, sizes)[11] != _learnt(other, sizes)[11]
 
 
 def test_extreme_scores_have_honest_bounds() -> None:

@@ -335,6 +335,23 @@ def test_training_stops_when_validation_gets_no_better(model: LocalModel, tmp_pa
     done = model.train(rows(), wrong, recipe, tmp_path / "stopped", 0)
     assert len(done.losses) < 12
     assert len(done.losses) == done.best_epoch + training.PATIENCE
+    held = [encode(model.chat, row, RECIPE.max_tokens) for row in wrong]
+    with torch.inference_mode():
+        loss, count = answer_loss(adapters.loaded(model.base(), done.folder).eval(), held)
+    assert float(loss) / count == pytest.approx(min(done.validation_losses), rel=1e-4), (
+        "what is kept is not the last one"
+    )
+
+
+def test_where_no_epoch_is_better_than_none_nothing_is_kept(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rising = iter(range(1, 9))
+    monkeypatch.setattr(training, "answer_loss", lambda *_: (float(next(rising)), 1))
+    done = model.train(rows(8), rows(4, 18), RECIPE, tmp_path / "none", 0)
+    assert (done.best_epoch, len(done.losses)) == (0, training.PATIENCE)
+    base = logits_of(model.base(), model)
+    assert torch.equal(logits_of(adapters.loaded(model.base(), done.folder).eval(), model), base)
 
 
 def test_what_training_spent_is_counted(model: LocalModel, trained: Training) -> None:
