@@ -63,9 +63,9 @@ def _ours(out: Path) -> bool:
 
 def _copied(report: Path, page: Path) -> bool:
     """False where there is no report that this user may read. A link is none: it may lead to any file of this user."""
-    if report.is_symlink():
-        return False
     try:
+        if report.is_symlink():
+            return False
         text = report.read_bytes()
     except OSError:
         return False
