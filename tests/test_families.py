@@ -171,3 +171,12 @@ def test_as_many_cases_as_are_foretold_show_it_where_every_cheaper_one_misses_an
     assert decidable(told.cases_behind, 0.8, False, shared).enough
     alone = decidable(300, 0.8, False, Sharing(procedure="cheapest first", candidates=1, look=1))
     assert (alone.cases_behind, "where not" in alone.says) == (alone.cases_needed, False)
+
+
+@pytest.mark.parametrize(("cases", "target"), [(20, 0.99), (400, 0.995), (500, 0.997), (200, 0.985)])
+def test_max_t_shows_of_one_that_is_always_right_no_more_than_its_cases_do(cases: int, target: float) -> None:
+    """20 of 20 met a target of 99 %: without a spread in the sample every distance looked large."""
+    right = np.ones((2, cases))
+    assert target**cases > 0.0375
+    assert not max_t(right, np.arange(cases), target, 0.0375)[0].any()
+    assert max_t(right, np.arange(cases), 1 - 4 / cases, 0.0375)[0].all()

@@ -26,6 +26,9 @@ REST = 0.2
 """Of the error, what the walk by cost leaves for the candidates that it does not come to."""
 OPPOSED = -0.5
 """Correlation of scores from which on the walk by cost may err a little more often than stated: 5.0 % here, 7.7 % at -1 (two)."""
+LEAST = 2.0
+"""Cases that the spread of max-T is at least, as groups of one size: one that is always right has none in the sample, and is
+shown to meet where so many right answers are as unlikely as `alpha` at the target."""
 MANY = 400
 """Cases from which on max-T errs little more often than stated (`benchmarks/studies/decisions.md`)."""
 
@@ -170,14 +173,16 @@ def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float =
     groups, cases = len(sizes), float(sizes.sum())
     means = sums.sum(1) / cases
     spread = np.sqrt(np.square(sums - means[:, None] * sizes).sum(1)) / cases
-    spread = np.maximum(spread, np.sqrt(np.square(sizes).sum()) / cases / (2 * np.sqrt(groups)))
+    spread = np.maximum(spread, LEAST * np.sqrt(np.square(sizes).sum()) / cases / np.sqrt(groups))
     weights = _resamples(groups, seed)
     drawn = (weights @ sums.T) / (weights @ sizes)[:, None]
     away, centred = (means - target) / spread, (drawn - means) / spread
     rejected, used = np.zeros(len(scores), dtype=np.bool_), np.empty(len(scores))
     left = list(np.argsort(-away, kind="stable"))
     while left:
-        critical = max(0.0, float(np.quantile(centred[:, left].max(1), 1 - alpha, method="higher")))
+        critical = max(
+            float(special.ndtri(1 - alpha)), float(np.quantile(centred[:, left].max(1), 1 - alpha, method="higher"))
+        )
         used[left] = special.ndtr(-critical)
         if away[left[0]] <= critical:
             break
