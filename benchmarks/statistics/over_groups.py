@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class OverGroups:
     sums: Floats
     sizes: Floats
 
-    @property
+    @cached_property
     def mean(self) -> float:
         return float(self.sums.sum() / self.sizes.sum())
 
@@ -77,7 +78,7 @@ class OverGroups:
     def _reach(self, sums: Floats) -> float:
         return float(special.stdtrit(self._freedom(sums), 0.975))
 
-    @property
+    @cached_property
     def _spread(self) -> float:
         groups = len(self.sums)
         return float(np.square(self.sums - self.mean * self.sizes).sum()) * groups / max(1, groups - 1)
