@@ -1,4 +1,4 @@
-"""Bad task files, data files and documents, each with the sentence that it ends with (`tests/test_bad_input.py`)."""
+"""Bad task files, data files and documents, each with the sentence that it ends with (`tests/data/test_bad_input.py`)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from advisor import reports
 from advisor.experiments.example import opened
 from advisor.experiments.stored import reopen
-from tests.test_report_browser import ARGUMENTS, browser_program
+from tests.reports.test_report_browser import ARGUMENTS, browser_program
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "page.png"
 WIDTH, HEIGHT = 1000, 1100

@@ -142,7 +142,7 @@ def _spoilt(rows: Rows) -> list[str]:
         "## Adapters without effect, and trainings that diverge",
         f"Whole runs of LoRA on {tuning.SPOILT_ON} examples of support-intents in which every training ends so. Caught: no score "
         "is shown for it, and a sentence says why; the goal is always. With tiny models the same runs are made by "
-        "`tests/test_faulty_models_study.py`.",
+        "`tests/studies/test_faulty_models_study.py`.",
         table(("spoilt", "how", "caught", "what is said"), lines),
         *([said] if said else []),
     ]

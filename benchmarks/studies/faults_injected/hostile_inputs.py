@@ -14,7 +14,7 @@ STEP = 12
 def inputs() -> Mapping[str, Any]:
     """Name -> what writes it into a folder; all that the tests hold."""
     from tests.bad_inputs import DATA, DOCUMENTS, SPECS
-    from tests.test_bad_input import BAD
+    from tests.data.test_bad_input import BAD
 
     tables = {"general": BAD, "spec": SPECS, "data": DATA, "documents": DOCUMENTS}
     return {f"{table}: {name}": setup for table, rows in tables.items() for name, (setup, _) in rows.items()}
@@ -42,8 +42,8 @@ def pages() -> Iterator[dict[str, Any]]:
     from playwright.sync_api import sync_playwright
 
     from tests.hostile import PAYLOADS
-    from tests.test_hostile_reports import attacked, elements, twin
-    from tests.test_report_browser import ARGUMENTS, browser_program
+    from tests.reports.test_hostile_reports import attacked, elements, twin
+    from tests.reports.test_report_browser import ARGUMENTS, browser_program
 
     program = browser_program()
     if program is None:

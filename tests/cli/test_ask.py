@@ -1,0 +1,425 @@
+"""Advice before any run: from options, from the data of a task, and asked in a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.ask.asking import USUAL, USUAL_MINUTES, Asked, advise_before
+from advisor.ask.description import read
+from advisor.ask.triage import Situation, Wanted
+from advisor.cli.finding_out import LENGTHS, between, imagined, of_situation
+from advisor.experiments.comparison import EFFORTS
+from advisor.wording import money
+from benchmarks.costs.forecast import forecast
+from benchmarks.running.models import Models
+from benchmarks.running.plan import Options, candidates
+from benchmarks.specs.spec_models import ModelSpec
+from benchmarks.statistics.families import REST, gate_level
+from benchmarks.statistics.looks import level_of
+from benchmarks.statistics.sample_size import cases_needed
+from strategies.catalog import approaches
+from tests.conftest import Folders
+from tests.desk import call, finish, start, write_task
+from tests.running.test_endpoint_bakeoff import Service, service  # noqa: F401 - a fixture
+
+FACTS = Situation(kind="qa", examples=300, documents=True, found=0.9)
+
+
+def advice(situation: Situation, **more: Any) -> str:
+    found = advise_before(Asked(situation=situation, **more))
+    return "\n".join((*found.first, *found.why, *found.cannot, *found.finding_out))
+
+
+def test_facts_that_change_are_looked_up() -> None:
+    found = advise_before(Asked(situation=replace(FACTS, facts_change="monthly")))
+    assert found.first[0].startswith("Try first: looking up")
+    assert found.cannot[0].startswith("Fine-tuning alone: facts change monthly")
+    still = advise_before(Asked(situation=replace(FACTS, facts_change="never")))
+    assert not any("Fine-tuning alone" in sentence for sentence in still.cannot)
+
+
+def test_facts_without_documents_cannot_be_looked_up() -> None:
+    assert "Looking up facts: there are no documents" in advice(Situation(kind="qa", examples=300))
+
+
+def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
+    assert "Try first: a LoRA fine-tune" in advice(Situation(kind="generation", examples=300))
+    few = advice(Situation(kind="generation", examples=40))
+    assert "Try first: a prompt" in few
+    assert "40 examples are too few" in few
+
+
+def test_where_there_is_nothing_to_learn_from_labelling_comes_first() -> None:
+    found = advise_before(Asked(situation=Situation(kind="classification", examples=0, labels=4)))
+    assert found.first[0].startswith("Label some first: none is there, and a comparison takes 10 or more")
+    assert found.first[1].startswith("Try first: ")
+    assert "Label some first: 9 examples are there" in advice(Situation(kind="qa", examples=9))
+    assert "Label some" not in advice(Situation(kind="qa", examples=10))
+    assert "Label some" not in advice(Situation(kind="qa", examples=5), heldout=40), "held out beside them"
+
+
+def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
+    needed = cases_needed(0.8, 0.85, alpha=gate_level(level_of(1)))
+    said = advice(FACTS, target=0.8, heldout=30, volume=36_000)
+    assert f"{needed:,} held-out cases to be shown to meet 80 %" in said
+    assert "With the 30 independent held-out cases at hand, 29 right answers would show it." in said
+    assert "a tenth of a second each is 60 minutes of a machine" in said
+    assert "not even a perfect score would show it" in advice(FACTS, target=0.9, heldout=30)
+    assert "Name a target first" in advice(FACTS)
+    assert "a margin of 0.02 takes" in advice(FACTS, margin=0.02, heldout=100)
+    assert "more than 100,000 held-out cases" in advice(FACTS, target=1.0)
+
+
+def test_what_a_person_said_is_given_no_number() -> None:
+    assert "Most of the answers stand in the documents" in advice(replace(FACTS, counted=False))
+    assert "only some of the answers" in advice(replace(FACTS, found=0.2, counted=False))
+
+
+@pytest.mark.parametrize(
+    ("situation", "wanted", "first", "why", "cannot"),
+    [
+        (
+            Situation(kind="generation", examples=300),
+            "format",
+            "a prompt",
+            "held to a schema or a pattern while they are written",
+            "",
+        ),
+        (
+            Situation(kind="generation", examples=300),
+            "behaviour",
+            "a LoRA fine-tune",
+            "that is what fine-tuning teaches",
+            "",
+        ),
+        (
+            Situation(kind="qa", examples=300),
+            "facts",
+            "a prompt",
+            "facts are put before it",
+            "Fine-tuning to teach facts",
+        ),
+        (
+            Situation(kind="generation", examples=300, documents=True),
+            "behaviour",
+            "a LoRA fine-tune",
+            "behaviour",
+            "Looking up documents alone: they hold what is true, and not how to answer",
+        ),
+        (
+            Situation(kind="generation", examples=300),
+            "labels",
+            "a prompt",
+            "where they come from a fixed list, name it as `labels`",
+            "",
+        ),
+        (
+            Situation(kind="classification", examples=300, labels=40),
+            "labels",
+            "looking up",
+            "labelled examples decide that",
+            "",
+        ),
+    ],
+)
+def test_what_makes_an_answer_right_is_asked_and_not_taken_from_the_kind(
+    situation: Situation, wanted: Wanted, first: str, why: str, cannot: str
+) -> None:
+    found = advise_before(Asked(situation=replace(situation, wanted=wanted)))
+    assert found.first[0].startswith(f"Try first: {first}")
+    assert any(why in sentence for sentence in found.why)
+    assert not any("house style" in sentence for sentence in found.why), "what was said goes before the kind"
+    assert any(sentence.startswith(cannot) for sentence in found.cannot) or not cannot
+
+
+def test_labels_that_are_lacking_have_a_price_where_one_is_stated() -> None:
+    needed = cases_needed(0.8, 0.85, alpha=level_of(1) * REST / Asked(situation=FACTS).approaches)
+    assert needed is not None
+    said = advice(FACTS, target=0.8, heldout=30, label_price=(0.5, "EUR"))
+    lacking = needed - 30
+    assert (
+        f"The {lacking} held-out cases that are lacking at most cost {0.5 * lacking:,.0f} EUR to label, at 0.5 each."
+        in said
+    )
+    assert "lacking" not in advice(FACTS, target=0.8, heldout=needed, label_price=(0.5, "EUR"))
+
+
+def test_the_usual_range_holds_the_bake_offs_that_it_names() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "bakeoffs.md").read_text(encoding="utf-8")
+    head = next(row for row in page.splitlines() if row.endswith("| minutes |"))
+    rows = page.partition(head)[2].splitlines()[2:]
+    minutes = [int(row.split("|")[-2]) for row in takewhile(lambda row: row.startswith("|"), rows)]
+    assert len(minutes) == 8
+    assert USUAL_MINUTES[0] <= min(minutes)
+    assert max(minutes) <= USUAL_MINUTES[1]
+    assert USUAL in advice(FACTS)
+    assert USUAL not in advice(FACTS, takes=("One comparison takes a day.",))
+
+
+# ---------------------------------------------------------------- a description
+
+
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        (
+            "We answer customers' questions from our handbook; prices change every week. 500 tickets a day, 300 solved examples.",
+            {"kind": "qa", "documents": "most", "facts_change": "weekly", "volume": 15_000, "examples": 300},
+        ),
+        (
+            "Classify tickets into 12 categories, 2k examples. The list never changes.",
+            {"kind": "classification", "wanted": "labels", "labels": 12, "examples": 2000, "facts_change": "never"},
+        ),
+        (
+            "Stock levels are updated daily, and the data is confidential.",
+            {"facts_change": "daily", "data_stays_here": True},
+        ),
+        ("The data must not leave our servers.", {"data_stays_here": True}),
+        ("The data is not confidential.", {}),
+        ("Nothing may leave our servers.", {"data_stays_here": True}),
+        ("Nothing, not even the subject line, may leave our servers.", {"data_stays_here": True}),
+        ("None of this may leave the hospital.", {"data_stays_here": True}),
+        ("No letter, however old, may leave the hospital.", {"data_stays_here": True}),
+        ("Nobody may send it to a server of others.", {"data_stays_here": True}),
+        ("Patient letters must not be sent out.", {"data_stays_here": True}),
+        ("The data may leave our servers.", {"data_stays_here": False}),
+        ("The data may leave, but not the country.", {}),
+        ("The data may leave only in another form.", {}),
+        ("The data may leave? Never!", {}),
+        ("It is no problem if the data leaves.", {}),
+        ("We have no budget, and the data may leave.", {}),
+        ("Nothing here is confidential.", {}),
+        ("Customers may leave us.", {}),
+        ("The list of queues changes every week.", {}),
+        ("We update our teams monthly.", {}),
+        ("Prices change once a month.", {"facts_change": "monthly"}),
+        ("Answers must be 99% right.", {"target": 0.99}),
+        ("At least 92.5 % of answers must be correct.", {"target": 0.925}),
+        ("It has to be right in 99 of 100 cases.", {"target": 0.99}),
+        ("We want an accuracy of 95 percent.", {"target": 0.95}),
+        ("Today 80 % are right.", {}),
+        ("Answers must be 199% right.", {}),
+        ("There are no documents and the facts don\u2019t change", {"documents": "none", "facts_change": "never"}),
+        ("We keep no style guide.", {}),
+        ("Rewrite product texts in the tone of our brand.", {"kind": "generation", "wanted": "behaviour"}),
+        (
+            "Fill in fields from invoices as JSON, 1,200 a month",
+            {"kind": "extraction", "wanted": "format", "volume": 1200},
+        ),
+        ("300 new tickets every day", {"volume": 9000}),
+        ("1 examples, and it has to get facts right", {"wanted": "facts"}),
+        ("", {}),
+    ],
+)
+def test_plain_words_are_read_and_a_no_is_no_yes(text: str, answers: dict[str, Any]) -> None:
+    taken, open_still = read(text)
+    assert {each.question: each.value for each in taken} == answers
+    assert not open_still
+    plain = text.replace("\u2019", "'")
+    assert all(each.words in plain for each in taken), "what was read is shown as it was written"
+
+
+def test_what_contradicts_itself_is_not_taken() -> None:
+    taken, open_still = read("Answer in a friendly tone, as JSON. Facts change daily. Prices change every year.")
+    assert taken == ()
+    assert {(each.question, each.value) for each in open_still} == {
+        ("wanted", "behaviour"),
+        ("wanted", "format"),
+        ("facts_change", "daily"),
+        ("facts_change", "yearly"),
+    }
+
+
+# ---------------------------------------------------------------- time and money
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is always as quick."""
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e11)
+    monkeypatch.setattr("benchmarks.costs.forecast.busy", lambda: False)
+    monkeypatch.setattr("strategies.models.measured.busy", lambda: False)
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_task_is_reckoned_as_a_dry_run_does_it(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = write_task(tmp_path, model_folders, "prices: {machine_hour: 1.2, currency: EUR}")
+    dry = call(capsys, "run", str(task), "--dry-run").err
+    (expected,) = re.findall(r"expected: (about .*)", dry)
+    minutes = float(json.loads(call(capsys, "run", str(task), "--dry-run", "--json").out)["minutes"])
+    told = call(capsys, "ask", str(task)).out
+    assert f"One comparison of all approaches on this machine takes {expected}." in told
+    assert f"At 1.2 EUR an hour of this machine that is about {money(minutes / 60 * 1.2)} EUR." in told
+    assert USUAL not in told
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_model_at_a_server_is_reckoned_at_its_price_and_not_asked(
+    service: Service,  # noqa: F811
+    tmp_path: Path,
+    model_folders: Folders,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = write_task(tmp_path, model_folders, *service.lines(), "kind: qa")
+    told = call(capsys, "ask", str(task)).out
+    assert re.search(r"Of a model at a server, hosted: at most about .* USD \(price stated for this task\)\.", told)
+    assert service.calls == 0
+    far = "models: [{name: far, endpoint: 'https://models.example.org/v1', key_env: NO_SUCH_KEY}]"
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    told = call(capsys, "ask", str(write_task(tmp_path, model_folders, far, "kind: qa"))).out
+    assert "What a comparison takes cannot be reckoned yet: " in told
+    assert USUAL in told
+
+
+def test_without_the_weights_it_says_so_and_fetches_nothing(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "empty"))
+    task = write_task(tmp_path, model_folders, "models: [smollm2-135m, some/where]")
+    told = call(capsys, "ask", str(task)).out
+    assert "can be reckoned once the weights of smollm2-135m and some/where are on this disk." in told
+    assert USUAL in told
+    assert of_situation(FACTS) == ()
+
+
+@pytest.mark.usefixtures("steady")
+def test_without_a_task_a_range_for_one_of_its_size_is_told(model_folders: Folders) -> None:
+    models = Models(specs=(ModelSpec(name=str(model_folders.language)),))
+    options = Options(tuning_tokens=EFFORTS["standard"])
+    wanted = candidates(approaches(), models.names)
+    for situation in (
+        FACTS,
+        Situation(kind="classification", examples=90, labels=6),
+        Situation(kind="generation", examples=20),
+    ):
+        minutes = [forecast(imagined(situation, words), wanted, models, options).minutes for words in LENGTHS]
+        assert minutes[0] < minutes[1]
+        said = between(situation, models)
+        assert f"and {situation.examples:,} examples takes about" in said
+        assert f"about {round(minutes[0]):,} to {round(minutes[1]):,} minutes on this machine" in said
+        assert "for requests of 20 to 200 words" in said
+    assert of_situation(replace(FACTS, examples=9)) == (), "too few for a run"
+
+
+def test_on_a_busy_machine_the_range_that_was_reckoned_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strategies.models.measured.busy", lambda: True)
+    monkeypatch.setattr("advisor.cli.finding_out._not_here", lambda models, names: "")
+    monkeypatch.setattr("advisor.cli.finding_out.between", lambda situation, models: "9 to 14 hours")
+    assert of_situation(FACTS) == ("9 to 14 hours",)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_all_answers_may_be_options(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--kind qa --examples 60 --documents most --facts-change daily --target 0.8 --data-stays-here --json"
+    done = call(capsys, "ask", *words.split())
+    assert done.code == 0
+    told = json.loads(done.out)
+    assert told["asked"]["situation"]["facts_change"] == "daily"
+    assert any("A hosted model" in sentence for sentence in told["advice"]["cannot"])
+
+
+def test_of_a_task_the_data_answers(tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    task = write_task(tmp_path, model_folders)
+    done = call(capsys, "ask", str(task))
+    assert done.code == 0
+    assert "With the 30 independent held-out cases at hand" in done.out
+    rows = task.with_name("rows.jsonl")
+    threads = [
+        {**json.loads(line), "group": f"t{n // 8}"} for n, line in enumerate(rows.read_text("utf-8").splitlines())
+    ]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in threads), encoding="utf-8")
+    grouped, checked = (
+        call(capsys, *words, str(task), "--json") for words in (("ask", "--wanted", "labels"), ("check",))
+    )
+    assert json.loads(grouped.out)["asked"]["heldout"] == json.loads(checked.out)["decidable"]["heldout"] < 5
+    refused = call(capsys, "ask", str(task), "--examples", "5")
+    assert refused.code == 2
+    assert "--examples is what the data" in refused.err
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is reckoned for this machine."""
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "empty"))
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_description_answers_what_options_leave_open_and_says_which_words_did(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "Answer questions from our handbook. Facts change every week; 60 examples. In a polite tone, as JSON"
+    done = call(capsys, "ask", "--about", text, "--facts-change", "yearly")
+    assert done.code == 0, done.err
+    assert 'From "60 examples": 60 examples.' in done.out
+    assert 'From "Answer questions from our handbook": most of the answers stand in documents.' in done.out
+    assert "Facts change" not in done.out, "the option says it"
+    assert (
+        'Not taken, since they do not go together: "polite" (what makes an answer right is behaviour) and "JSON"'
+        in done.out
+    )
+    told = json.loads(call(capsys, "ask", "--about", text, "--json").out)
+    assert told["asked"]["situation"]["facts_change"] == "weekly"
+    assert told["asked"]["situation"]["wanted"] is None
+    assert {"question": "facts_change", "value": "weekly", "words": "change every week"} in told["read"]
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_of_a_task_the_description_says_only_what_the_data_does_not(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = write_task(tmp_path, model_folders, "models: [smollm2-135m]")
+    text = "Write 40 labels to documents; 500 a day. Facts change daily, what we want is the right label."
+    told = json.loads(call(capsys, "ask", str(task), "--about", text, "--json").out)
+    assert [(each["question"], each["value"]) for each in told["read"]] == [
+        ("wanted", "labels"),
+        ("facts_change", "daily"),
+    ]
+    assert told["asked"]["situation"]["facts_change"] == "daily"
+    assert told["asked"]["volume"] == 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "--kind is not given, and nobody can be asked here"),
+        ("--kind qa", "--examples is not given"),
+        ("--kind poem", "poem"),
+        ("--kind qa --examples 5 --target 80", "80"),
+        ("nowhere", "neither a file nor a known task"),
+    ],
+)
+def test_what_is_missing_or_wrong_ends_in_a_sentence(capsys: pytest.CaptureFixture[str], words: str, said: str) -> None:
+    done = call(capsys, "ask", *words.split())
+    assert done.code == 2
+    assert said in done.err
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals on this system")
+def test_in_a_terminal_it_asks_for_what_is_open(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    process = start(tmp_path, "ask", "--documents", "none", stdin=theirs, stderr=theirs)
+    os.close(theirs)
+    about = "300 labelled examples for labels, prices change every week, and 90 % must be right"
+    for answer in (about, "classification", "", "", "", "20000", "y", "", "12"):
+        os.write(ours, f"{answer}\n".encode())
+    done = finish(process)
+    os.close(ours)
+    assert done.code == 0
+    assert "There are 12 labels and 300 examples" in done.out, "Enter takes what was read"
+    assert "Facts change weekly" in done.out
+    assert "held-out cases to be shown to meet 90 %" in done.out
+    assert "You said that it is about which label goes where" in done.out
+    assert "A hosted model, however good" in done.out

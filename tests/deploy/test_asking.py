@@ -1,0 +1,295 @@
+"""The program of an export asks a hosted model as the run did: same requests, same answers, a few tries, no key in sight."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from advisor.deploy.without import needed, without_us
+from strategies.contract import Failure, Kind, Query, Sampling
+from strategies.models.embedding import LocalEmbedder
+from strategies.models.endpoint import EndpointModel
+from strategies.pipeline import Pipeline, Setup
+from strategies.prompting.rendering import Form
+from strategies.sources import Sources
+from strategies.standalone import alone
+from tests import tiny
+from tests.conftest import Folders
+from tests.deploy.test_without import answers, fitted, same
+from tests.strategies.test_listing import many
+from tests.verdict_cases import evaluation_of, scores_of
+
+KEY = "sk-canary-3f9a1c"
+PATH = "/v1/chat/completions"
+SETUPS: dict[str, tuple[Kind, Setup]] = {
+    "labels": ("classification", Setup(shots=2)),
+    "labels of the nearest": ("classification", Setup(picks="nearest", shots=2, votes=0.5, form=Form(layout="turns"))),
+    "passages": ("qa", Setup(passages=2)),
+    "an object": ("extraction", Setup(shots=2)),
+}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with HTTPServer(threaded=True) as server:
+        yield server
+
+
+@pytest.fixture
+def embedder(model_folders: Folders) -> LocalEmbedder:
+    return LocalEmbedder(name="tiny", folder=model_folders.embedder, fingerprint="tiny")
+
+
+def hosted(server: HTTPServer, name: str, folders: Folders, embedder: LocalEmbedder, **options: Any) -> Pipeline:
+    made = fitted(*SETUPS[name], folders.language, embedder)
+    model = EndpointModel(name="big", base_url=server.url_for("/v1"), model="m", **options)
+    return replace(made, model=model, prior=None)
+
+
+def said(request: Request) -> dict[str, Any]:
+    """One of the labels by the length of the prompt, with another one that was nearly as likely."""
+    sent = request.get_json()
+    size = sum(len(turn["content"]) for turn in sent["messages"])
+    labels = sorted(tiny.TOPICS)
+    text, other = labels[size % len(labels)], labels[(size + 1) % len(labels)]
+    odds = [{"token": text, "logprob": -0.5}, {"token": other, "logprob": -1.0}]
+    stated = {"content": [{**odds[0], "top_logprobs": odds}]} if sent.get("logprobs") else None
+    choice = {
+        "index": 0,
+        "finish_reason": "stop",
+        "message": {"role": "assistant", "content": text},
+        "logprobs": stated,
+    }
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+
+
+def exported(made: Pipeline, folder: Path) -> Path:
+    made.save(folder / "parts" / "0")
+    for program in needed(folder):
+        shutil.copyfile(Path(alone.__file__).with_name(program.source), folder / program.name)
+    return folder
+
+
+def bodies(server: HTTPServer) -> list[str]:
+    found = sorted(json.dumps(request.get_json(), sort_keys=True) for request, _ in server.log)
+    server.clear_log()
+    return found
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_a_server_is_asked_the_same_and_answers_the_same(
+    name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    server.expect_request(PATH).respond_with_handler(
+        lambda request: Response(json.dumps(said(request)), mimetype="application/json")
+    )
+    made = hosted(server, name, model_folders, embedder)
+    texts = [*(case.input for case in tiny.MAKERS[SETUPS[name][0]][0](4, 90)), "floor " * 300, "Größe?"]
+    ours = answers(made, texts)
+    asked = bodies(server)
+    answer = alone.surely(exported(made, tmp_path), "", str(model_folders.embedder))
+    theirs = [answer(text) for text in texts]
+    assert bodies(server) == asked
+    same(ours, [one._replace(sure=max(one.sure, 0.0)) for one in theirs])
+    programs = {program.name for program in needed(tmp_path)}
+    assert programs & {"asking.py", "speaking.py"} == {"asking.py"}
+    assert ("odds.py" in programs) == name.startswith("labels")
+    card = "\n".join(without_us(tmp_path, evaluation_of("prompting", scores_of(9, 10))))
+    packages = "sentence-transformers, faiss-cpu and bm25s alone" if "lookup.py" in programs else "Python alone"
+    assert f"With {packages}, from the server that it was measured with" in card
+    assert ("--embedder" in card, "--model" in card) == ("lookup.py" in programs, False)
+    assert f"It asks m at `{server.url_for('/v1')}`, one request" in card
+    assert "the environment variable `OPENAI_API_KEY` holds" in card
+
+
+def test_a_server_gets_the_same_list_of_labels_where_all_of_them_are_too_many(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    server.expect_request(PATH).respond_with_handler(
+        lambda request: Response(json.dumps(said(request)), mimetype="application/json")
+    )
+    task = many(120)
+    made = hosted(server, "labels", model_folders, embedder, context_tokens=2048)
+    setup, sources = Setup(shots=1, form=Form(show_labels=True)), Sources(task.examples, embedder, None)
+    made = replace(made, task=task, setup=setup, sources=sources)
+    answers(made, ["subject77"])
+    asked = bodies(server)
+    assert "Possible answers: question about the 77th subject, " in asked[0]
+    alone.surely(exported(made, tmp_path), "", str(model_folders.embedder))("subject77")
+    assert bodies(server) == asked
+
+
+def test_what_is_busy_is_asked_again_and_what_is_lost_is_said(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    made = hosted(server, "labels", model_folders, embedder, retries=1)
+    out, seen = exported(made, tmp_path / "out"), list[str]()
+
+    def handler(request: Request) -> Response:
+        sent = request.get_json()
+        last = sent["messages"][-1]["content"]
+        seen.append(request.headers["Authorization"])
+        if "gone" in last:
+            return Response(json.dumps({"error": {"message": f"no room for {KEY}"}}), status=503)
+        if len(seen) == 1:
+            return Response("{}", status=429, headers={"Retry-After": "0"})
+        if "logprobs" in sent:
+            return Response(json.dumps({"error": {"message": "logprobs are not offered"}}), status=400)
+        return Response(json.dumps(said(request)), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(handler)
+    command = [sys.executable, "-I", "predict.py"]
+    lines = "one\ngone\ntwo\n"
+    done = subprocess.run(command, cwd=out, input=lines, capture_output=True, text=True, timeout=60)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (1, "1 of the requests got no answer; their lines hold an error.\n")
+    assert [row["input"] for row in rows] == ["one", "gone", "two"]
+    assert {rows[0]["output"], rows[2]["output"]} <= set(tiny.TOPICS)
+    assert rows[1]["error"].endswith("status 503, no room for [key]")
+    assert KEY not in done.stdout + done.stderr
+    assert set(seen) == {f"Bearer {KEY}"}
+    assert len(seen) == 3 + 2 + 1, "busy, without odds, answered; twice; answered"
+
+
+def test_a_model_that_takes_no_temperature_is_asked_without_one(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    def own(request: Request) -> Response:
+        if "temperature" in request.get_json():
+            return Response(json.dumps({"error": {"message": "'temperature' does not support 0"}}), status=400)
+        return Response(json.dumps(said(request)), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(own)
+    answer = alone.answerer(exported(hosted(server, "labels", model_folders, embedder), tmp_path), "")
+    assert {answer("one"), answer("two")} <= set(tiny.TOPICS)
+    assert ["logprobs" in request.get_json() for request, _ in server.log] == [True] * 3
+
+
+@pytest.mark.parametrize("name", ["labels", "an object", "passages"])
+def test_what_was_cut_off_before_it_wrote_anything_is_no_answer(
+    name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """A model that thinks first had used up the limit, and an empty answer stood in its line; it is not asked again for that."""
+    failed = _cut_off(server, (name, "", {}), (model_folders, embedder), tmp_path)
+    assert failed.message.startswith("nothing was answered within 24 tokens; thinking counts")
+
+
+def test_thoughts_without_a_mark_that_were_cut_off_are_no_answer(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """Some templates open them; a label that they mention is not the answer."""
+    text = "Okay, it seems to be about billing. " * 20
+    failed = _cut_off(server, ("labels", text, {"reasoning_tokens": 100}), (model_folders, embedder), tmp_path)
+    assert failed.message.startswith("nothing was answered within 124 tokens; thinking counts")
+
+
+def _cut_off(
+    server: HTTPServer, asked: tuple[str, str, dict[str, Any]], models: tuple[Folders, LocalEmbedder], folder: Path
+) -> Failure:
+    """What is said of an answer that was cut off, here and by the export alike."""
+    (name, text, settings), (folders, embedder) = asked, models
+
+    def thinking(request: Request) -> Response:
+        answer = said(request)
+        answer["choices"][0] |= {"finish_reason": "length", "message": {"role": "assistant", "content": text}}
+        return Response(json.dumps(answer), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(thinking)
+    made = hosted(server, name, folders, embedder, retries=2, **settings)
+    ((_, failed),) = made.answer([Query.of("one")], Sampling())
+    answer = alone.answerer(exported(made, folder), "", str(folders.embedder))
+    with pytest.raises(ConnectionError) as lost:
+        answer("one")
+    assert isinstance(failed, Failure)
+    assert str(lost.value).endswith(failed.message)
+    assert len(server.log) == 2
+    return failed
+
+
+def test_what_took_too_long_says_which_limit_it_had(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(0.6)
+        return Response(json.dumps(said(request)), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(slow)
+    made = hosted(server, "an object", model_folders, embedder, retries=0, timeout_s=0.2)
+    with pytest.raises(ConnectionError, match=r"no answer \(timed out; `timeout_s` gives it 0\.2 seconds\)"):
+        alone.answerer(exported(made, tmp_path), "")("an order")
+
+
+@pytest.mark.parametrize("name", ["labels", "an object"])
+def test_a_model_that_thinks_is_asked_the_same_and_answers_the_same(
+    name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    def thinking(request: Request) -> Response:
+        answer = said(request)
+        text = answer["choices"][0]["message"]["content"]
+        answer["choices"][0]["message"]["content"] = f"<think>Is it invoice? No, not invoice.</think>\n\n{text}"
+        return Response(json.dumps(answer), mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(thinking)
+    settings = {"reasoning_tokens": 700, "extra_body": {"reasoning_effort": "low", "top_k": 5}}
+    made = hosted(server, name, model_folders, embedder, **settings)
+    ours = answers(made, ["one", "two"])
+    asked = bodies(server)
+    answer = alone.surely(exported(made, tmp_path), "")
+    theirs = [answer(text) for text in ("one", "two")]
+    assert bodies(server) == asked
+    same(ours, [one._replace(sure=max(one.sure, 0.0)) for one in theirs])
+    assert {one.text for one in theirs} <= set(tiny.TOPICS)
+    for body in map(json.loads, asked):
+        assert (body["max_tokens"], body["reasoning_effort"], body["top_k"]) == (724, "low", 5)
+        assert "logprobs" not in body, "they would be those of the thoughts"
+
+
+@pytest.mark.parametrize("status", [401, 404, 302])
+def test_asking_on_in_vain_ends_and_nobody_else_is_asked(
+    status: int, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    elsewhere = {"Location": server.url_for("/elsewhere")}
+    server.expect_request(PATH).respond_with_data("no", status=status, headers=elsewhere)
+    made = hosted(server, "an object", model_folders, embedder, retries=3)
+    answer = alone.answerer(exported(made, tmp_path), "")
+    with pytest.raises(ConnectionError if status == 302 else SystemExit, match=f"m at .*: status {status}, no"):
+        answer("an order")
+    assert [request.path for request, _ in server.log] == [PATH]
+
+
+def test_a_server_elsewhere_needs_a_key(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = hosted(server, "an object", model_folders, embedder, key_env="THEIR_KEY")
+    far = replace(made, model=replace(made.model, base_url="https://models.example/v1"))  # type: ignore[type-var]
+    monkeypatch.delenv("THEIR_KEY", raising=False)
+    with pytest.raises(SystemExit, match="put it into the environment variable THEIR_KEY"):
+        alone.answerer(exported(far, tmp_path), "")
+
+
+def test_a_key_with_a_line_break_is_sent_without_and_one_that_no_header_holds_is_refused(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.expect_request(PATH).respond_with_handler(
+        lambda request: Response(json.dumps(said(request)), mimetype="application/json")
+    )
+    out = exported(hosted(server, "an object", model_folders, embedder), tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\n")
+    assert alone.answerer(out, "")("an order") in tiny.TOPICS
+    assert server.log[0][0].headers["Authorization"] == f"Bearer {KEY}"
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\u201d")
+    with pytest.raises(SystemExit, match="the environment variable OPENAI_API_KEY holds a character") as caught:
+        alone.answerer(out, "")
+    assert KEY not in str(caught.value)
