@@ -229,6 +229,10 @@ def test_the_page_of_the_architecture_names_every_folder() -> None:
         folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")} - {"studies"}
         assert folders
         assert {folder for folder in folders if f"`{folder}/`" not in table} == set()
+    about = page.partition("`tests/` has a folder")[2].partition("\n\n")[0]
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders
+    assert {folder for folder in folders if f"`{folder}/`" not in about} == set()
 
 
 def test_every_imported_package_is_declared() -> None:
