@@ -114,7 +114,12 @@ def test_the_program_of_an_export_answers_as_in_the_run(name: str, candidate: st
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.parametrize(("name", "candidate"), [*(("labels", each) for each in LABELS), ("texts", "prompting")])
 def test_the_program_of_an_export_is_as_sure_as_the_run_and_holds_back_the_same(
-    name: str, candidate: str, desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    candidate: str,
+    desk: Desk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run, out, task = desk.folder / name / "run", tmp_path / "out", desk.task(name)
     export(run, out, candidate)
@@ -131,10 +136,9 @@ def test_the_program_of_an_export_is_as_sure_as_the_run_and_holds_back_the_same(
     values["kept"]["guards"] = {candidate: asdict(Guard(says="Ask us.", cases=30, unanswerable=0, held=(HELD, point)))}
     (out / "export.json").write_text(json.dumps(values), encoding="utf-8")
     (tmp_path / "new.jsonl").write_text("".join(json.dumps({"input": text}) + "\n" for text in texts), encoding="utf-8")
-    command = [sys.executable, "-I", str(out / "predict.py"), "new.jsonl", "--model", model, "--guard", "0.1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    alone_said = [json.loads(line) for line in done.stdout.splitlines()]
+    monkeypatch.setattr(sys, "argv", ["predict.py", str(tmp_path / "new.jsonl"), "--model", model, "--guard", "0.1"])
+    loaded(out / "predict.py").main()
+    alone_said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     guarded = call(capsys, "predict", str(out), str(tmp_path / "new.jsonl"), "--task", task, "--guard", "0.1")
     ours = [json.loads(line) for line in guarded.out.splitlines()]
     assert [row["output"] for row in alone_said] == [row["answer"] for row in ours]

@@ -51,7 +51,7 @@ def test_the_map_says_at_every_volume_and_goal_what_the_program_says(name: str) 
     ends = chart.strips[0].cells[0].above, chart.strips[0].cells[-1].upto
     edges = {cell.upto for strip in chart.strips for cell in strip.cells[:-1]}
     volumes = {round(edge * factor) for edge in edges for factor in (0.995, 1.005)}
-    volumes |= {round(ends[0] * (ends[1] / ends[0]) ** dice.uniform(0.01, 0.99)) for _ in range(12)}
+    volumes |= {round(ends[0] * (ends[1] / ends[0]) ** dice.uniform(0.01, 0.99)) for _ in range(6)}
     asked = 0
     for volume in sorted(volumes):
         benchmark, told = decided(bakeoff, volume, bakeoff.prices.machine_hour)
@@ -60,7 +60,7 @@ def test_the_map_says_at_every_volume_and_goal_what_the_program_says(name: str) 
             assert (cell.named, set(cell.unsettled)) == (named, set(unsettled)), (volume, goal)
             assert (cell.verdict == "choose") == (named is not None and not unsettled)
             asked += 1
-    assert asked > 100
+    assert asked > 50
 
 
 @pytest.mark.parametrize("name", list(BAKEOFFS))

@@ -103,7 +103,7 @@ def assert_nothing_acted(seen: Any) -> None:
     page = seen.page
     assert page.evaluate("window.hit") is None
     assert page.evaluate("({}).hit") is None
-    assert [url for url in seen.requests if not url.startswith("data:")] == [page.url]
+    assert seen.asked_for() == [page.url]
     assert (seen.dialogs, seen.errors) == ([], [])
     assert len(page.context.pages) == 1
     attributes = page.evaluate("[...document.querySelectorAll('*')].flatMap(each => each.getAttributeNames())")
@@ -112,17 +112,17 @@ def assert_nothing_acted(seen: Any) -> None:
     assert set(links) <= OWN_LINKS
 
 
-@pytest.mark.parametrize("turn", OPENED)
-def test_no_payload_acts_in_the_page_or_makes_an_element(turn: int, opened: Any) -> None:  # noqa: F811
-    harmless = opened(twin()).page
-    seen = opened(attacked(turn))
-    seen.page.mouse.move(400, 300)
-    seen.page.keyboard.press("Tab")
-    assert_nothing_acted(seen)
-    assert elements(seen.page) == elements(harmless)
-    assert not INVISIBLE.search(seen.page.content())
-    width = seen.page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 1280, "a long word makes the page wider than the screen"
+def test_no_payload_acts_in_the_page_or_makes_an_element(opened: Any) -> None:  # noqa: F811
+    harmless = elements(opened(twin()).page)
+    for turn in OPENED:
+        seen = opened(attacked(turn))
+        seen.page.mouse.move(400, 300)
+        seen.page.keyboard.press("Tab")
+        assert_nothing_acted(seen)
+        assert elements(seen.page) == harmless
+        assert not INVISIBLE.search(seen.page.content())
+        width = seen.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 1280, "a long word makes the page wider than the screen"
 
 
 def test_no_payload_acts_in_the_script_of_the_page(opened: Any) -> None:  # noqa: F811

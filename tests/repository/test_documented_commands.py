@@ -61,7 +61,7 @@ OWN = Path("runs/my")
 """Where a run of the small task goes that is given no folder."""
 TOLD = "runs/first"
 """The run of every approach, which is told of and exported. Each of the others is there for an option: few approaches do."""
-FEW, QUICK = ("majority", "prompting", "linear head"), ["--probes", "none", "--no-second-seed"]
+FEW, QUICK = ("majority", "linear head", "prompting"), ["--probes", "none", "--no-second-seed"]
 PLAIN = ["run", "task.yaml"]
 """What is resumed later, with more to measure."""
 ENDS = (0, 100, 101)
@@ -109,7 +109,7 @@ def prepared(folder: Path, models: Folders) -> None:
     with (folder / "my.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["message", "label"])
-        rows.writerows([case.input, case.output] for case in messages(120))
+        rows.writerows([case.input, case.output] for case in messages(90))
     with (folder / "new.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["message"])

@@ -22,9 +22,9 @@ from tests import tiny
 
 PAIRS = [
     (Lora(), "classification"),
-    (Lora(), "generation"),
+    pytest.param(Lora(), "generation", marks=pytest.mark.nightly),
     (LoraRetrieval(), "qa"),
-    (LoraRetrieval(), "extraction"),
+    pytest.param(LoraRetrieval(), "extraction", marks=pytest.mark.nightly),
 ]
 
 
