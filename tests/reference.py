@@ -22,15 +22,16 @@ _HEAD = r"""# Commands
 Made from the program by `python -m tests.reference`; `--help` of each command says the same.
 
 A command ends with 0 when all is well, with 2 when something that you gave cannot be used, with 1 for a fault of the program,
-the disk or (`predict`) a server, with 130 when it was interrupted and 143 when it was ended, and with 141 when whoever read what
-it writes went away, as `head` does: it stops there. `run` and `report` end with 0 when the target is met, 100 when nothing meets
+the disk or (`predict`) a server, with 130 when it was interrupted and 143 when it was ended, and with 141 when the reader of its
+output closed the pipe, as `head` does. `run` and `report` end with 0 when the target is met, 100 when nothing meets
 it and 101 when that is not decided, or when it is met on cases that somebody was shown before; `gate` ends with 100 where what
 was exported fails.
 
 With `--json` a command that ends with 0, 100 or 101 has written one JSON document to standard output, and nothing else: what it
-says besides, and what code of yours prints, goes to standard error. Of a mistake, a fault or an interruption there is only that.
+says besides, and what code of yours prints, goes to standard error. After
+a mistake, a fault or an interruption only standard error has text.
 
-A shell completes commands and options once it was told how:
+To complete commands and options in a shell:
 
 | shell | line for its start-up file |
 |---|---|

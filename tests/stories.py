@@ -272,7 +272,7 @@ def _costs() -> Table:
 
 def _bands() -> Table:
     return Table(
-        title="Who costs the least at which volume",
+        title="Which costs the least at which volume",
         columns=("approach", "cheapest at (requests a month)"),
         rows=((NAMES[6], "up to about 1,900"), (CHOICE, "from about 1,900 on"), (NAMES[5], "never")),
         note="Of the approaches that are shown to meet the target, by cost alone. Not decided, and so not among them: "
@@ -283,8 +283,8 @@ def _bands() -> Table:
 
 def _pairs() -> Table:
     return Table(
-        title="Each two by cost",
-        columns=("cheaper at 10,000 requests", "than", "saves a month", "the two cost the same at", "saved again"),
+        title="Each pair by cost",
+        columns=("cheaper at 10,000 requests", "than", "saves a month", "the two cost the same at", "paid back"),
         rows=(
             (CHOICE, NAMES[3], "11 min", "never", "after 2 months"),
             (CHOICE, NAMES[5], "22 min", "never", "in the first month"),

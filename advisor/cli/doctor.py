@@ -35,8 +35,8 @@ PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu
 def command(again: bool, as_json: bool) -> None:
     """Show the device, number format, threads and batches that models run with here, and why; and plug-ins.
 
-    They are chosen by a measurement of a moment at first use, which is remembered for this machine unless it was busy. Of what
-    other packages add it is said whether it can be loaded. Example: advisor doctor
+    They are chosen by a short measurement at first use, which is kept for this machine unless it was busy then. Plug-ins of other
+    packages are listed with whether they can be loaded. Example: advisor doctor
     """
     if again:
         measured.forget()

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
 @one_document
 def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
-    """Say what a million tokens of a hosted model cost, or an hour of a GPU, and where that is from. Nobody is asked.
+    """Say what a million tokens of a hosted model cost, or an hour of a GPU, and where that is from. Works offline.
 
-    NAME is a model as its provider spells it, or a GPU such as h100. Of a model it is also said what training costs and
-    until when it answers, where that is known.
+    NAME is a model as its provider spells it, or a GPU such as h100. For a model it also says what training costs and when
+    it will be retired, where that is known.
 
     Example: advisor price gpt-4.1-mini --run runs/first
 

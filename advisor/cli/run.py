@@ -107,13 +107,13 @@ ASK_ABOVE_MINUTES = 60
 @click.option(
     "--changed",
     is_flag=True,
-    help="Change facts in the documents, add labels or alter the format, and count who follows without being fitted again; also "
-    "of a finished run.",
+    help="Change facts in the documents, add labels or alter the format, and count which approaches follow without another fit; "
+    "also of a finished run.",
 )
 @click.option(
     "--stop-when-decided",
     is_flag=True,
-    help="Ask held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it.",
+    help="Ask held-out cases in random order, and stop asking an approach once it is shown to meet the target or to miss it.",
 )
 @click.option(
     "--economical",

@@ -20,7 +20,7 @@ from benchmarks.contract import State
 
 _MAY_BE_CHOSEN = (State.MEETS, State.UNDECIDED, State.COMPARED)
 _NO_BANDS = Table(
-    title="Who costs the least at which volume", columns=("approach", "cheapest at (requests a month)"), rows=()
+    title="Which costs the least at which volume", columns=("approach", "cheapest at (requests a month)"), rows=()
 )
 
 
@@ -73,13 +73,13 @@ def pairs_table(material: Material) -> Table:
             )
         )
     return Table(
-        title="Each two by cost",
+        title="Each pair by cost",
         columns=(
             f"cheaper at {volume:,} requests",
             "than",
             "saves a month",
             "the two cost the same at",
-            *(["saved again"] if again else []),
+            *(["paid back"] if again else []),
         ),
         rows=tuple(rows),
         note=_pairs_note(pairs, again, len(lines) < len(known)),
@@ -124,8 +124,8 @@ def _pairs(material: Material, lines: Sequence[Line]) -> Iterator[tuple[Line, Li
 
 def _pairs_note(pairs: Sequence[tuple[Line, Line]], paid: bool, fewer: bool) -> str:
     met = any(break_evens(*pair) and not alike_up_to(*pair) for pair in pairs)
-    parts = ["On the other side of the volume at which two cost the same the other one is the cheaper."] if met else []
-    parts += ["Saved again: when that makes up for what choosing and fitting the cheaper one took."] if paid else []
+    parts = ["Beyond the volume at which the two cost the same, the other one is cheaper."] if met else []
+    parts += ["Paid back: when the saving equals what choosing and fitting the cheaper one cost."] if paid else []
     parts += ["Of those that may be chosen; report.json has every pair."] if fewer and pairs else []
     return " ".join(parts)
 

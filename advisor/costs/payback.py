@@ -63,5 +63,5 @@ def paid_back(material: Material) -> tuple[str, ...]:
     further = ", which is beyond the months that are counted here"
     beyond = "" if found.months <= material.benchmark.horizon_months else further
     return (
-        f"What fitting {found.candidate} took is saved again {when(found.months)}, compared with {found.against}{beyond}.",
+        f"The cost of fitting {found.candidate} is paid back {when(found.months)}, compared with {found.against}{beyond}.",
     )

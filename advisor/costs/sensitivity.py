@@ -156,7 +156,7 @@ def _then(now: Outcome, then: Outcome, met: str) -> str:
     if then.safe != now.safe:
         if not then.unsettled:
             return f"{then.safe} would be {'preferred' if now.safe else 'recommended'}."
-        return f"{then.safe} would be the safe one, and {_whether(then.unsettled, met)}."
+        return f"{then.safe} would be the one that is proven, and {_whether(then.unsettled, met)}."
     if gained:
         return f"{_whether(gained, met)}."
     gone = [name for name in now.unsettled if name not in then.unsettled]

@@ -18,8 +18,8 @@ FAMILY_NAMES = {
     "combined": "fine-tuning and retrieval together",
     "recorded": "recorded answers",
 }
-_RECOMMENDED = {"choose": "The recommendation", "safe but cheaper undecided": "What is safe now"}
-_IS = {"choose": "recommended is", "safe but cheaper undecided": "safe now is"}
+_RECOMMENDED = {"choose": "The recommendation", "safe but cheaper undecided": "What is proven so far"}
+_IS = {"choose": "recommended is", "safe but cheaper undecided": "proven so far is"}
 _UNUSED = (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
 
 
@@ -46,9 +46,9 @@ def _agrees(decided: Decided, best: Evaluation, higher: Sequence[Evaluation]) ->
     expected, who = FAMILY_NAMES[best.family], _RECOMMENDED.get(decided.verdict)
     if higher and who:
         top = f"{higher[0].candidate} with {percent(higher[0].figure)}"
-        return f"{who} agrees with what the task suggested, {expected}; in front is {top}."
+        return f"{who} agrees with what the task suggested, {expected}; the highest is {top}."
     where = f"of those within the limits {expected}" if higher else expected
-    return f"The measurement agrees with what the task suggested: {where} comes out in front."
+    return f"The measurement agrees with what the task suggested: {where} comes out highest."
 
 
 def _disagrees(decided: Decided, pair: tuple[Evaluation, Evaluation], higher: Sequence[Evaluation]) -> str:
@@ -59,9 +59,10 @@ def _disagrees(decided: Decided, pair: tuple[Evaluation, Evaluation], higher: Se
     )
     out = " and is ruled out" if decided.statuses[best.candidate].state is State.RULED_OUT else ""
     reached = (
-        f"{FAMILY_NAMES[best.family]} was expected in front{',' if out else ' and'} reached {percent(best.figure)}{out}"
+        f"{FAMILY_NAMES[best.family]} was expected to be highest{',' if out else ' and'} reached "
+        f"{percent(best.figure)}{out}"
     )
-    told = "in front of those within the limits is" if higher else "in front is"
+    told = "the highest within the limits is" if higher else "the highest is"
     if higher and decided.verdict in _IS:
         told = _IS[decided.verdict]
     which = f"{mine.candidate} with {percent(mine.figure)}{_why(decided, pair) if best in higher else ''}"

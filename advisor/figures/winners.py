@@ -242,7 +242,7 @@ def _title(asked: WhatIf, goals: Sequence[str], strips: Sequence[Strip], own: in
         return f"With {asks} nothing is decided, at any volume shown"
     if cell.verdict == "choose":
         return f"With {asks} {cell.named} is the choice at any volume shown"
-    return f"With {asks} {cell.named} is safe at any volume shown, and one that would be preferred is undecided"
+    return f"With {asks} {cell.named} is proven at any volume shown, and one that would be preferred is undecided"
 
 
 def cells_at(strips: Sequence[Strip], goal: int) -> list[Cell]:

@@ -37,7 +37,7 @@ def changed_table(material: Material) -> Table:
 
 
 _NOTE = (
-    "By program numbers and names in the documents were replaced by others of their kind from the task's examples, only where "
+    "A program replaced numbers and names in the documents by others of their kind from the task's examples, only where "
     "the answer stands once in the document that the question names. Nothing was fitted again: what reads documents was given "
     "the changed ones, what reads none answers as before. New, old and neither: of the questions whose old answer it had "
     "given. New examples: one for each question, which somebody has to write. A fact that another document states too may still "

@@ -19,8 +19,8 @@ def forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> str:
     if limit is None or found is None or found.lower <= limit:
         return ""
     return (
-        f"General text surprises {_whom(evaluation)} at least {digits(found.lower)} times as much as its base (perplexity); "
-        f"the task allows {limit:g}."
+        f"General text is at least {digits(found.lower)} times as hard to predict for {_whom(evaluation)} as for its base "
+        f"(perplexity); the task allows {limit:g}."
     )
 
 
@@ -30,8 +30,8 @@ def perhaps_forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> Ite
     if limit is None or found is None or not found.lower <= limit < found.ratio:
         return
     yield (
-        f"{start(evaluation.candidate)} may have forgotten too much: general text surprises {_whom(evaluation)} "
-        f"{_range(found)} times as much as its base (perplexity); the task allows {limit:g}."
+        f"{start(evaluation.candidate)} may have forgotten too much: general text is {_range(found)} times as hard to predict "
+        f"for {_whom(evaluation)} as for its base (perplexity); the task allows {limit:g}."
     )
 
 
@@ -43,9 +43,9 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
         return
     whose = f"the tuned part of {evaluation.candidate}" if evaluation.approach == CASCADE else evaluation.candidate
     yield (
-        f"{start(whose)} is surprised by {counted(found.texts, 'general text')} {_range(found)} times as much as "
-        f"its base (perplexity){_shown(found)}; in {percent(found.same)} of the places it would go on with the same piece of a "
-        f"word.{_answers_as_before(found.general)}"
+        f"{start(whose)} finds {counted(found.texts, 'general text')} {_range(found)} times as hard to predict as its base does "
+        f"(perplexity){_shown(found)}; in {percent(found.same)} of the places both predict the same next "
+        f"token.{_answers_as_before(found.general)}"
     )
 
 

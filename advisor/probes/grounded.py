@@ -36,8 +36,8 @@ def grounding_table(material: Material) -> Table:
 
 
 _NOTE = (
-    "Held-out answers by where all that is specific in them stands together: numbers, and words that fewer than one in ten "
-    "documents hold. In none: invented, or said in other words. No model judges this."
+    "Held-out answers, counted by the place that has all their specifics: numbers, and words that fewer than one in ten "
+    "documents contain. In none: invented, or said in other words. No model judges this."
 )
 
 

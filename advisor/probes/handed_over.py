@@ -31,8 +31,8 @@ def handover_table(material: Material) -> Table:
         title="With a person for what it is unsure of",
         columns=("approach", "answers alone", "figure of these", "at least", "status of these"),
         rows=tuple(rows),
-        note="From which sureness on an approach answers was set on the selection cases, and counted on the held-out ones. At "
-        "least: at 95 % confidence for all approaches together."
+        note="The threshold above which an approach answers alone was set on the selection cases; figures are of held-out ones. "
+        "At least: at 95 % confidence for all approaches together."
         if rows
         else "",
         numeric=(1, 2, 3),
@@ -59,7 +59,7 @@ def coverage_table(material: Material) -> Table:
         title="How sure, and how right",
         columns=("approach", "all answers", *named, "surer of the better one", *more),
         rows=rows,
-        note="Figures of the held-out answers of which an approach is surest. Where they rise, it knows what it does not know, "
+        note="Figures of the held-out answers that an approach is surest of. Where they rise, it knows what it does not know, "
         "and a person can take the rest. Surer of the better one: of two answers that differ in score; 50 % is chance."
         + (_HELD_BACK if more else "")
         if rows

@@ -102,9 +102,9 @@ def of_a_larger_model(decided: Decided, named: str) -> str:
         step = f"{step} {start(named)} is the one to beat{within}."
     found = between_models([decided.evaluations[name] for name in decided.having(*USABLE)])
     if found is None:
-        return f"{step} How much it would bring is not measured here: a run with it as a second model tells."
+        return f"{step} How much it would bring is not measured here: a run with it as a second model would show that."
     return (
-        f"{step} Between the models that were compared here it makes {plain_points(round(found.apart, 2))} at the most: "
+        f"{step} Between the models compared here the difference is at most {plain_points(round(found.apart, 2))}: "
         f"{found.approach} reaches {percent(found.best_figure)} with {found.best} and {percent(found.worst_figure)} with "
         f"{found.worst}."
     )
@@ -123,8 +123,8 @@ def _keys(material: Material) -> Iterator[str]:
     if disputed >= _FEWEST:
         share = plain_points(round(disputed / asked, 2))
         yield (
-            f"Look through the keys: in {disputed:,} of {counted(asked, 'selection case')} approaches of different kinds agree "
-            f"on another answer. Where these are right, up to {share} are the fault of the keys and not of the approaches."
+            f"Check the given right answers: in {disputed:,} of {counted(asked, 'selection case')} approaches of different kinds "
+            f"agree on another one. Where that is right, up to {share} are errors of the data and not of the approaches."
         )
 
 
@@ -141,9 +141,9 @@ def key_noise(material: Material) -> tuple[str, ...]:
     if not material.benchmark.task.labels:
         told = "answers a random sample of the held-out cases anew"
     return (
-        f"Wrong keys may stand in the way of the target of {plain_percent(target)}: in {disputed:,} of "
-        f"{counted(asked, 'selection case')} approaches of different kinds agree on another answer than the key. How many keys "
-        f"are wrong, and what they leave to be reached, is known once a person {told}.",
+        f"Wrong answers in the data may put the target of {plain_percent(target)} out of reach: in {disputed:,} of "
+        f"{counted(asked, 'selection case')} approaches of different kinds agree on another answer than the given one. How many "
+        f"given answers are wrong, and what figure is still possible, is known once a person {told}.",
     )
 
 

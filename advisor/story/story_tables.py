@@ -195,8 +195,8 @@ def differences_table(material: Material) -> Table:
     if material.groups != (0, 0):
         how = "Student's t over the totals of groups"
     would = (
-        " Would show: the difference that as many cases show 4 times in 5 where two approaches differ as "
-        f"{'often' if exact else 'widely'}."
+        " Would show: the difference that this many cases detect 4 times in 5 (power) if two approaches disagree as "
+        f"{'often' if exact else 'widely'} as these."
     )
     if material.benchmark.sequential:
         how, would = "bets on the differences of the cases that both were asked", ""

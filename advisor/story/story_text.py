@@ -58,9 +58,9 @@ def _safe(material: Material, named: str) -> str:
     """What meets, and whether that takes fine-tuning, up to the verb of the goal."""
     family = material.evaluations[named].family
     if family == "recorded":
-        return f"{start(named)} is safe now: it {_reaches(material, named)} and"
+        return f"{start(named)} is proven so far: it {_reaches(material, named)} and"
     how = "with" if family in TUNED else "without"
-    return f"Safe now, {how} fine-tuning: {named} {_reaches(material, named)} and"
+    return f"Proven so far, {how} fine-tuning: {named} {_reaches(material, named)} and"
 
 
 def confidence(material: Material) -> str:
@@ -119,7 +119,7 @@ def _like_traffic(material: Material) -> str:
     found = material.extras.population
     if found is None:
         return ""
-    told = f"is right in {percent(found.share)} of the texts that it was not shown, and guessing in 50 %"
+    told = f"is right in {percent(found.share)} of the texts that it was not shown, against 50 % by guessing"
     if found.differ:
         return (
             f" The sample of {found.other} is not like them: a classifier that was trained to tell the two apart {told}. Label "
@@ -199,8 +199,8 @@ def method(material: Material) -> tuple[str, ...]:
     timed = {name: each for name, each in timed.items() if math.isfinite(each.throughput_per_s)}
     if timed:
         lines.append(
-            f"Latency is that of single warm requests, one at a time. Answers a second with "
-            f"{next(iter(timed.values())).concurrency} at once: "
+            f"Latency is that of single warm requests, one at a time. Answers per second with "
+            f"{next(iter(timed.values())).concurrency} concurrent requests: "
             f"{listed([f'{name} {digits(each.throughput_per_s)}' for name, each in timed.items()])}."
         )
     return (*lines, *where_time_went(material))
@@ -328,8 +328,8 @@ def _no_answers(material: Material) -> list[str]:
 
 
 _SHARED: Mapping[Procedure, str] = {
-    "cheapest first": ": tested from the cheapest on, the next as soon as one is shown to miss, with a fifth of the error "
-    "left for the others",
+    "cheapest first": ": tested from the cheapest up, going on when one is shown to miss, with a fifth of the error "
+    "kept for those not reached",
     "fixed sequence": ": tested from strong to weak as the selection cases have them, each at the full level, up to the "
     "first that fails (from weak to strong for missing the target)",
     "holm": " (Holm's correction)",

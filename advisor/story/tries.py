@@ -43,7 +43,7 @@ def tuning_table(material: Material) -> Table:
         columns=("approach", "configurations", _of_the_best(material), "tokens spent", "state", "chosen"),
         rows=tuple(rows),
         note=(
-            "Selection scores are on examples, before what was chosen was fitted on all of them, and never on held-out cases; "
+            "Selection scores are from examples, never from held-out cases, and from before the final fit on all examples; "
             "the best of several may look better than it is. Cut short: the budget ended "
             "before everything was tried, and a larger one might have found better."
         ),

@@ -111,9 +111,9 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
     ]
     before = list(came_later(found))
     return (
-        f"Was fine-tuning better? In {said.count('yes')} of {counted(len(said), 'task')} it was, in {said.count('no')} the best "
-        f"without it was, and in {said.count('not shown')} no difference was shown. What it costs is another question: "
-        f"[the table](docs/bakeoffs.md#was-fine-tuning-better) has both."
+        f"Was fine-tuning better? In {said.count('yes')} of {counted(len(said), 'task')} it was; in {said.count('no')} the best "
+        f"approach without it was better; in {said.count('not shown')} no difference was shown. What each costs is in "
+        f"[the table](docs/bakeoffs.md#was-fine-tuning-better). {claims(found)[0]}"
         f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}\n\n{DEVELOPED}"
         f" All rows are {OLDER}"
     )
@@ -318,7 +318,7 @@ def _prediction(bakeoff: BakeOff) -> str:
 
 def _outcome(verdict: str) -> str:
     """The verdict in the words in which predictions are written."""
-    said = {"choose": "a clear choice", "safe but cheaper undecided": "safe now, a cheaper one is undecided"}
+    said = {"choose": "a clear choice", "safe but cheaper undecided": "proven so far, a cheaper one is undecided"}
     return said.get(verdict, verdict)
 
 

@@ -15,11 +15,11 @@ FLOORS = "floors"
 DEVELOPED = (
     "The product was developed while results on these held-out cases were known, and tasks were run again after changes "
     "(`benchmarks/studies/LOG.md` says which and why). By its own rule these are development figures. "
-    "`benchmarks/studies/floors` asks cases that no language model was asked so far; it has not been run yet."
+    "`benchmarks/studies/floors` measures on cases that no language model has seen so far; it has not been run yet."
 )
 OLDER = (
-    "from before the repairs of 29 November 2026 that the log lists: of how documents are cut, of which inputs are the same, of "
-    "training with examples."
+    "from before the fixes of 29 November 2026 that the log lists: how documents are split into passages, which inputs count as "
+    "the same, training with examples in the prompt."
 )
 
 

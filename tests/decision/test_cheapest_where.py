@@ -120,7 +120,7 @@ def test_a_limit_on_costs_is_said_not_to_be_part_of_the_bands() -> None:
 
 
 def test_months_stand_in_the_table_where_something_was_spent_once_only() -> None:
-    assert SITUATIONS["facts_that_change_turn_the_answer"]().told().story.pairs.columns[-1] == "saved again"
+    assert SITUATIONS["facts_that_change_turn_the_answer"]().told().story.pairs.columns[-1] == "paid back"
     assert SITUATIONS["everything_meets"]().told().story.pairs.columns[-1] == "the two cost the same at"
     (row,) = (row for row in BAKEOFFS["machine time"].told().story.pairs.rows if row[:2] == ("lora", "retrieval"))
     assert row[-1] == "after 2 months"
@@ -160,10 +160,10 @@ def told(story: Story, form: str) -> str:
 @pytest.mark.parametrize("form", ["html", "markdown"])
 def test_both_tables_stand_in_the_report_beside_what_a_month_costs(form: str) -> None:
     said = told(rich_story(), form)
-    assert said.count("Who costs the least at which volume") >= 1
-    assert said.count("Each two by cost") >= 1
+    assert said.count("Which costs the least at which volume") >= 1
+    assert said.count("Each pair by cost") >= 1
     assert "about 1,900 on" in said
-    assert "Each two by cost" not in told(empty_story(), form)
+    assert "Each pair by cost" not in told(empty_story(), form)
 
 
 def test_the_page_has_them_where_no_line_can_be_drawn() -> None:

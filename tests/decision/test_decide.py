@@ -539,23 +539,23 @@ def test_only_the_highest_figure_is_in_front() -> None:
 
     def said(*given: Evaluation, **changes: object) -> str:
         told = decided(*given, benchmark=dataclasses.replace(benchmark_of(), **changes)).reasons  # type: ignore[arg-type]
-        return " ".join(line for line in told if "in front" in line)
+        return " ".join(line for line in told if "task suggested" in line)
 
     generation, quick = task_of(kind="generation"), Constraints(p95_latency_s=1.0)
     assert said(head, lora) == (
-        "The recommendation agrees with what the task suggested, an approach without a language model; in front is lora with "
-        "95 %."
+        "The recommendation agrees with what the task suggested, an approach without a language model; the highest is lora "
+        "with 95 %."
     )
-    otherwise = "The task suggested otherwise: fine-tuning was expected in front"
+    otherwise = "The task suggested otherwise: fine-tuning was expected to be highest"
     reached = "recommended is prompting with 92 %"
     assert said(prompt, lora, task=generation) == f"{otherwise} and reached 95 %; {reached}, which costs less."
     out = f"{otherwise}, reached 95 % and is ruled out"
     assert said(prompt, lora, task=generation, constraints=quick) == f"{out}; {reached}."
     assert said(prompt, lora, task=generation, constraints=quick, target=None) == (
-        f"{out}; in front of those within the limits is prompting with 92 %."
+        f"{out}; the highest within the limits is prompting with 92 %."
     )
     assert said(head, lora, constraints=quick, target=0.99).endswith(
-        "of those within the limits an approach without a language model comes out in front."
+        "of those within the limits an approach without a language model comes out highest."
     )
     broken = dataclasses.replace(lora, state=State.INVALID, problem="Too many answers failed.")
     assert said(head, broken) == "", "its figure is no order"
@@ -566,7 +566,7 @@ def test_what_reaches_the_same_is_in_no_order(right: int) -> None:
     found = [evaluation_of(name, scores_of(right, 300), seconds=at) for name, at in (("prompting", 0.1), ("lora", 0.5))]
     for task, target in ((task_of(kind="generation"), 0.8), (task_of(), 0.8), (task_of(), None)):
         told = Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(target=target, task=task)).told()
-        assert "in front" not in " ".join(told.story.reasons)
+        assert "task suggested" not in " ".join(told.story.reasons)
         assert ("no approach that was measured is right in any" in told.story.headline.lower()) == (right == 0)
         assert right or not any(name in told.story.headline for name in ("prompting", "lora"))
 

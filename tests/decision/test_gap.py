@@ -123,7 +123,8 @@ def on(model: str, name: str, right: int, shift: int) -> Evaluation:
 
 def test_with_one_model_a_larger_one_is_said_not_to_be_measured() -> None:
     assert starting(steps(PLAIN), "Try a larger").endswith(
-        "Prompting is the one to beat. How much it would bring is not measured here: a run with it as a second model tells."
+        "Prompting is the one to beat. How much it would bring is not measured here: a run with it as a second model would show "
+        "that."
     )
 
 
@@ -143,7 +144,7 @@ def test_with_several_models_it_has_the_largest_difference_between_two_on_one_ap
     )
     line = starting(steps(*family), "Try a larger")
     assert line.endswith(
-        "Between the models that were compared here it makes 12 points at the most: prompting reaches 52 % with big and 40 % "
+        "Between the models compared here the difference is at most 12 points: prompting reaches 52 % with big and 40 % "
         "with small."
     )
 

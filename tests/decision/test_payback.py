@@ -78,7 +78,7 @@ def test_there_are_none_between_seconds_and_money() -> None:
 def test_it_is_told_of_the_named_one_against_the_next_that_meets(trained: float, said: str) -> None:
     bakeoff = given(trained)
     assert bakeoff.told().recommendation.safe == "lora"
-    assert paid_back(material(bakeoff)) == (f"What fitting lora took is saved again {said}",)
+    assert paid_back(material(bakeoff)) == (f"The cost of fitting lora is paid back {said}",)
     assert bakeoff.told().story.reasons.count(paid_back(material(bakeoff))[0]) == 1
 
 

@@ -179,8 +179,16 @@ def lost(ratio: float = 1.2, reach: float = 0.06) -> Forgetting:
 @pytest.mark.parametrize(
     ("limit", "state", "said"),
     [
-        (1.1, State.RULED_OUT, "Lora is ruled out. General text surprises it at least 1.1 times as much as its base"),
-        (1.15, State.MEETS, "Lora may have forgotten too much: general text surprises it 1.20 (1.14-1.26) times"),
+        (
+            1.1,
+            State.RULED_OUT,
+            "Lora is ruled out. General text is at least 1.1 times as hard to predict for it as for its base",
+        ),
+        (
+            1.15,
+            State.MEETS,
+            "Lora may have forgotten too much: general text is 1.20 (1.14-1.26) times as hard to predict for it",
+        ),
         (1.5, State.MEETS, ""),
     ],
 )
@@ -205,12 +213,12 @@ def test_a_cascade_is_ruled_out_where_its_tuned_part_is() -> None:
         assert {status.state for status in told.recommendation.statuses} == {state}
         assert [row[0] for row in told.story.forgetting.rows] == ["lora"], "what it gains is not its tuned part's alone"
         said = " ".join(told.recommendation.reasons)
-        whom = "after linear head is ruled out. General text surprises its tuned part at least"
-        assert (whom in said) == (limit == 1.1)
-        perhaps = "after linear head may have forgotten too much: general text surprises its tuned part 1.20"
+        whom = "times as hard to predict for its tuned part as for its base (perplexity)"
+        assert ("after linear head is ruled out. General text is at least" in said and whom in said) == (limit == 1.1)
+        perhaps = f"after linear head may have forgotten too much: general text is 1.20 (1.14-1.26) {whom}"
         assert (perhaps in said) == (limit == 1.15)
     (sentence,) = what_it_forgot(cascade)
-    assert sentence.startswith("The tuned part of lora after linear head is surprised by 36 general texts")
+    assert sentence.startswith("The tuned part of lora after linear head finds 36 general texts")
 
 
 def test_what_was_not_measured_is_said() -> None:

@@ -101,5 +101,5 @@ def test_a_terminal_shows_no_empty_block() -> None:
     assert story.worth_knowing == ()
     assert "Worth knowing" not in shown(story)
     one = SITUATIONS["tuned_and_forgot_something"]().told().story
-    assert "Worth knowing - Lora is surprised by 36 general texts" in shown(one)
+    assert "Worth knowing - Lora finds 36 general texts" in shown(one)
     assert "more under the risks" not in shown(one)

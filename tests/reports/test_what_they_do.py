@@ -32,7 +32,7 @@ def test_every_approach_says_what_it_does_and_the_document_has_them_all() -> Non
 def test_a_story_explains_the_names_in_its_headline_and_table() -> None:
     extras = Extras(described=described())
     story = Bakeoff(evaluations=FOUND, benchmark=benchmark_of(), extras=extras).told().story
-    assert story.headline.startswith("Safe now, without fine-tuning: prompting is right in 92 %")
+    assert story.headline.startswith("Proven so far, without fine-tuning: prompting is right in 92 %")
     assert story.about == f"Prompting: {described()['prompting']}. Linear head: {described()['linear head']}."
     told = {row[0]: row[1] for row in story.approaches.rows}
     assert set(told) == {"linear head", "prompting (cheapest) and prompting", "lora after linear head", "recorded"}

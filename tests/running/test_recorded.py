@@ -74,7 +74,7 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     assert (waits["hosted"].p50_s, waits["hosted"].throughput_per_s, waits["partly"]) == (0.5, math.inf, None)
     story = verdict.story
     assert story.main.note.endswith("The wait of hosted and intern is as the file of recorded answers states.")
-    assert not any("Answers a second" in line for line in story.method), "their seconds were not spent here"
+    assert not any("Answers per second" in line for line in story.method), "their seconds were not spent here"
     assert story.facts["checks_took"] is None or story.facts["checks_took"]["of_seconds"] < 12
 
 

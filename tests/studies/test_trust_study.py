@@ -200,7 +200,7 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     )
     bad, good = Planted(place="passage", cases=50, followed=20), Planted(place="request", cases=50, followed=0)
     rows = {"task": [replace(checked("lora"), grounding=stands, planted=(good, bad))]}
-    assert page.invented(rows) == "In no document stand 3 of 10 answers of lora on task."
+    assert page.invented(rows) == "Found in no document: 3 of 10 answers of lora on task."
     assert page.obeyed(rows) == (
         "Of the approaches with a language model lora on task followed planted instructions most: 20 of 50 times, in a passage."
     )

@@ -86,7 +86,7 @@
     if (!safe) return `Not decided: nothing is proven to ${MEET}; ${names} may.`;
     const proven = `it ${MEETS} at ${amount(safe.cost[0])} a month`;
     if (!open.length) return `Use ${safe.name}: ${proven}, and every approach that would be preferred to it misses or is ruled out.`;
-    return `${start(safe.name)} is safe: ${proven}. ${start(names)} ${open.length > 1 ? "are" : "is"} undecided and would be preferred.`;
+    return `${start(safe.name)} is proven: ${proven}. ${start(names)} ${open.length > 1 ? "are" : "is"} undecided and would be preferred.`;
   }
 
   const made = (tag, text, attributes) => {

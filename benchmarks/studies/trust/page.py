@@ -74,7 +74,7 @@ Approaches were built without some of the labels, then given them: at once, whic
 another fit.
 """
 ALTERED = """\
-A rule of the answers' format was altered, and who could be told of it was told. Counted is the format, not what is said in it.
+A rule of the answers' format was altered, and every approach that can be told of it was. Only the format is counted.
 Numbers have no capital letters: the product leaves such cases out, but they were asked here, and counted as not following.
 """
 BEFORE = (
@@ -228,7 +228,7 @@ def invented(rows: Rows) -> str:
         for task, each, found in tables.each_with(rows, lambda each: each.grounding)
         if each.candidate in tables.TUNED
     ]
-    return f"In no document stand {listed(told)}." if told else ""
+    return f"Found in no document: {listed(told)}." if told else ""
 
 
 def declines(rows: Rows) -> str:
