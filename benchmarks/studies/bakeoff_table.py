@@ -21,6 +21,7 @@ BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}:
 ASKED = "handbook-qa"
 ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
 NOT_RUN = "not run yet"
+RENAMED = ("safe now", "proven so far")  # What a verdict was called when predictions were written.
 
 
 # ---------------------------------------------------------------- the document
@@ -309,7 +310,7 @@ def _prediction(bakeoff: BakeOff) -> str:
     pairs = len(foretold) * (len(foretold) - 1) // 2
     right = f"{pairs - len(wrong) - equal} of {pairs} pairs came true{f', {equal} came out equal' if equal else ''}"
     rows = [
-        ("outcome", str(said.get("outcome", "")), _outcome(bakeoff.verdict.recommendation.verdict)),
+        ("outcome", str(said.get("outcome", "")).replace(*RENAMED), _outcome(bakeoff.verdict.recommendation.verdict)),
         ("order", " > ".join(foretold), " > ".join(came)),
     ]
     wrongly = f" Wrong: {'; '.join(wrong)}." if wrong else ""
@@ -317,7 +318,7 @@ def _prediction(bakeoff: BakeOff) -> str:
 
 
 def _outcome(verdict: str) -> str:
-    """The verdict in the words in which predictions are written."""
+    """The verdict in the words in which predictions are written, but for those of `RENAMED`."""
     said = {"choose": "a clear choice", "safe but cheaper undecided": "proven so far, a cheaper one is undecided"}
     return said.get(verdict, verdict)
 
