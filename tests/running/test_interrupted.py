@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class Slow(Service):
     pause_s: float = 0.0
     sends: signal.Signals | None = None
     under_way: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+    """The test is, so that nobody waits for answers that nobody reads."""
 
     def _answer(self, request: Request) -> Response:
         with self.lock:
@@ -66,7 +68,7 @@ class Slow(Service):
                 os.kill(os.getpid(), self.sends)
                 self.sends = None
         if slow:
-            time.sleep(self.pause_s)
+            self.over.wait(self.pause_s)
         with self.lock:
             self.under_way -= slow
         return super()._answer(request)
@@ -81,7 +83,9 @@ class Slow(Service):
 @pytest.fixture
 def service() -> Iterator[Slow]:
     with HTTPServer(threaded=True) as server:
-        yield Slow(server)
+        slow = Slow(server)
+        yield slow
+        slow.over.set()
 
 
 @pytest.fixture(scope="module")
