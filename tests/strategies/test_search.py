@@ -118,7 +118,12 @@ def test_where_the_budget_is_too_small_for_all_every_kind_gets_its_look() -> Non
     places = sorted(given.index(standing.configuration) for standing in outcome.standings)
     assert LEAST <= len(places) < 25
     assert places[-1] - places[0] > 15
+    assert len(places) == 7, "of 8,000 tokens each: half of the budget is left for those that go on"
     assert outcome.rising
+    assert sorted(spread(given), key=given.index) == given, "none of them is left out before"
+    few = Contest("a", task(FIRST), bench(120_000)).halve(given, Bought())
+    assert len(few.best.scores) == FIRST
+    assert few.rising, "they saw all cases, and others saw none"
 
 
 def test_all_are_compared_on_the_same_cases() -> None:
@@ -144,6 +149,15 @@ def test_a_score_belongs_to_its_case_with_several_folds() -> None:
 
     outcome = Contest("a", cut, bench(10_000)).halve(field_of(1), measure)
     assert outcome.best.scores == [float(item.case.id[1:]) / 100 for item in items]
+
+
+def test_the_cases_come_in_an_order_that_is_drawn() -> None:
+    """In a file that is sorted by label the first look would see one label."""
+    given = task(60)
+    first, again, other = ([item.case.id for item in selection_items(given, seed)] for seed in (0, 0, 1))
+    assert first == again != other
+    assert sorted(first) == sorted(other) == sorted(case.id for case in given.folds[0].selection)
+    assert [case.id for case in given.folds[0].selection] not in (first, other)
 
 
 def test_what_was_tried_is_told() -> None:
@@ -200,6 +214,15 @@ def test_another_approach_or_configuration_is_another_entry() -> None:
     assert dearer.asked
 
 
+def test_a_look_at_more_cases_is_another_entry() -> None:
+    """As with a larger budget than the run had whose journal is used."""
+    journal = tiny.Memory()
+    short = Contest("a", task(150), bench(8_000, journal)).halve(field_of(6), Bought())
+    longer = Contest("a", task(150), bench(10_000_000, journal)).halve(field_of(6), Bought())
+    assert FIRST < len(short.best.scores) < len(longer.best.scores)
+    assert longer == Contest("a", task(150), bench(10_000_000)).halve(field_of(6), Bought())
+
+
 # ---------------------------------------------------------------- the cheapest
 
 
@@ -237,6 +260,8 @@ def test_what_is_cheapest_is_told_by_a_request_and_not_by_all_that_was_asked() -
     best, dearer = standing("best", [1.0] * 100, 10), standing("dearer", [1.0] * 40, 20)
     assert best.tokens > dearer.tokens
     assert Finished((best, dearer), rising=False).cheapest() is best
+    worse = standing("worse", [1.0] * 99 + [0.0], 10)
+    assert Finished((best, worse), rising=False).cheapest() is best, "of two that cost the same"
 
 
 def test_a_lucky_first_look_is_not_taken_for_more_than_a_long_one() -> None:
@@ -294,6 +319,10 @@ def test_usage_is_added_up_by_model_and_step() -> None:
     rows = [Usage(model=name, step="search", prompt_tokens=10, seconds=1.0, cost=0.5) for name in ("a", "b", "a")]
     sums = {row.model: row for row in total(rows)}
     assert (sums["a"].prompt_tokens, sums["a"].calls, sums["a"].seconds, sums["a"].cost) == (20, 2, 2.0, 1.0)
+    one = Usage(model="a", step="search", prompt_tokens=10, cached_tokens=4, answer_tokens=3)
+    answered, learnt = total([one, replace(one, step="training"), one])
+    assert (answered.step, answered.cached_tokens, answered.answer_tokens) == ("search", 8, 6)
+    assert learnt == replace(one, step="training"), "which counts twice"
     assert total([replace(rows[0], cost=None), rows[0]])[0].cost is None, "An unknown part makes the sum unknown."
 
 
