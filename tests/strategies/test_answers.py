@@ -1,8 +1,9 @@
-"""How long an answer may be, and what is no answer."""
+"""How long an answer may be, what is no answer, and how likelihoods become shares."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -10,10 +11,11 @@ import pytest
 
 from benchmarks.costs.prices import TokenPrices
 from benchmarks.costs.purse import Purse
-from strategies.answers import answer_limit
+from strategies.answers import answer_limit, likelihood, mean_prior, probabilities
 from strategies.contract import Case, Kind, Message, Prompt
 from strategies.models.endpoint import EndpointModel
 from strategies.models.scripted import ScriptedModel
+from strategies.pipeline import LabelEvidence, Setup, weigh
 from tests import tiny
 from tests.conftest import Folders
 
@@ -61,3 +63,17 @@ def test_an_answer_has_room_where_longer_ones_have_fewer_tokens(text: str) -> No
     needed, mixed = model.count((Message("user", text),)), [*prose, case]
     assert len(text) < len(WORDS)
     assert answer_limit(model, task, mixed) > needed > answer_limit(model, task, prose)
+
+
+def test_a_prior_is_taken_off_as_much_as_is_meant_and_votes_have_their_share() -> None:
+    """What is as likely as in any request tells nothing of this one."""
+    usual = (math.log(0.8), math.log(0.2))
+    prior = mean_prior([usual, usual])
+    assert prior.values == pytest.approx(usual)
+    assert mean_prior([(0.0, -99.0), (-99.0, 0.0)]).values == pytest.approx([math.log(0.5)] * 2)
+    assert probabilities(usual, None) == pytest.approx([0.8, 0.2])
+    evidence = LabelEvidence(usual, (0.1, 0.9))
+    for calibration, votes, first in ((0.0, 0.0, 0.8), (1.0, 0.0, 0.5), (0.5, 0.0, 2 / 3), (1.0, 0.25, 0.4)):
+        setup = Setup(calibration=calibration, votes=votes)
+        assert weigh(evidence, prior, setup) == pytest.approx([first, 1 - first])
+    assert likelihood([math.log(0.5), math.log(0.125)]) == pytest.approx(0.25)

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from strategies.contract import Task
+from strategies.approaches.lora import Lora
+from strategies.approaches.lora_retrieval import LoraRetrieval
+from strategies.contract import Prompt, Task
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
-from strategies.selection import VOTES, Kitchen, _cross_fitted, _Weighing
+from strategies.selection import VOTES, Kitchen, _cross_fitted, _Weighing, priors_of
 from strategies.spans import BONUSES, Reading
 from tests import tiny
 
@@ -62,6 +64,57 @@ def test_what_is_clearly_better_is_chosen_on_every_part(
     chosen = kitchen.weighed(Setup(), rows)
     assert (chosen.votes >= VOTES[2]) == (votes_know > model_knows)
     assert cross_fitted(kitchen, rows) == pytest.approx(in_sample(kitchen, rows), abs=0.02)
+
+
+def test_of_weighings_that_score_alike_the_simplest_is_chosen_and_none_that_is_not_meant(tmp_path: Path) -> None:
+    task, bench = tiny.benchmark(examples=60).task, tiny.Bench(folder=tmp_path)
+    rows = evidence(task, 1.0, 1.0, 4)
+    assert Kitchen(task, bench, uses_votes=True).weighed(Setup(), rows) == Setup()
+    weights = [
+        {
+            (setup.calibration > 0, setup.votes > 0)
+            for setup in Kitchen(task, bench, votes, calibrates)._weights(Setup())
+        }
+        for votes, calibrates in ((False, True), (True, False))
+    ]
+    assert weights == [{(False, False), (True, False)}, {(False, False), (False, True)}]
+
+
+@pytest.mark.parametrize("strategy", [Lora(), LoraRetrieval()], ids=lambda strategy: strategy.name)
+def test_what_is_tuned_is_not_calibrated(
+    strategy: Lora | LoraRetrieval, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prior of a fold's adapter is not that of the refit: it halved what lora got right."""
+    kitchens: list[Kitchen] = []
+    module = type(strategy).__module__
+    monkeypatch.setattr(f"{module}.fit_tuned", lambda _, kitchen, __: kitchens.append(kitchen))
+    strategy.fit(tiny.benchmark().task, tiny.Bench(folder=tmp_path))
+    assert [kitchen.calibrates for kitchen in kitchens] == [False]
+
+
+def test_a_prior_belongs_to_the_examples_that_are_shown() -> None:
+    rows = [{"context": name, "scores": scores} for name, scores in (("a", (0.0, -9.0)), ("b", (-9.0, 0.0)))]
+    assert {name: prior.values[0] > prior.values[1] for name, prior in priors_of(rows).items()} == {
+        "a": True,
+        "b": False,
+    }
+
+
+def test_no_look_shows_a_selection_case_as_an_example(tmp_path: Path) -> None:
+    shown: set[str] = set()
+
+    def answer(prompt: Prompt) -> str:
+        shown.update(turn.content for turn in prompt[:-1] if turn.role == "user")
+        return "Team 1 meets today!"
+
+    task = tiny.benchmark("generation", examples=30).task
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="noted", answer=answer)))
+    list(kitchen.looks([Setup(shots=3, picks=picks) for picks in ("nearest", "random")], 1, task.folds[1].selection))
+    assert len(shown) > 3
+    assert shown <= {case.input for case in task.folds[1].train}
+    drawn = [setup.shown for setup in kitchen.draws(Setup(shots=3))]
+    assert len(set(drawn)) > 1
+    assert {name for ids in drawn for name in ids} <= {case.id for case in task.folds[0].train}
 
 
 def test_each_case_is_told_with_its_answer_its_score_and_how_sure_that_is(kitchen: Kitchen) -> None:
