@@ -17,7 +17,9 @@ from advisor.deploy.export import card
 from advisor.probes.guarded import as_fact, guard_cells, in_place_of_unsure
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
-from benchmarks.evaluation.guard import _Asked, guard, refusals, threshold
+from benchmarks.evaluation.guard import _Asked, _asked, guard, refusals, threshold
+from benchmarks.metrics._words import plain
+from benchmarks.statistics.confidence import FIXED
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, Query, Sampling
 from strategies.standalone import alone
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
@@ -105,6 +107,7 @@ def test_what_is_held_back_is_counted_on_the_held_out_cases() -> None:
         assert held.answered == len(kept)
         assert held.figure == pytest.approx(sum(kept) / len(kept))
         assert held.lower < held.figure < held.upper
+        assert held.lower == FIXED.lower(kept, [""] * len(kept), 0.025 / 5), "five thresholds share the error"
         assert held.lost == pytest.approx((right - sum(kept)) / right)
         assert held.stopped == pytest.approx((wrong - len(kept) + sum(kept)) / wrong)
         assert held.overall == pytest.approx(sum(kept) / 200)
@@ -113,6 +116,16 @@ def test_what_is_held_back_is_counted_on_the_held_out_cases() -> None:
     assert (nothing.threshold, nothing.answered, nothing.lost, nothing.stopped) == (0.0, 200, 0.0, 0.0)
     assert [held.threshold for held in more] == sorted(held.threshold for held in more)
     assert more[-1].figure > nothing.figure + 0.03, "it knows what it does not know"
+
+
+def test_an_answer_as_sure_as_the_threshold_is_given_and_cases_of_a_group_count_as_one() -> None:
+    pairs = [(0.9, 1.0)] * 60 + [(0.2, 0.0)] * 40
+    groups = [f"g{place // 6}" for place in range(100)]
+    alone, together = (
+        guarded(benchmark_of(cases=100, groups=known), looks(pairs), rows(pairs)).held[-1] for known in ((), groups)
+    )
+    assert (alone.threshold, alone.answered, together.answered) == (0.9, 60, 60)
+    assert together.lower < alone.lower - 0.1
 
 
 def test_what_is_expected_is_told_by_thresholds_of_other_cases() -> None:
@@ -137,6 +150,7 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
     assert guard(benchmark, [row[:3] for row in looked], new) is None, "as runs of before have them"
     assert guard(benchmark, [[*row[:3], None] for row in looked], new) is None
     assert guard(benchmark, looked, rows([(None, 0.0)] * 200)) is None
+    assert guard(benchmark, looked, rows([*drawn(2, 180), *([(None, 0.0)] * 20)])) is None, "of a tenth it is not known"
     assert guard(benchmark, looks([(mark, 0.0) for mark, _ in drawn(1, 200)]), new) is None, "nothing right to lose"
     assert guard(replace(benchmark, sequential=True), looked, new) is None
     assert guard(replace(benchmark, metric=PlainMetric(over_rows=True)), looked, new) is None
@@ -185,6 +199,15 @@ def test_the_refusal_is_what_examples_say_that_name_no_document() -> None:
     assert refusals(replace(task, folds=(replace(fold, train=unnamed, selection=()),))) == (), "nobody names any"
 
 
+def test_what_a_key_accepts_beside_a_refusal_is_silence_too() -> None:
+    key = Case(id="a", input="?", output=NOWHERE, answers=(NOWHERE, "n/a"))
+    said = [
+        _asked(0.9, 1.0, {plain(NOWHERE)}, (text, case))
+        for text, case in (("N/A", key), ("40", key), ("n/a", replace(key, output="n/a", answers=())))
+    ]
+    assert [(one.silence, one.silent) for one in said] == [(1.0, True), (1.0, False), (0.0, False)]
+
+
 def test_to_hold_back_is_right_where_there_is_no_answer() -> None:
     """Unanswerable questions are answered unsurely, 5 are refused already; a tenth of the others is unsure, too."""
     benchmark = with_refusals()
@@ -203,6 +226,8 @@ def test_to_hold_back_is_right_where_there_is_no_answer() -> None:
     assert (found.says, found.unanswerable) == (NOWHERE, 30)
     nothing, held = found.held[0], found.held[-1]
     assert (nothing.refused, nothing.wrongly_refused, nothing.answered) == (5, 0, 85)
+    assert nothing.expected_answered == 1.0, "of 120 selection cases"
+    assert nothing.expected_figure == pytest.approx(80 / 120)
     assert nothing.overall == pytest.approx((60 + 5) / 90)
     assert held.threshold > 0.7
     others = sum(case.output != NOWHERE for case in benchmark.heldout[1::10])

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.checked import Handover
 from benchmarks.contract import Row
 from benchmarks.evaluation.handover import _threshold, handover
-from strategies.contract import Prediction
+from strategies.contract import Evidence, Prediction
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of
 
 TARGET = 0.8
@@ -51,6 +51,7 @@ def test_the_threshold_is_the_lowest_that_reaches_the_target() -> None:
     assert _threshold([(0.9, 1.0)] * 30 + [(0.9, 0.0)] * 10, TARGET) is None, "equal ones stay together"
     assert _threshold([*right, *wrong, (None, 1.0)], TARGET) is None
     assert _threshold(right[:10] + wrong[:5], TARGET) is None, "too few"
+    assert _threshold([(0.9, 1.0)] * 16 + [(0.9, 0.0)] * 4 + [(0.5, 0.0)] * 5, TARGET) == 0.9, "16 of 20 reach it"
 
 
 def test_what_it_does_is_counted_on_the_held_out_cases() -> None:
@@ -64,12 +65,33 @@ def test_what_it_does_is_counted_on_the_held_out_cases() -> None:
     assert found.lower < found.figure
 
 
+def test_an_answer_as_sure_as_the_threshold_is_kept_and_cases_of_a_group_count_as_one() -> None:
+    looked = looks([(0.9, True)] * 30 + [(0.5, False)] * 20)
+
+    def found(kept: int, groups: Sequence[str] = ()) -> Handover | None:
+        benchmark = benchmark_of(cases=100, target=TARGET, groups=groups)
+        return handover(benchmark, looked, rows([(0.9, True)] * kept + [(0.5, False)] * (100 - kept)), 0.05)
+
+    alone, together = found(60), found(60, [f"g{place // 6}" for place in range(100)])
+    assert alone is not None
+    assert together is not None
+    assert alone.alone == together.alone == 60
+    assert together.lower < alone.lower - 0.1
+    assert [found(kept) is None for kept in (19, 20, 99, 100)] == [True, False, False, True]
+
+
 def test_nothing_is_said_where_nothing_is_known() -> None:
     dice = random.Random(2)
     looked, asked = looks(drawn(dice, 200)), drawn(dice, 300)
     benchmark = benchmark_of(target=TARGET)
     assert handover(benchmark, looked, rows(asked), 0.05) is not None
     assert handover(benchmark, looked, rows(asked, known=False), 0.05) is None
+    near = [(Evidence(document_id="d", text="t", score=sure),) for sure, _ in asked]
+    found = [
+        replace(row, outcome=Prediction(text="refund", evidence=each))
+        for row, each in zip(rows(asked), near, strict=True)
+    ]
+    assert handover(benchmark, looked, found, 0.05) is None, "how near a passage is says nothing of a label"
     assert handover(benchmark, [], rows(asked), 0.05) is None
     assert handover(replace(benchmark, target=None), looked, rows(asked), 0.05) is None
     assert handover(replace(benchmark, sequential=True), looked, rows(asked), 0.05) is None
