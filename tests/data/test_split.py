@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -11,8 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.data.mistyped import LEAST, MOST, mistyped_pairs, one_letter_apart
-from benchmarks.data.similar import clusters, near_pairs, normalised
-from benchmarks.data.split import alike, cut_folds, cut_heldout, grouped, overlapping, written_down
+from benchmarks.data.sides import _sample
+from benchmarks.data.similar import clusters, near_pairs, normalised, reworded_pairs
+from benchmarks.data.split import (
+    _quotas,
+    alike,
+    cut_folds,
+    cut_heldout,
+    grouped,
+    overlapping,
+    written_down,
+)
 from strategies.contract import Case, Fold
 
 WORDS = [
@@ -66,7 +76,10 @@ def test_the_same_seed_gives_the_same_parts_and_another_one_does_not() -> None:
     first, again, other = (cut_heldout(cases, "classification", seed) for seed in (0, 0, 1))
     assert first == again
     assert _ids(first.heldout) != _ids(other.heldout)
-    assert cut_folds(cases, "classification", 0) == cut_folds(cases, "classification", 0)
+    together = [replace(case, group="one") for case in cases]
+    for given_ones in (cases, together):
+        folds = [cut_folds(given_ones, "classification", seed) for seed in (0, 0, 1)]
+        assert folds[0] == folds[1] != folds[2]
 
 
 def test_near_duplicates_and_groups_stay_on_one_side() -> None:
@@ -99,6 +112,14 @@ def test_three_folds_select_on_each_example_once_and_balance_the_labels() -> Non
     assert Counter(case.id for fold in folds for case in fold.selection) == {f"c{number}": 1 for number in range(120)}
     for fold in folds:
         assert set(Counter(case.output for case in fold.selection).values()) == {10}
+
+
+def test_a_large_group_fills_no_fold_further_and_what_is_left_over_goes_to_the_largest_remainder() -> None:
+    large = [replace(_case(number, label="a"), group="large") for number in range(40)]
+    folds = cut_folds([*large, *(_case(number, label="b") for number in range(40, 100))], "classification", 0)
+    assert sorted(len(fold.selection) for fold in folds) == [30, 30, 40]
+    for seed in range(6):
+        assert _quotas({"a": 151, "b": 149}, 75, random.Random(seed)) == {"a": 38, "b": 37}
 
 
 @settings(max_examples=60, deadline=None)
@@ -134,6 +155,15 @@ def test_near_duplicates_are_those_with_the_stated_similarity() -> None:
     found = set(near_pairs(plain))
     assert found <= {pair for pair, value in similar.items() if value >= 0.8}
     assert {pair for pair, value in similar.items() if value >= 0.85} <= found
+
+
+def test_near_duplicates_are_found_alike_in_parts_of_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many texts some are hashed at a time."""
+    texts = [_case(number // 2).input + " ok" * (number % 2) for number in range(40)]
+    whole = near_pairs(texts)
+    monkeypatch.setattr("benchmarks.data.similar._CHUNK", 300)
+    assert near_pairs(texts) == whole
+    assert len(whole) == 20
 
 
 def test_a_template_that_all_texts_share_does_not_bind_them_all() -> None:
@@ -185,6 +215,23 @@ def test_reworded_cases_are_alike_where_the_answer_is_too() -> None:
     other = [cases[0], *(Case(id=case.id, input=case.input, output="else") for case in cases[1:])]
     assert [0] in alike(other)
     assert alike([Case(id=name, input=name, output="x") for name in ("card lost", "lost card")]) == [[0], [1]]
+
+
+def test_words_in_another_order_are_looked_for_in_texts_of_five_words_and_one_less() -> None:
+    five, turned, four = "please lock my card now", "now please lock my card", "please lock my card"
+    assert reworded_pairs([five, turned]) == reworded_pairs([five, four]) == reworded_pairs([four, five]) == [(0, 1)]
+    assert reworded_pairs([four, "lock my card please"]) == reworded_pairs([five, five]) == []
+
+
+def test_a_smaller_sample_is_a_part_of_a_larger_one_and_drawn_from_all() -> None:
+    cases = tuple(_cases(400))
+    few, more, most = (_sample(cases, size, 0) for size in (5, 50, 200))
+    assert [len(part) for part in (few, more, most)] == [5, 50, 200]
+    assert _ids(few) < _ids(more) < _ids(most) < _ids(cases)
+    assert most == tuple(case for case in cases if case in most), "in their first order"
+    assert most != cases[:200]
+    assert most != _sample(cases, 200, 1)
+    assert _sample(cases, 400, 0) == _sample(cases, None, 0) == cases
 
 
 def test_the_parts_are_written_down_by_id() -> None:
