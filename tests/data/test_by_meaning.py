@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from benchmarks.audit.by_meaning import meaning_findings
 from strategies.contract import Case
@@ -41,6 +42,21 @@ def test_a_heldout_case_in_other_words_is_named_and_the_same_letters_are_not() -
     (found,) = meaning_findings(examples, heldout, ("parcel", "other", "x"), Meaning())
     assert (found.kind, found.count, found.examples) == ("overlap in meaning", 1, ("my package has not come",))
     assert "figures can be too high" in found.effect
+
+
+def test_of_many_cases_those_are_named_that_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are compared in blocks."""
+    monkeypatch.setattr("benchmarks.audit.by_meaning._BLOCK", 2)
+    examples = cases(
+        ("hello", "other"),
+        ("where is my parcel", "parcel"),
+        ("cancel my order", "cancel"),
+        ("I do not want it any more", "return"),
+    )
+    heldout = cases(("hello", "other"), ("cancel my order", "cancel"), ("my package has not come", "parcel"))
+    across, within = meaning_findings(examples, heldout, ("parcel", "other", "cancel", "return"), Meaning())
+    assert across.examples == ("my package has not come",)
+    assert within.examples == ("cancel my order and I do not want it any more",)
 
 
 def test_examples_of_one_meaning_with_different_labels_are_a_pair_once() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import random
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks.audit.doubts import COLUMNS, Doubt, doubts, write_doubts
+from benchmarks.audit.doubts import COLUMNS, Doubt, TooWeak, _blended, _must_know_something, doubts, write_doubts
 from benchmarks.contract import BadInput
 from benchmarks.data.split import grouped
 from strategies.contract import Case
@@ -51,6 +53,30 @@ def test_the_only_example_of_a_label_makes_no_other_doubtful() -> None:
     found = doubts([*tiny.messages(240), alone], tiny.WordHashes())
     assert len(found) <= 7
     assert "dogs" not in {each.perhaps for each in found}
+
+
+def test_classifiers_that_may_know_nothing_doubt_nothing() -> None:
+    """23 of 40 right may be chance where each of two labels is half of them, and 32 are not."""
+    given = np.array([0, 1] * 20)
+    for right, weak in ((23, True), (32, False)):
+        told = np.where(np.arange(40) < right, given, 1 - given)
+        with pytest.raises(TooWeak, match="most frequent label 50%") if weak else nullcontext():
+            _must_know_something(np.eye(2)[told], given)
+    dice = random.Random(0)
+    guessed = [dataclasses.replace(case, output=dice.choice("ab")) for case in tiny.messages(40)]
+    with pytest.raises(TooWeak):
+        doubts(guessed, tiny.WordHashes())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.75])
+def test_the_classifier_that_knows_more_counts_more(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = np.array([0, 1] * 10)
+    good = 0.1 + 0.8 * np.eye(2)[given]
+    meant, worded = (good, 1 - good) if share == 0 else (1 - good, good)
+    found = iter((meant, worded))
+    monkeypatch.setattr("benchmarks.audit.doubts._out_of_fold", lambda *_: next(found))
+    shares = _blended([f"text {place}" for place in range(20)], tiny.WordHashes(), given, given)
+    assert shares == pytest.approx((1 - share) * meant + share * worded)
 
 
 def test_copies_of_a_wrong_example_do_not_vouch_for_it() -> None:
