@@ -151,6 +151,16 @@ def test_the_simpler_comes_first_and_one_bill_holds_both() -> None:
     assert best_cascade([hosted, stage("dear", 2, DEAR, model="hosted")]) is not None
 
 
+def test_of_two_as_simple_neither_comes_first_and_of_cascades_as_good_the_one_that_hands_on_least_is_taken() -> None:
+    assert best_cascade([stage("cheap", 2, CHEAP), stage("dear", 2, DEAR)]) is None
+    few = answers([0.0] * 4 + [1.0] * 36, [place / 100 for place in range(40)])
+    found = best_cascade([stage("cheap", 1, few), stage("dear", 2, BEST)])
+    assert found is not None
+    assert (found.score, found.handed_on) == (1.0, 0.1)
+    partly = {**CHEAP, "c00": (1.0, None)}
+    assert best_cascade([stage("cheap", 1, partly), stage("dear", 2, DEAR)]) is None, "of one it is not known"
+
+
 def test_how_sure_an_answer_is() -> None:
     near = Evidence(document_id="d", text="t", score=0.4)
     assert sureness(Prediction(text="a", probabilities={"a": 0.7, "b": 0.3}, evidence=(near,))) == 0.7
@@ -303,6 +313,9 @@ def test_one_that_ended_with_a_fault_on_a_request_is_no_part(tmp_path: Path) -> 
     dataclasses.replace(done, further=Further()).execute()
     with closing(Store(done.folder / "run.sqlite")) as store:
         assert [each.name for each in stages(done.candidates, store)] == ["quick", "careful"]
+        other: Any = Named(name="careful", simplicity=2, family="recorded")
+        given = [done.candidates[0], Candidate(name="careful", strategy=other, model="")]
+        assert [each.name for each in stages(given, store)] == ["quick"], "nobody can hand on to a file"
         by_hand(store, "answer", "careful", note={"problem": "it raised ValueError"})
         assert [each.name for each in stages(done.candidates, store)] == ["quick"]
 
@@ -531,9 +544,17 @@ def test_where_the_same_pair_hands_on_otherwise_after_going_on_it_is_made_anew(t
     assert stored(done.folder) == wanted
 
 
-def test_without_labels_there_is_none(tmp_path: Path) -> None:
+def test_without_labels_there_is_none_and_no_target_of_a_figure_over_all_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mean score of selection cases says nothing of a macro-F1."""
     done = run(tmp_path / "run")
     done.execute()
     with closing(Store(tmp_path / "other.sqlite")) as store:
         add_cascade(tiny.benchmark("qa"), done.candidates, store)
         assert store.meta(DERIVED) is None
+        targets: list[float | None] = []
+        monkeypatch.setattr("benchmarks.evaluation.cascade.best_cascade", lambda _, target: targets.append(target))
+        for metric in (done.benchmark.metric, load_metric("macro_f1", {})):
+            add_cascade(dataclasses.replace(done.benchmark, metric=metric), done.candidates, store)
+        assert targets == [done.benchmark.target, None]
