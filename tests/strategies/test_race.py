@@ -11,9 +11,10 @@ import pytest
 
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Kind, Strategy, Trial
+from strategies.contract import Diverged, Kind, Strategy, Trial
 from strategies.finetuning.race import RECIPES, TIED, Entry, Race, Tuning, suited
 from strategies.models.local import LocalModel
+from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form, Renderer
 from strategies.search import Look
@@ -147,6 +148,34 @@ def test_of_two_that_are_as_good_the_shorter_prompt_is_taken(
     kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000))
     finish = Race("lora", kitchen, [Setup(form=Form()), Setup(form=Form(instruct=False))]).run()
     assert finish.tuning.setup.form.instruct == taken
+
+
+def test_what_is_learnt_and_what_it_is_judged_by_are_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, silent = tiny.benchmark("generation", examples=60).task, ScriptedModel(name="silent", answer=lambda _: "")
+    race = Race("lora", Kitchen(task, tiny.Bench(folder=tmp_path, language=silent)), [Setup()])
+    setup, tried, taught = Setup(shots=2, picks="nearest"), list[Any](), list[Any]()
+    monkeypatch.setattr(Race, "_attempt", lambda self, entry, recipe, on: tried.append(on))
+    race._long(Tuning(setup, RECIPES[0]), (1e6, 10), (0, 1))
+    assert [number for number, *_ in tried] == [0, 1, 2]
+    for number, learnt, asked in tried:
+        assert all(case in task.folds[number].train for case in learnt)
+        assert len(asked) == 10
+        assert all(case in task.folds[number].selection for case in asked)
+
+    def noted(bench: Any, data: Any, recipe: Any) -> Any:
+        taught.append(data)
+        raise Diverged("noted")
+
+    monkeypatch.setattr("strategies.finetuning.race.train", noted)
+    assert race._train_and_look(setup, RECIPES[0], tried[1]).notes == {"problem": "noted"}
+    ((rows, validation, _),) = taught
+    train, selection = ({case.input for case in part} for part in (task.folds[1].train, task.folds[1].selection))
+    asked = [{row.prompt[-1].content for row in part} for part in (rows, validation)]
+    assert asked[0] == train
+    assert asked[1] <= selection
+    shown = {turn.content for row in (*rows, *validation) for turn in row.prompt[:-1] if turn.role == "user"}
+    assert len(shown) > 2
+    assert shown <= train
 
 
 def test_without_the_instruction_only_the_labels_and_the_input_are_told() -> None:

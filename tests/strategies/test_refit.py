@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,22 @@ import pytest
 
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Fold, Recipe, Task, Training
-from strategies.finetuning.race import Entry, Finish, Tuning, row_tokens
-from strategies.finetuning.tuned import APART, LEAST_APART, LONGER, REFIT, RefitPlan, _trained, kept_apart
+from strategies.finetuning.race import Entry, Finish, Race, Tuning, row_tokens
+from strategies.finetuning.tuned import (
+    APART,
+    LEAST_APART,
+    LONGER,
+    REFIT,
+    Judged,
+    RefitPlan,
+    _record,
+    _trained,
+    fit_tuned,
+    kept_apart,
+    refit,
+)
 from strategies.models.local import LocalModel
+from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen
 from tests import tiny
@@ -38,6 +51,10 @@ def task() -> Task:
 @pytest.fixture
 def plenty(task: Task, model: LocalModel, tmp_path: Path) -> Kitchen:
     return Kitchen(task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=10_000_000))
+
+
+def silent(folder: Path) -> tiny.Bench:
+    return tiny.Bench(folder=folder, language=ScriptedModel(name="silent", answer=lambda _: ""))
 
 
 def planned(kitchen: Kitchen, entry: Entry, narrow: bool = False) -> RefitPlan:
@@ -126,6 +143,58 @@ def test_what_was_stopped_early_is_made_again_with_as_many_epochs_where_that_is_
     assert rich.settled(stopped(best=4, tried=4)) is rich, "nothing stopped it"
     alone = replace(plan, apart=(), paid=50)
     assert alone.settled(stopped(best=2, tried=2)) is alone
+
+
+class Seen(Exception):
+    """What would have been done."""
+
+
+def seen(*given: object) -> Any:
+    raise Seen(*given)
+
+
+def test_what_is_kept_apart_is_judged_by_prompts_that_do_not_show_it(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen, entry, apart = Kitchen(task, silent(tmp_path)), Entry(TUNING, []), kept_apart(task, 0)
+    plan = RefitPlan(recipe=Recipe(), apart=apart, saturated=True, paid=9)
+    monkeypatch.setattr(Race, "run", lambda _: Finish(TUNING, entry, (entry,), narrow=False))
+    monkeypatch.setattr(RefitPlan, "of", lambda *_: plan)
+    monkeypatch.setattr("strategies.finetuning.tuned._trained", lambda *_: stopped(best=1, tried=2))
+    monkeypatch.setattr(Judged, "by_refit", seen)
+    with pytest.raises(Seen) as caught:
+        fit_tuned("lora", kitchen, [Setup()])
+    _, refitted, asked = caught.value.args
+    assert asked == apart
+    assert len(refitted.sources.cases) == EXAMPLES - len(apart)
+    assert not {case.id for case in apart} & {case.id for case in refitted.sources.cases}
+
+
+@pytest.mark.parametrize(
+    ("best", "apart", "saturated", "rising"),
+    [(4, True, True, True), (3, True, True, False), (3, True, False, True), (4, False, True, False)],
+)
+def test_more_might_have_helped_where_the_last_epoch_was_the_best(
+    best: int, apart: bool, saturated: bool, rising: bool
+) -> None:
+    plan = RefitPlan(recipe=Recipe(epochs=4), apart=tuple(cases(9)) * apart, saturated=saturated, paid=9)
+    assert _record(Judged(0.5, 9, ()), 6, (plan, stopped(best=best, tried=4)))["rising"] is rising
+
+
+@pytest.mark.parametrize(("before", "kept", "epochs"), [(1, 0, 2), (2, 0, 3), (9, 0, 4), (0.25, 0, 2), (1, 25, 4)])
+def test_again_it_is_trained_as_long_and_from_fewer_examples_longer(
+    before: float, kept: int, epochs: int, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`before`: times as many examples as now."""
+    recipe = asdict(Recipe(epochs=4))
+    record = {"recipe": recipe, "best_epoch": 2, "kept_apart": kept, "examples": round(before * EXAMPLES)}
+    manifest = {"record": record, "setup": asdict(Setup()), "prior": None}
+    (tmp_path / "pipeline.json").write_text(json.dumps(manifest), encoding="utf-8")
+    monkeypatch.setattr("strategies.finetuning.tuned._trained", seen)
+    with pytest.raises(Seen) as caught:
+        refit(tmp_path, task, silent(tmp_path))
+    _, _, taken, apart = caught.value.args
+    assert (taken.epochs, apart) == (epochs, kept_apart(task, 0) if kept else ())
 
 
 def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalModel, tmp_path: Path) -> None:

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from strategies.approaches.best_sentence import BestSentence, Quoting, _threshold
-from strategies.approaches.contrastive_head import EPOCHS, ContrastiveHead, TunedHead
+from strategies.approaches.contrastive_head import EPOCHS, STRENGTHS, ContrastiveHead, TunedHead
 from strategies.approaches.linear_head import LinearHead
-from strategies.approaches.majority import commonest
+from strategies.approaches.majority import Majority, commonest
 from strategies.approaches.word_head import Counting, WordClassifier, WordHead
-from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task
-from strategies.heads import LEAST_SHARE, Looked, best_of, looked
+from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task, Usage
+from strategies.heads import LEAST_SHARE, Head, Looked, best_of, chosen, looked
 from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
 from strategies.retrieval.chunking import sentences
@@ -165,6 +167,42 @@ def test_examples_that_share_no_label_teach_nothing_and_break_nothing(
     assert found == pytest.approx(LocalEmbedder.embed(embedder, ["one"]), abs=1e-6)
 
 
+def test_selection_cases_are_answered_by_what_learnt_from_others_only(
+    embedder: TrainableHashes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    class Noted(tiny.WordHashes):
+        remember = False
+
+        def embed(self, texts: Sequence[str]) -> Any:
+            seen.append(list(texts))
+            return super().embed(texts)
+
+    def trained(bench: Any, on: tuple[Sequence[Case], int], folder: Path) -> Any:
+        seen.append([case.input for case in on[0]])
+        return Noted(), 1, Usage(model="noted", step="training")
+
+    module = "strategies.approaches.contrastive_head"
+    monkeypatch.setattr(f"{module}._trained", trained)
+    monkeypatch.setattr(ContrastiveHead, "_whole", lambda *_: None)
+    task = tiny.benchmark(examples=48).task
+    ContrastiveHead().fit(task, tiny.Bench(folder=tmp_path, embedder=embedder))
+    inputs = [[[case.input for case in part] for part in (fold.train, fold.selection)] for fold in task.folds]
+    assert seen == [texts for learnt, asked in inputs for texts in (learnt, learnt, *[asked] * len(STRENGTHS))]
+    built: list[list[str]] = []
+
+    def build(cases: Sequence[Case], option: Any) -> Any:
+        built.append([case.input for case in cases])
+        return Majority().fit(task, tiny.Bench(folder=tmp_path))
+
+    _, record = chosen("noted", (task, tiny.Bench(folder=tmp_path)), [{"C": 1.0}], build)
+    assert built == [learnt for learnt, _ in inputs]
+    assert [row[0] for row in record["selection_answers"]] == [
+        case.id for fold in task.folds for case in fold.selection
+    ]
+
+
 def test_a_small_budget_pays_for_fewer_epochs_and_that_is_told(embedder: TrainableHashes, tmp_path: Path) -> None:
     task = tiny.benchmark(examples=48).task
     tokens = sum(embedder.count([case.input for case in fold.train]) for fold in task.folds)
@@ -218,6 +256,17 @@ def test_with_many_labels_and_much_text_the_terms_that_most_texts_have_are_count
 
 
 # ---------------------------------------------------------------- which option
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_the_shares_of_a_head_are_those_of_the_library(labels: int) -> None:
+    dice = np.random.default_rng(0)
+    numbers = dice.integers(0, labels, 60)
+    features = dice.normal(size=(60, 4)) + np.eye(4)[numbers]
+    head = Head.fit(features, [f"label {number}" for number in numbers], 3.0)
+    wanted = LogisticRegression(C=3.0, max_iter=2000).fit(features, numbers).predict_proba(features)
+    assert head.probabilities(features) == pytest.approx(wanted, abs=1e-6)
+    assert head.classes == tuple(f"label {number}" for number in range(labels))
 
 
 def look(right: int, share: float | None, of: int = 100) -> Looked:

@@ -93,14 +93,14 @@ def test_what_is_known_of_the_choice_comes_from_cases_that_did_not_make_it() -> 
 def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
     model: LocalModel, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = {1.0: 0.0, 0.7: 1.0, 0.5: 1.0, 0.35: 0.0}
+    right = {1.0: (0.0,) * 4, 0.7: (1.0,) * 4, 0.5: (1.0,) * 4, 0.35: (0.0,) * 4}
     seen = []
 
     def examine(self: Kitchen, pipeline: Pipeline, cases: object) -> Look:
         assert pipeline.adapter is not None
         share = float(pipeline.adapter.name.rpartition("-")[2]) if "-" in pipeline.adapter.name else 1.0
         seen.append(share)
-        return Look((right[share],) * 4, (), {"share": share})
+        return Look(right[share], (), {"share": share})
 
     monkeypatch.setattr(Kitchen, "examine", examine)
     kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
@@ -113,6 +113,9 @@ def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
     assert (judged.share, judged.score, judged.notes) == (0.5, 1.0, ({"share": 0.5},))
     assert judged.shares == {"1": 0.0, "0.7": 1.0, "0.5": 1.0, "0.35": 0.0}
     assert judged.cases == len(apart)
+    right |= {0.7: (1.0, 0.0, 1.0, 0.0), 0.5: (0.0, 1.0, 0.0, 1.0)}
+    lucky = Judged.by_refit(kitchen, refitted, apart)
+    assert (lucky.score, lucky.shares["0.5"]) == (0.0, 0.5), "the score does not flatter"
 
 
 def test_the_share_is_told_where_it_is_not_all() -> None:
