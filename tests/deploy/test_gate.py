@@ -182,6 +182,18 @@ def test_answers_vary_where_a_server_gives_them_or_they_are_drawn(desk: Path) ->
         assert _Loaded(kept=drawn, task="", _models=models).may_vary("it") == varies
 
 
+def test_what_is_right_of_a_case_is_all_that_it_accepts_in_any_order() -> None:
+    case = Case(id="a", input="when?", output="at nine", answers=("at nine", "9:00", "9"))
+    same = [
+        replace(case, id="b"),
+        replace(case, answers=("9", "9:00")),
+        replace(case, answers=("9:00", "at nine", "9")),
+    ]
+    other = [replace(case, answers=("9",)), replace(case, input="when"), replace(case, output="9")]
+    assert {hash_of_right(each) for each in same} == {hash_of_right(case)}
+    assert len({hash_of_right(each) for each in (case, *other)}) == 4
+
+
 def test_what_was_chosen_for_lucky_answers_fails_no_more_unchanged_builds_than_are_meant() -> None:
     """300 cases, 80 % of which are right 96 times in 100, the others 26: of exports that met 80 % by this, 7 % got "worse"."""
     check = Check(
@@ -200,6 +212,7 @@ def test_what_was_chosen_for_lucky_answers_fails_no_more_unchanged_builds_than_a
     )
     steady = replace(check, may_vary=False)
     assert (check.worse, steady.worse) == (False, True)
+    assert (check.failed, steady.failed, replace(check, state=State.MISSES).failed) == (False, True, True)
     assert "it counts as worse from p 0.01 down" in " ".join(_sentences(check))
     assert "lucky" not in " ".join(_sentences(steady))
     rng = np.random.default_rng(6)
