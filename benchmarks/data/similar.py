@@ -24,6 +24,8 @@ _BANDS, _ROWS = 10, 4
 """At similarity 0.8 one pair in 190 is missed: (1 - 0.8 ** 4) ** 10; at 0.9 one in 43,000."""
 _MAX_SHINGLES = 4_000_000
 _CHUNK = 2_000_000
+_LIKELY = 0.6
+"""Similarity of two samples from which on the whole texts are compared."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _WORD = r"[\p{L}\p{N}][\p{L}\p{N}\p{M}]*"
 """A run of letters and digits; the marks on a letter are part of it, as vowels are in many scripts."""
@@ -111,21 +113,24 @@ def near_pairs(plain: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs (i < j) of different normalised texts with a Jaccard similarity of shingles of at least `THRESHOLD`.
 
     MinHash with bands proposes the pairs (Broder 1997; Leskovec, Rajaraman, Ullman, chapter 3) and the exact
-    similarity of the sampled shingles decides. Within a bucket, texts are compared with their neighbours and the
-    first, which joins them all without comparing all with all.
+    similarity of all their shingles decides, also where a sample proposes: of a short text that holds two or three.
+    Within a bucket, texts are compared with their neighbours and the first, which joins them all without comparing
+    all with all.
     """
     unique = sorted({text: index for index, text in reversed(list(enumerate(plain))) if text}.items())
     if len(unique) < 2:
         return []
-    places = [index for _, index in unique]
-    shingles = _shingles([text for text, _ in unique])
+    texts, places = zip(*unique, strict=True)
+    shingles = _shingles(texts)
+    sampled = sum(map(len, texts)) > _MAX_SHINGLES
     found: set[tuple[int, int]] = set()
     tried: set[tuple[int, int]] = set()
     for bucket in _buckets(shingles):
         for one, other in _candidates(bucket):
             if (one, other) not in tried:
                 tried.add((one, other))
-                if _similar(shingles[one], shingles[other]):
+                alike = _similar(shingles[one], shingles[other], _LIKELY if sampled else THRESHOLD)
+                if alike and (not sampled or _share_most(texts[one], texts[other])):
                     found.add((min(places[one], places[other]), max(places[one], places[other])))
     return sorted(found)
 
@@ -159,14 +164,22 @@ def _candidates(bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
             yield bucket[0], bucket[position]
 
 
-def _similar(one: Hashes, other: Hashes) -> bool:
+def _similar(one: Hashes, other: Hashes, least: float = THRESHOLD) -> bool:
     small, large = sorted((len(one), len(other)))
-    if small < THRESHOLD * large:
+    if small < least * large:
         return False
     joined = np.concatenate((one, other))
     joined.sort()
     common = int(np.count_nonzero(joined[1:] == joined[:-1]))
-    return common >= THRESHOLD * (small + large - common)
+    return common >= least * (small + large - common)
+
+
+def _share_most(one: str, other: str) -> bool:
+    """The same of whole texts."""
+    first, second = (
+        {text[start : start + SHINGLE] for start in range(max(1, len(text) - SHINGLE + 1))} for text in (one, other)
+    )
+    return len(first & second) >= THRESHOLD * len(first | second)
 
 
 def _shingles(texts: Sequence[str]) -> list[Hashes]:
