@@ -244,6 +244,15 @@ def test_the_budget_is_kept_with_them(tokens: int, wanted: int, tmp_path: Path) 
     assert len(told) == wanted
 
 
+def test_what_is_like_a_case_that_the_teacher_saw_chooses_nothing(tmp_path: Path) -> None:
+    task = tiny.benchmark().task
+    seen, twin, *others = task.folds[0].selection
+    cut = (replace(seen, group="both"), replace(twin, group="both"), *others)
+    words = Instructions(replace(task, folds=(replace(task.folds[0], selection=cut),)), bench(tmp_path, ""))
+    words.__dict__["seen"] = cut[:1]
+    assert list(words.unseen.folds[0].selection) == others
+
+
 def test_in_doubt_the_persons_own_words(tmp_path: Path) -> None:
     """Better by one case in forty is noise, by ten is not; what only one of them has seen does not count."""
     words = Instructions(tiny.benchmark().task, bench(tmp_path, ""))
