@@ -22,7 +22,7 @@ _MOST_ALIKE = 50
 """Of texts with the same words so many are compared with one more."""
 _BANDS, _ROWS = 10, 4
 """At similarity 0.8 one pair in 190 is missed: (1 - 0.8 ** 4) ** 10; at 0.9 one in 43,000."""
-_MAX_SHINGLES = 4_000_000
+_MAX_SHINGLES = 16_000_000
 _CHUNK = 2_000_000
 _LIKELY = 0.6
 """Similarity of two samples from which on the whole texts are compared."""
