@@ -41,9 +41,9 @@ class Program(NamedTuple):
 
 
 PREDICT = Program("alone.py", SCRIPT)
-READING, SPEAKING, LOOKUP, TAGGING, ASKING, THOUGHTS, ODDS = (
+READING, SPEAKING, LOOKUP, TAGGING, ASKING, REFUSALS, THOUGHTS, ODDS = (
     Program(f"{name}.py", f"{name}.py")
-    for name in ("reading", "speaking", "lookup", "tagging", "asking", "thoughts", "odds")
+    for name in ("reading", "speaking", "lookup", "tagging", "asking", "refusals", "thoughts", "odds")
 )
 
 
@@ -69,7 +69,8 @@ def _parts(folder: Path) -> list[Path]:
 
 def _needed(part: Path) -> list[Program]:
     if asked := _read(part, PROMPT):
-        speaks = [ASKING, THOUGHTS, *([ODDS] if asked["server"]["labels"] else [])] if "server" in asked else [SPEAKING]
+        asks = [ASKING, REFUSALS, THOUGHTS, *([ODDS] if asked.get("server", {}).get("labels") else [])]
+        speaks = asks if "server" in asked else [SPEAKING]
         looks, tags = [LOOKUP] * ("lookup" in asked), [TAGGING] * bool(asked.get("schema"))
         return [PREDICT, READING, *speaks, *looks, *tags]
     if heads := _read(part, HEADS):

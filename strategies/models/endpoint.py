@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 from strategies.contract import Completion, Metered, Prompt, Sampling, Step, Usage
 from strategies.models import keys
+from strategies.models.client import client_for
 from strategies.models.outage import Outage
-from strategies.models.retry import BUSY, Fault, Patience, bounded, shortened, understood
-from strategies.models.stated import places, thinks_apart, tokens
+from strategies.models.retry import BUSY, Fault, Patience, shortened, understood
+from strategies.models.stated import first_choice, places, thinks_apart, tokens
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 from strategies.models.wishes import HELD, TEMPERATURE, Learnt, Wish, held_to, wishes_of
@@ -38,8 +39,6 @@ _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 KEY_LENGTH = 8
 """Characters of a key from which on it is taken out of answers too."""
 BAD_REQUEST = (400, 422)
-REFUSED = (*BAD_REQUEST, 413)
-"""What a server says of a request that it will never answer, such as one that is too long for it."""
 MESSAGE_TOKENS = 4
 """Tokens that a chat template spends on one message, for the estimate."""
 
@@ -86,7 +85,7 @@ class EndpointModel:
     @cached_property
     def client(self) -> Any:
         """Kept with its connections, so that a request that is timed is the request alone; closed with the model."""
-        found = _client(self)
+        found = client_for(self.base_url, self.key(), self.timeout_s, self.local)
         weakref.finalize(self, found.close)
         return found
 
@@ -294,6 +293,7 @@ class _Caller:
                 done = self._completion(question.prompt, answer, seconds)
                 if question.in_plain:
                     self._does_without(tuple(self.wishes))
+                learnt.answered = True
                 self.model.outage.answered()
                 return done
             except Exception as error:
@@ -325,8 +325,9 @@ class _Caller:
     def _waited(self, question: _Question, fault: Fault) -> Completion | None:
         """Waits after a try that failed. None: another one is worth it."""
         question.billed = fault.billed
-        question.went_wrong = sentence = self._sentence(fault)
-        if fault.hopeless:
+        hopeless = fault.hopeless(self.model.learnt.answered)
+        question.went_wrong = sentence = self._sentence(fault, hopeless)
+        if hopeless:
             self.hopeless = sentence
         outage = self.model.outage.waited(fault, self.stopped)
         if outage == "given up":
@@ -334,7 +335,7 @@ class _Caller:
             self.hopeless = f"{sentence} It was {state} for every question, and is not asked any more."
         if outage != "waited" and not question.patience.wait(fault):
             said = f"{sentence} {question.patience.spent()}".strip()
-            return self._failed(said, fault.status in REFUSED, billed=fault.billed)
+            return self._failed(said, fault.lasting and not hopeless, billed=fault.billed)
         return self._failed(self.hopeless, billed=fault.billed) if self.hopeless else None
 
     def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> tuple[Any, float]:
@@ -348,21 +349,19 @@ class _Caller:
         return answer, seconds
 
     def _completion(self, prompt: Prompt, answer: Any, seconds: float) -> Completion:
-        choices = getattr(answer, "choices", None)
-        if not isinstance(choices, list) or not choices or getattr(choices[0], "message", None) is None:
-            raise Fault(message="the answer holds no choices", retry=True)
-        message = choices[0].message
+        choice = first_choice(answer)
+        message = choice.message
         text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
         if not isinstance(text, str):
             raise Fault(message="the answer's content is not text", retry=True)
         text = self._cleaned(text)
         written, stated = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN), getattr(answer, "usage", None)
         known = tokens(stated, self.model.count(prompt), written)
-        ended = getattr(choices[0], "finish_reason", None) != "length"
+        ended = getattr(choice, "finish_reason", None) != "length"
         thinks = self.model.reasoning_tokens > 0 and not thinks_apart(message, stated)
         said = without_thoughts(text, thinks and not ended and written > self.max_tokens - self.model.reasoning_tokens)
         usage = Usage(model=self.model.name, step=self.step, seconds=seconds, **known)
-        found = places(choices[0], self._cleaned) if said == text or not (said or ended) else ()
+        found = places(choice, self._cleaned) if said == text or not (said or ended) else ()
         return Completion(text=said, usage=usage, finished=ended, places=found)
 
     def _failed(self, error: str, lasting: bool = False, *, billed: bool) -> Completion:
@@ -375,25 +374,10 @@ class _Caller:
         key, whole = keys.held(self.model.key_env), _HALF_CHARACTERS.sub("\ufffd", text)
         return keys.without(key, whole) if len(key) >= least else whole
 
-    def _sentence(self, fault: Fault) -> str:
+    def _sentence(self, fault: Fault, hopeless: bool) -> str:
         """What went wrong, without the key, which some servers repeat in their refusal."""
         said = shortened(self._cleaned(fault.message, 1))
-        advice = f" Check the key in {self.model.key_env}." if fault.status in {401, 403} else ""
+        advice = f" Check the key in {self.model.key_env}." if hopeless and fault.status in {401, 403} else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
         advice = f" `timeout_s` gives it {self.model.timeout_s:g} seconds." if fault.late else advice
         return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"
-
-
-def _client(model: EndpointModel) -> Any:
-    """A client whose own retries are off. It follows no redirect, and on this machine uses no proxy. It does not hold the model,
-    which it is closed with."""
-    import openai
-
-    seconds = model.timeout_s
-    http = openai.DefaultHttpxClient(
-        follow_redirects=False,
-        trust_env=not model.local,
-        timeout=seconds,
-        event_hooks={"response": [lambda response: bounded(response, seconds)]},
-    )
-    return openai.OpenAI(api_key=model.key(), base_url=model.base_url, timeout=seconds, max_retries=0, http_client=http)

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from strategies.standalone import refusals
+from strategies.standalone.refusals import Refusal
+
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 BUSY = 429
@@ -27,8 +30,6 @@ LARGEST_ANSWER = 20_000_000
 NO_CONNECTION = ("ConnectError", "ConnectTimeout", "PoolTimeout")
 """Faults of the HTTP package below the client, by name: which package that is depends on the client's version."""
 NOT_IN_TIME = "no answer in time"
-UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
-"""Codes of a refusal that names a parameter: as such, or with any value but its default."""
 TURNED_AWAY = (503, 529)
 """A server that says so has no room: it has not begun to answer."""
 LONGEST_ASKED_S = 300.0
@@ -36,7 +37,7 @@ LONGEST_ASKED_S = 300.0
 
 
 class Fault(Exception):
-    """One failed request. `retry`: it may work next time. `hopeless`: every other request will fail alike."""
+    """One failed request. `retry`: it may work next time."""
 
     def __init__(self, *, message: str, retry: bool, status: int | None = None, after_s: float | None = None) -> None:
         super().__init__(message)
@@ -44,14 +45,26 @@ class Fault(Exception):
         self.retry = retry
         self.status = status
         self.after_s = after_s
-        self.refused_parameter = ""
-        self.hopeless = status in {401, 403, 404}
+        self.refusal: Refusal | None = None
         self.gone = status in {BUSY, 502, 503, 504} and after_s is None
         """Nobody was there, or had time, to answer, and nobody said for how long."""
         self.billed = status is None or status == 408 or (status >= 500 and status not in TURNED_AWAY)
         """The server may have taken the request, and may send a bill for it."""
         self.late = False
         """The server took the request, and the time for an answer was over before there was one."""
+
+    def hopeless(self, answered: bool) -> bool:
+        """Whether every other request will fail alike. `answered`: the server has answered one before."""
+        return self.refusal is not None and refusals.ends_all(self.refusal, answered)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the server will never answer this very request, such as one that is too long for it."""
+        return self.refusal is not None and refusals.is_of_one(self.refusal)
+
+    @property
+    def refused_parameter(self) -> str:
+        return "" if self.refusal is None else self.refusal.parameter
 
     def refuses(self, parameter: str) -> bool:
         """Whether it is about that parameter of the request, by name; servers say so with several status codes."""
@@ -120,7 +133,8 @@ def understood(error: Exception) -> Fault | None:
     if isinstance(error, openai.APITimeoutError):
         return _late() if _sent(error) else _absent(NOT_IN_TIME, sent=False)
     if isinstance(error, openai.APIStatusError):
-        return _status_fault(error.status_code, error.message, error.response.headers, error.body)
+        said = refusals.parsed(error.response.text)
+        return _refused(refusals.read(error.status_code, said), asked_wait(error.response.headers))
     if isinstance(error, openai.APIConnectionError):
         return _absent(f"no connection ({error.__cause__ or error})", _sent(error))
     if isinstance(error, openai.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError) or _odd(error):
@@ -157,15 +171,17 @@ def _sent(error: Exception) -> bool:
     return type(error.__cause__).__name__ not in NO_CONNECTION
 
 
-def _status_fault(status: int, said: str, headers: Mapping[str, str], body: object) -> Fault:
-    detail = body if isinstance(body, Mapping) else {}
-    out_of_quota = detail.get("code") == "insufficient_quota"
-    retry = (status in {408, 409, BUSY} or status >= 500) and not out_of_quota
-    fault = Fault(message=f"status {status}, {said}", retry=retry, status=status, after_s=asked_wait(headers))
-    if detail.get("code") in UNSUPPORTED:
-        fault.refused_parameter = str(detail.get("param") or "")
-    fault.hopeless = fault.hopeless or out_of_quota
-    fault.gone = fault.gone and not out_of_quota
+def said_instead(error: object) -> Fault:
+    """Where an error stands in place of an answer, in one whose status says that all is well: some gateways answer like that."""
+    return _refused(refusals.read(200, {"error": error}), None)
+
+
+def _refused(refusal: Refusal, after_s: float | None) -> Fault:
+    status, ends = refusal.status, refusals.ends_all(refusal, answered=True)
+    retry = (status in {200, 408, 409, BUSY} or status >= 500) and not ends
+    fault = Fault(message=refusal.sentence, retry=retry, status=status, after_s=after_s)
+    fault.refusal = refusal
+    fault.gone = fault.gone and not ends
     return fault
 
 

@@ -1,4 +1,4 @@
-"""What a server states of an answer besides its text, as far as it can be true: tokens, and what else was likely."""
+"""What a server states in an answer, as far as it can be true: what was chosen, tokens, and what else was likely."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from strategies.contract import Place
+from strategies.models.retry import Fault, said_instead
 
 MOST_TOKENS = 10_000_000
 """No model reads or writes as many at once; a count above that, or below 0, is none."""
+
+
+def first_choice(answer: Any) -> Any:
+    """What was answered, with its message. Raises `Fault` where there is none."""
+    choices = getattr(answer, "choices", None)
+    if isinstance(choices, list) and choices and getattr(choices[0], "message", None) is not None:
+        return choices[0]
+    if error := getattr(answer, "error", None):
+        raise said_instead(error)
+    raise Fault(message="the answer holds no choices", retry=True)
 
 
 def counted(stated: Any, name: str, most: int = MOST_TOKENS) -> int | None:

@@ -26,6 +26,8 @@ class Learnt:
     """Of the model."""
     limit_field: str = "max_tokens"
     """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
+    answered: bool = False
+    """It has answered a request."""
     _own_temperature: bool = False
     """Hosted models that reason take none but their own."""
     _refused: set[str] = field(default_factory=set)

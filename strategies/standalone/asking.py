@@ -23,7 +23,7 @@ BYTES_A_TOKEN, MESSAGE_TOKENS = 4, 4
 """For the estimate of a prompt's length: the server is not asked for it."""
 LARGEST, SAID, KEY_LENGTH = 20_000_000, 300, 8
 FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_ASKED_S = 0.5, 30.0, 300.0
-AGAIN, HOPELESS, BAD = (408, 409, 429), (401, 403, 404), (400, 422)
+AGAIN, BAD = (200, 408, 409, 429), (400, 422)
 
 
 class Place(NamedTuple):
@@ -54,13 +54,12 @@ class Asked:
 
 
 class Refused(Exception):
-    """The server said no, with this status, or nothing (0), or what is no answer (200)."""
+    """The server said no, in the words of `refusal`, or nothing, or what is no answer. `again`: it may answer next time."""
 
-    def __init__(self, said: str, status: int = 0, code: str = "", after_s: float = 0.0) -> None:
+    def __init__(self, said: str, *, again: bool, refusal: Any = None, after_s: float = 0.0) -> None:
         super().__init__(" ".join(said.split())[:SAID])
-        self.status, self.code, self.after_s = status, code, after_s
-        self.hopeless = status in HOPELESS or code == "insufficient_quota"
-        self.again = not self.hopeless and (status in (0, *AGAIN) or status >= 500)
+        self.again, self.refusal, self.after_s = again, refusal, after_s
+        self.status = 0 if refusal is None else refusal.status
 
 
 class _StaysThere(urllib.request.HTTPRedirectHandler):
@@ -79,9 +78,10 @@ class Asker:
         self.words = Words(self.server["labels"], self.server["words"]) if self.server["labels"] else None
         self.odds = beside("odds.py") if self.words else None
         self.reasoning = self.server.get("reasoning_tokens", 0)
+        self.refusals = beside("refusals.py")
         self.without_thoughts = beside("thoughts.py").without_thoughts
         self.copying = beside("tagging.py") if asked.get("schema") else None
-        self.limit, self.without = "max_tokens", set[str]()
+        self.limit, self.without, self.answered = "max_tokens", set[str](), False
         self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
         local = _is_here(self.server["address"])
         self.key = _key(self.server["key_env"])
@@ -121,7 +121,7 @@ class Asker:
                 if fault.status in BAD and wishes:
                     plain = True
                     continue
-                if fault.hopeless:
+                if fault.refusal and self.refusals.ends_all(fault.refusal, self.answered):
                     raise SystemExit(f"{self._where()}: {fault}") from None
                 if not fault.again or tries == self.server["retries"] or fault.after_s > LONGEST_ASKED_S:
                     raise ConnectionError(f"{self._where()}: {fault}") from None
@@ -129,6 +129,7 @@ class Asker:
                 time.sleep(max(doubling, fault.after_s))
                 tries += 1
             else:
+                self.answered = True
                 if plain:
                     self.without |= wishes.keys() | {"logprobs", "response_format"}
                 return found
@@ -176,18 +177,26 @@ class Asker:
             with self.opener.open(request, timeout=self.server["timeout_s"]) as response:
                 return self._read(response.read(LARGEST))
         except urllib.error.HTTPError as error:
-            raise _refused(error, self._clean) from None
+            said = self.refusals.parsed(error.read(LARGEST // 100).decode("utf-8", "replace"))
+            wait = _asked_wait(error.headers.get("retry-after") or "")
+            raise self._refused(self.refusals.read(error.code, said), wait) from None
         except (OSError, http.client.HTTPException) as error:
             late = (
                 f"; `timeout_s` gives it {self.server['timeout_s']:g} seconds"
                 if isinstance(error, TimeoutError)
                 else ""
             )
-            raise Refused(self._clean(f"no answer ({getattr(error, 'reason', error)}{late})")) from None
+            raise Refused(self._clean(f"no answer ({getattr(error, 'reason', error)}{late})"), again=True) from None
+
+    def _refused(self, refusal: Any, after_s: float = 0.0) -> Refused:
+        again = refusal.status in AGAIN or refusal.status >= 500
+        return Refused(self._clean(refusal.sentence), again=again, refusal=refusal, after_s=after_s)
 
     def _read(self, answer: bytes) -> Answer:
         try:
             found = json.loads(answer)
+            if found.get("error") and not found.get("choices"):
+                raise self._refused(self.refusals.read(200, found))
             choice = found["choices"][0]
             text = choice["message"].get("content") or choice["message"].get("refusal") or ""
             if not isinstance(text, str):
@@ -196,11 +205,11 @@ class Asker:
             said = self.without_thoughts(text, cut and self._thinks_on(text, found, choice["message"]))
             thought = not said and cut
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
-            raise Refused("the answer is not valid JSON of a chat completion") from None
+            raise Refused("the answer is not valid JSON of a chat completion", again=True) from None
         if thought:
             most = self.asked["max_tokens"] + self.reasoning
             advice = "thinking counts, so turn it off, or give more `reasoning_tokens`"
-            raise Refused(f"nothing was answered within {most:,} tokens; {advice}", 200)
+            raise Refused(f"nothing was answered within {most:,} tokens; {advice}", again=False)
         return Answer(self._clean(said), _places(choice, self._clean) if said == text else ())
 
     def _thinks_on(self, text: str, found: Any, message: Mapping[str, Any]) -> bool:
@@ -241,19 +250,6 @@ def _is_here(address: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _refused(error: urllib.error.HTTPError, clean: Callable[[str], str]) -> Refused:
-    said = error.read(LARGEST // 100).decode("utf-8", "replace")
-    code = ""
-    try:
-        detail = json.loads(said)["error"]
-        said, code = str(detail["message"]), str(detail.get("code") or "")
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        pass
-    return Refused(
-        clean(f"status {error.code}, {said}"), error.code, code, _asked_wait(error.headers.get("retry-after") or "")
-    )
 
 
 def _asked_wait(value: str) -> float:

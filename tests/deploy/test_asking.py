@@ -256,6 +256,24 @@ def test_a_model_that_thinks_is_asked_the_same_and_answers_the_same(
         assert "logprobs" not in body, "they would be those of the thoughts"
 
 
+ELSEWHERE: dict[str, tuple[int, object, str]] = {
+    "a list": (418, [{"error": {"message": "too hot"}}], "m at .*: status 418, too hot"),
+    "in place of an answer": (200, {"error": {"message": "too long", "code": 413}}, "m at .*: status 413, too long"),
+    "a filter": (403, {"error": {"message": "your input was flagged"}}, "m at .*: status 403, your input was flagged"),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_refusal_in_whatever_form_says_why(
+    name: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    status, body, said = ELSEWHERE[name]
+    server.expect_request(PATH).respond_with_json(body, status=status)
+    answer = alone.answerer(exported(hosted(server, "an object", model_folders, embedder, retries=0), tmp_path), "")
+    with pytest.raises(ConnectionError, match=said):
+        answer("an order")
+
+
 @pytest.mark.parametrize("status", [401, 404, 302])
 def test_asking_on_in_vain_ends_and_nobody_else_is_asked(
     status: int, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path

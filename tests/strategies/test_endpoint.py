@@ -321,6 +321,60 @@ def test_a_bad_request_is_not_repeated(httpserver: HTTPServer) -> None:
     assert len(httpserver.log) == 1
 
 
+REASONS = {
+    "OpenRouter": (
+        200,
+        {"error": {"message": "no", "code": 400, "metadata": {"raw": "too long a prompt"}}},
+        "status 400, no (too",
+    ),
+    "LM Studio": (
+        200,
+        {"error": "Unexpected endpoint or method. (POST /x)"},
+        "status 404, Unexpected endpoint or method. (POST /x)",
+    ),
+    "another": (200, {"error": "no room"}, "status 200, no room. Tried 2"),
+    "Gemini": (400, [{"error": {"code": 400, "message": "too hot"}}], "status 400, too hot"),
+    "xAI": (400, {"code": "Client specified an invalid argument", "error": "too hot"}, "status 400, too hot"),
+    "FastAPI": (422, {"detail": [{"loc": ["body", "n"], "msg": "too many"}]}, "status 422, too many (body.n)"),
+    "a page": (418, "<html><title>Not</title>here</html>", "status 418, Not here"),
+    "nothing": (418, {}, "status 418."),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "said"), REASONS.values(), ids=REASONS.keys())
+def test_a_refusal_says_why_in_whatever_form_it_comes_and_costs_nothing(
+    httpserver: HTTPServer, status: int, body: object, said: str
+) -> None:
+    text = body if isinstance(body, str) else json.dumps(body)
+    httpserver.expect_request(PATH).respond_with_data(text, status=status, content_type="application/json")
+    answer = ask(endpoint(httpserver, retries=1))
+    assert f": {said}" in answer.error
+    assert not answer.billed
+    assert len(httpserver.log) == (2 if "Tried 2" in said else 1)
+
+
+MISTRAL = {
+    "object": "error",
+    "message": {
+        "detail": [
+            {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}
+            for name in ("logprobs", "top_logprobs")
+        ]
+    },
+}
+
+
+def test_a_parameter_that_is_refused_in_another_form_is_left_out(httpserver: HTTPServer) -> None:
+    def picky(request: Request) -> Response:
+        bad = "logprobs" in request.get_json()
+        return Response(json.dumps(MISTRAL if bad else good()), 422 if bad else 200, content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(picky)
+    ((_, answer),) = endpoint(httpserver).generate([PROMPT], 5, WISHED)
+    assert answer.text == "yes"
+    assert "response_format" in httpserver.log[-1][0].get_json(), "it was not that"
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_of_everything_ends_the_rest_without_asking(httpserver: HTTPServer, status: int) -> None:
     said = {"error": {"message": f"wrong key {CANARY}"}}
@@ -330,6 +384,41 @@ def test_a_refusal_of_everything_ends_the_rest_without_asking(httpserver: HTTPSe
     assert all(str(status) in answer.error for _, answer in answers)
     assert len(httpserver.log) == 1
     assert CANARY not in repr(answers)
+
+
+BY_FILTERS = {
+    "OpenRouter": (
+        {"error": {"code": 403, "message": "Your chosen model requires moderation and your input was flagged"}},
+        True,
+    ),
+    "xAI": ({"code": "The caller does not have permission", "error": "Content violates usage guidelines."}, True),
+    "Together": ({"error": {"message": "input tokens + max_tokens exceed the context length"}}, True),
+    "no reason": ({}, False),
+}
+
+
+@pytest.mark.parametrize(("body", "lasting"), BY_FILTERS.values(), ids=BY_FILTERS.keys())
+def test_one_message_that_is_refused_as_a_key_would_be_ends_no_other_question(
+    httpserver: HTTPServer, body: object, lasting: bool
+) -> None:
+    def filtering(request: Request) -> Response:
+        bad = request.get_json()["messages"][0]["content"] == "kill it"
+        return Response(json.dumps(body if bad else good()), 403 if bad else 200, content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(filtering)
+    model = endpoint(httpserver, concurrency=1)
+    found = dict(model.generate([PROMPT, (Message("user", "kill it"),), PROMPT], 5, Sampling()))
+    assert [(each.text, each.lasting) for each in found.values()] == [("yes", False), ("", lasting), ("yes", False)]
+    assert "Check the key" not in found[1].error
+
+
+def test_an_account_that_is_closed_later_ends_the_rest(httpserver: HTTPServer) -> None:
+    httpserver.expect_ordered_request(PATH).respond_with_json(good())
+    said = {"error": {"message": "Your account was suspended, since it violates our terms"}}
+    httpserver.expect_ordered_request(PATH).respond_with_json(said, status=403)
+    found = dict(endpoint(httpserver, concurrency=1).generate([PROMPT] * 4, 5, Sampling()))
+    assert [(each.text, each.lasting) for each in found.values()] == [("yes", False)] + [("", False)] * 3
+    assert len(httpserver.log) == 2
 
 
 def test_a_key_that_a_server_repeats_is_taken_out(httpserver: HTTPServer) -> None:

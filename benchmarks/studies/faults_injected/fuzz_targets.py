@@ -292,8 +292,9 @@ def _server(folder: Path) -> Read:
 def answered_by(transport: Any) -> Any:
     """While it lasts servers are not asked: this answers in their place, behind the client that they are asked with."""
     from strategies.models import endpoint
+    from strategies.models.client import client_for
 
-    client = endpoint._client(endpoint.EndpointModel(name="m", base_url=ADDRESS, model="m"))
+    client = client_for(ADDRESS, "none", endpoint.EndpointModel.timeout_s, local=True)
     client._client._transport, client._client._mounts = transport, {}
     return patch.object(endpoint.EndpointModel, "client", client)
 

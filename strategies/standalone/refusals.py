@@ -1,0 +1,111 @@
+"""What a server says where it gives no answer, in whatever shape it says it. It goes along with exports that ask a server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+READ, MOST, DEEPEST = 4_000, 8, 5
+"""Characters of one text, texts of one list, and objects within each other that are looked at."""
+WORDS = ("message", "error", "detail", "msg")
+"""Where servers put what went wrong, as a text, an object or a list: OpenAI's object `error`, xAI's text of that name,
+Gemini's list, FastAPI's `detail`, Mistral's `message` around that."""
+UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
+"""Codes of a refusal that names a parameter: as such, or with any value but its default."""
+NO_SUCH_PLACE = "unexpected endpoint"
+"""LM Studio says so with status 200, where the address lacks its version."""
+_OF_WHAT_IT_HOLDS = re.compile(
+    r"moderation|flagged|violat|usage guidelines|safety|context|content[ _](?:policy|filter|management)", re.IGNORECASE
+)
+"""A refusal of one request, for what stands in it or for its length."""
+_OF_WHO_ASKS = re.compile(r"account|organi[sz]ation|suspended|deactivated", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+
+
+class Refusal(NamedTuple):
+    """`status` is the answer's, or the one that stands in an answer of status 200; `codes` are what the body calls its code, type
+    and status, in small letters; `parameter` is the one that is refused, where a code says that one is."""
+
+    said: str
+    status: int
+    codes: tuple[str, ...] = ()
+    parameter: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Without its full stop."""
+        return f"status {self.status}, {self.said}" if self.said else f"status {self.status}"
+
+
+def read(status: int, body: object) -> Refusal:
+    """The refusal in the body of an answer: parsed JSON, or a text that is none."""
+    levels, said = list(_levels(body)), _said(body)
+    codes = tuple(
+        str(value)[:READ].lower()
+        for level in levels
+        for name in ("code", "type", "status")
+        if isinstance(value := level.get(name), str | int)
+    )
+    if status == 200:
+        status = next((int(code) for code in reversed(codes) if re.fullmatch("[45][0-9][0-9]", code)), status)
+        status = 404 if status == 200 and NO_SUCH_PLACE in said.lower() else status
+    refused = next((level for level in levels if level.get("code") in UNSUPPORTED), {})
+    return Refusal(said, status, codes, str(refused.get("param") or ""))
+
+
+def ends_all(refusal: Refusal, answered: bool) -> bool:
+    """Whether every other request will be refused alike. `answered`: the server has answered one before.
+
+    Status 403 is said of a key, and by some filters of a single message.
+    """
+    if refusal.status == 403:
+        return not (answered or is_of_one(refusal)) or bool(_OF_WHO_ASKS.search(refusal.said))
+    return refusal.status in (401, 404) or "insufficient_quota" in refusal.codes
+
+
+def is_of_one(refusal: Refusal) -> bool:
+    """Whether this very request is refused for what it holds, so that asking again is of no use. A 403 that gives no reason may
+    pass."""
+    if refusal.status == 403:
+        words = " ".join((refusal.said, *refusal.codes))
+        return bool(_OF_WHAT_IT_HOLDS.search(words)) and not _OF_WHO_ASKS.search(refusal.said)
+    return refusal.status in (400, 413, 422)
+
+
+def parsed(text: str) -> object:
+    """JSON where it is some, else the text."""
+    try:
+        return json.loads(text)
+    except (RecursionError, ValueError):
+        return text
+
+
+def _levels(body: Any) -> Iterator[Mapping[str, Any]]:
+    """The object that was sent, and those in it that say more of what went wrong."""
+    for _ in range(DEEPEST):
+        body = body[0] if isinstance(body, list) and body else body
+        if not isinstance(body, Mapping):
+            return
+        yield body
+        body = next((body[name] for name in WORDS if isinstance(body.get(name), Mapping | list)), None)
+
+
+def _said(part: object, deep: int = DEEPEST) -> str:
+    """In words; empty where there are none. Of a page of HTML its text."""
+    if isinstance(part, str):
+        return _TAG.sub(" ", part[:READ]) if part[:READ].lstrip().startswith("<") else part[:READ]
+    if isinstance(part, list) and deep:
+        return "; ".join(filter(None, (_said(each, deep - 1) for each in part[:MOST])))
+    if not isinstance(part, Mapping) or not deep:
+        return ""
+    said = next(filter(None, (_said(part.get(name), deep - 1) for name in WORDS)), "")
+    where, more = part.get("loc"), part.get("metadata")
+    if isinstance(where, list):  # FastAPI's: the way to a field of the request.
+        said += f" ({'.'.join(str(step) for step in where[:MOST] if isinstance(step, str | int))})"
+    if isinstance(more, Mapping) and isinstance(
+        more.get("raw"), str
+    ):  # OpenRouter's: what the provider behind it said.
+        said += f" ({more['raw'][:READ]})"
+    return said
