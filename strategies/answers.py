@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TypeGuard, cast
 
 from strategies.contract import (
     Case,
@@ -177,18 +177,26 @@ def _fault(request: Request, completion: Completion) -> Failure:
     )
 
 
-def is_lost(outcome: Outcome) -> bool:
-    """Whether a fault outside of the approach took the answer, and asking again may bring it."""
-    return isinstance(outcome, Failure) and outcome.kind == "infrastructure" and not outcome.lasting
+def is_fault(outcome: Outcome) -> TypeGuard[Failure]:
+    """Whether a fault outside of the approach took the answer."""
+    return isinstance(outcome, Failure) and outcome.kind == "infrastructure"
+
+
+def is_lost(outcome: Outcome) -> TypeGuard[Failure]:
+    """Likewise, and asking again may bring it."""
+    return is_fault(outcome) and not outcome.lasting
 
 
 def too_many_lost(outcomes: Sequence[Outcome], what: str = "answers") -> str:
     """A sentence, without its end, where more of them are lost than is allowed; else empty."""
     lost = [outcome for outcome in outcomes if is_lost(outcome)]
-    if len(lost) <= FAULTS_ALLOWED * len(outcomes):
-        return ""
-    said = textwrap.shorten(getattr(lost[0], "message", "").split(": ", 1)[-1].rstrip("."), REASON, placeholder="...")
-    return f"{len(lost):,} of {len(outcomes):,} {what} were lost to faults outside the approach ({said})"
+    return lost_of(lost, len(outcomes), what) if len(lost) > FAULTS_ALLOWED * len(outcomes) else ""
+
+
+def lost_of(lost: Sequence[Failure], asked: int, what: str = "answers") -> str:
+    """How many of so many, and what was said of the first of them."""
+    said = textwrap.shorten(lost[0].message.split(": ", 1)[-1].rstrip("."), REASON, placeholder="...")
+    return f"{len(lost):,} of {asked:,} {what} were lost to faults outside the approach ({said})"
 
 
 def selects_labels(task: Task, model: LanguageModel) -> bool:

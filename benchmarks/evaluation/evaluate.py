@@ -38,7 +38,7 @@ from benchmarks.statistics.looks import level_of
 from benchmarks.statistics.resampling import draws_for
 from benchmarks.storage.outcomes import text_of
 from benchmarks.storage.store import Store
-from strategies.answers import FAULTS_ALLOWED, is_lost, too_many_lost
+from strategies.answers import FAULTS_ALLOWED, is_fault, is_lost, lost_of, too_many_lost
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Task, Usage
 from strategies.search import add
 
@@ -99,8 +99,7 @@ def evaluate(
         if said := too_many_lost([row.outcome for row in ordered]):
             problem = f"{said}; resuming the run asks for them again"
             return Evaluation(**common, failures=failures, state=State.OPEN, problem=problem)
-        faults = failures["infrastructure"]
-        problem = f"{faults} of {len(ordered)} answers were lost to faults outside the approach"
+        problem = lost_of([outcome for row in ordered if is_fault(outcome := row.outcome)], len(ordered))
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     if problem := _nothing_said(ordered):
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)

@@ -308,7 +308,7 @@ class _Caller:
             if refused := [name for name in wishes if fault.refuses(name)]:
                 self._does_without(refused)
                 continue
-            if wishes and fault.status in BAD_REQUEST:
+            if wishes and fault.status in BAD_REQUEST and not fault.hopeless(learnt.answered):
                 question.in_plain = True
                 continue
             return self._waited(question, fault)
@@ -335,7 +335,7 @@ class _Caller:
             self.hopeless = f"{sentence} It was {state} for every question, and is not asked any more."
         if outage != "waited" and not question.patience.wait(fault):
             said = f"{sentence} {question.patience.spent()}".strip()
-            return self._failed(said, fault.lasting and not hopeless, billed=fault.billed)
+            return self._failed(said, fault.lasting, billed=fault.billed)
         return self._failed(self.hopeless, billed=fault.billed) if self.hopeless else None
 
     def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> tuple[Any, float]:
@@ -377,7 +377,7 @@ class _Caller:
     def _sentence(self, fault: Fault, hopeless: bool) -> str:
         """What went wrong, without the key, which some servers repeat in their refusal."""
         said = shortened(self._cleaned(fault.message, 1))
-        advice = f" Check the key in {self.model.key_env}." if hopeless and fault.status in {401, 403} else ""
+        advice = f" Check the key in {self.model.key_env}." if hopeless and fault.blames_key else ""
         advice = advice or (f" Check base_url and the model name {self.model.model!r}." if fault.status == 404 else "")
         advice = f" `timeout_s` gives it {self.model.timeout_s:g} seconds." if fault.late else advice
         return f"{self.model.name} at {urlsplit(self.model.base_url).netloc}: {said.rstrip('.')}.{advice}"

@@ -58,6 +58,11 @@ class Fault(Exception):
         return self.refusal is not None and refusals.ends_all(self.refusal, answered)
 
     @property
+    def blames_key(self) -> bool:
+        """Whether it is the key that is refused, of a fault that is hopeless."""
+        return self.refusal is not None and refusals.blames_key(self.refusal)
+
+    @property
     def lasting(self) -> bool:
         """Whether the server will never answer this very request, such as one that is too long for it."""
         return self.refusal is not None and refusals.is_of_one(self.refusal)

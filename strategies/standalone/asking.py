@@ -118,11 +118,11 @@ class Asker:
             except Refused as fault:
                 if fault.status in (*BAD, 403) and self._does_without(wishes, str(fault)):
                     continue
+                if fault.refusal and self.refusals.ends_all(fault.refusal, self.answered):
+                    raise SystemExit(f"{self._where()}: {fault}") from None
                 if fault.status in BAD and wishes:
                     plain = True
                     continue
-                if fault.refusal and self.refusals.ends_all(fault.refusal, self.answered):
-                    raise SystemExit(f"{self._where()}: {fault}") from None
                 if not fault.again or tries == self.server["retries"] or fault.after_s > LONGEST_ASKED_S:
                     raise ConnectionError(f"{self._where()}: {fault}") from None
                 doubling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**tries) * random.uniform(0.5, 1.0)

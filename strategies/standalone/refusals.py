@@ -21,6 +21,18 @@ _OF_WHAT_IT_HOLDS = re.compile(
 )
 """A refusal of one request, for what stands in it or for its length."""
 _OF_WHO_ASKS = re.compile(r"account|organi[sz]ation|suspended|deactivated", re.IGNORECASE)
+_MONEY_CODES = re.compile("insufficient_(?:quota|balance|funds)|credit|billing|budget|spend_limit|usage_limit")
+_MONEY = re.compile(
+    r"credit balance|available credits|insufficient (?:credit|balance|funds|quota)|(?:usage|spend|spending|key|credit) limit"
+    r"|plans? (?:&|and) billing|billing (?:details|hard limit|account|to be enabled|is)|budget.{0,40}exceed|exceed.{0,40}budget",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Of longer words than `billing` alone, which may be one of a task's labels. Gemini says some of them with status 429, of a limit
+for a minute."""
+_KEY = re.compile(
+    r"(?:invalid|incorrect|wrong|expired) api.?key|api.?key (?:is )?(?:not valid|invalid|expired|not found)",
+    re.IGNORECASE,
+)
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -56,22 +68,36 @@ def read(status: int, body: object) -> Refusal:
 
 
 def ends_all(refusal: Refusal, answered: bool) -> bool:
-    """Whether every other request will be refused alike. `answered`: the server has answered one before.
+    """Whether every other request will be refused alike: for the key, for money that is used up, or for the address.
+    `answered`: the server has answered one before.
 
-    Status 403 is said of a key, and by some filters of a single message.
+    Status 403 is said of a key, and by some filters of a single message; 400 of both and of money.
     """
-    if refusal.status == 403:
-        return not (answered or is_of_one(refusal)) or bool(_OF_WHO_ASKS.search(refusal.said))
-    return refusal.status in (401, 404) or "insufficient_quota" in refusal.codes
+    status = refusal.status
+    if status in (401, 402, 404) or _MONEY_CODES.search(" ".join(refusal.codes)):
+        return True
+    if status in (400, 403) and (_MONEY.search(refusal.said) or _KEY.search(refusal.said)):
+        return True
+    return status == 403 and (bool(_OF_WHO_ASKS.search(refusal.said)) or not (answered or _is_of_content(refusal)))
 
 
 def is_of_one(refusal: Refusal) -> bool:
     """Whether this very request is refused for what it holds, so that asking again is of no use. A 403 that gives no reason may
     pass."""
-    if refusal.status == 403:
-        words = " ".join((refusal.said, *refusal.codes))
-        return bool(_OF_WHAT_IT_HOLDS.search(words)) and not _OF_WHO_ASKS.search(refusal.said)
-    return refusal.status in (400, 413, 422)
+    if ends_all(refusal, answered=True):
+        return False
+    return refusal.status in (400, 413, 422) or (refusal.status == 403 and _is_of_content(refusal))
+
+
+def blames_key(refusal: Refusal) -> bool:
+    """Whether it is the key that is refused, of requests that are all refused alike."""
+    if refusal.status in (401, 403):
+        return not _MONEY.search(refusal.said)
+    return refusal.status == 400 and bool(_KEY.search(refusal.said))
+
+
+def _is_of_content(refusal: Refusal) -> bool:
+    return bool(_OF_WHAT_IT_HOLDS.search(" ".join((refusal.said, *refusal.codes))))
 
 
 def parsed(text: str) -> object:

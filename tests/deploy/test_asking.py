@@ -274,12 +274,15 @@ def test_a_refusal_in_whatever_form_says_why(
         answer("an order")
 
 
-@pytest.mark.parametrize("status", [401, 404, 302])
+NO_MONEY = json.dumps({"error": {"message": "no: Your credit balance is too low"}})
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, "no"), (404, "no"), (302, "no"), (400, NO_MONEY)])
 def test_asking_on_in_vain_ends_and_nobody_else_is_asked(
-    status: int, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+    status: int, body: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
 ) -> None:
     elsewhere = {"Location": server.url_for("/elsewhere")}
-    server.expect_request(PATH).respond_with_data("no", status=status, headers=elsewhere)
+    server.expect_request(PATH).respond_with_data(body, status=status, headers=elsewhere)
     made = hosted(server, "an object", model_folders, embedder, retries=3)
     answer = alone.answerer(exported(made, tmp_path), "")
     with pytest.raises(ConnectionError if status == 302 else SystemExit, match=f"m at .*: status {status}, no"):

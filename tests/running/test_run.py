@@ -404,17 +404,17 @@ def test_every_way_not_to_answer_has_its_own_column_and_is_not_right(model: Path
     assert found.figure == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize(("lost", "state"), [(1, None), (2, State.OPEN)])
+@pytest.mark.parametrize(("lost", "state"), [(1, None), (2, State.OPEN), (2, State.INVALID)])
 def test_more_than_one_answer_in_a_hundred_lost_to_faults_is_no_measurement(
     lost: int, state: State | None, model: Path, tmp_path: Path
 ) -> None:
-    faults = [Failure(kind="infrastructure", message="the server is gone")] * lost
+    faults = [Failure(kind="infrastructure", message="s: gone", lasting=state is State.INVALID)] * lost
     found = of_outcomes(tmp_path / "run", model, faults, 100)
     assert found.state is state
     assert found.failures == {"infrastructure": lost}
     assert bool(found.scores) == (state is None)
     if state:
-        assert "2 of 100 answers were lost" in found.problem
+        assert found.problem.startswith("2 of 100 answers were lost to faults outside the approach (gone)")
 
 
 @dataclass(frozen=True, kw_only=True)

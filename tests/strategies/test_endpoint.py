@@ -412,6 +412,52 @@ def test_one_message_that_is_refused_as_a_key_would_be_ends_no_other_question(
     assert "Check the key" not in found[1].error
 
 
+OF_ALL: dict[str, tuple[int, object, bool]] = {
+    "Anthropic, credit": (
+        400,
+        {
+            "error": {
+                "type": "invalid_request_error",
+                "message": "Your credit balance is too low. Go to Plans & Billing",
+            }
+        },
+        False,
+    ),
+    "Anthropic, limit": (400, {"error": {"message": "You have reached your specified API usage limits."}}, False),
+    "LiteLLM": (
+        400,
+        {"error": {"message": "Budget has been exceeded!", "type": "budget_exceeded", "code": "400"}},
+        False,
+    ),
+    "Gemini": (400, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}], True),
+    "OpenRouter": (402, {"error": {"code": 402, "message": "Insufficient credits"}}, False),
+    "its limit on a key": (403, {"error": {"code": 403, "message": "Key limit exceeded (monthly limit)"}}, False),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "key"), OF_ALL.values(), ids=OF_ALL.keys())
+def test_money_that_is_used_up_and_a_wrong_key_are_no_refusal_of_one_request(
+    httpserver: HTTPServer, status: int, body: object, key: bool
+) -> None:
+    """It would be lost for good, and count in the checks as an answer that changed."""
+    httpserver.expect_ordered_request(PATH).respond_with_json(good())
+    httpserver.expect_request(PATH).respond_with_json(body, status=status)
+    found = dict(endpoint(httpserver, concurrency=1).generate([PROMPT] * 4, 5, WISHED))
+    assert [(each.text, each.lasting) for each in found.values()] == [("yes", False)] + [("", False)] * 3
+    assert ("Check the key in OPENAI_API_KEY" in found[3].error) is key
+    assert len(httpserver.log) == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["no enum value 'billing' in answer", "thinking.budget_tokens: Input should be greater", "too long a context"],
+)
+def test_a_request_that_names_money_otherwise_is_refused_for_itself(httpserver: HTTPServer, said: str) -> None:
+    httpserver.expect_request(PATH).respond_with_json({"error": {"message": said}}, status=400)
+    found = dict(endpoint(httpserver, concurrency=1).generate([PROMPT] * 2, 5, Sampling()))
+    assert [each.lasting for each in found.values()] == [True, True]
+
+
 def test_an_account_that_is_closed_later_ends_the_rest(httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request(PATH).respond_with_json(good())
     said = {"error": {"message": "Your account was suspended, since it violates our terms"}}
