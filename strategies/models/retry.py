@@ -181,6 +181,12 @@ def said_instead(error: object) -> Fault:
     return _refused(refusals.read(200, {"error": error}), None)
 
 
+def broken_off(error: object) -> Fault:
+    """An answer that was begun and has an error in place of its end: it may work next time, whatever that is."""
+    status = refusals.read(200, {"error": error}).status
+    return Fault(message=refusals.broken_off(error), retry=True, status=None if status == 200 else status)
+
+
 def _refused(refusal: Refusal, after_s: float | None) -> Fault:
     status, ends = refusal.status, refusals.ends_all(refusal, answered=True)
     retry = (status in {200, 408, 409, BUSY} or status >= 500) and not ends

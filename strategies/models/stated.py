@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from strategies.contract import Place
-from strategies.models.retry import Fault, said_instead
+from strategies.models.retry import Fault, broken_off, said_instead
 
 MOST_TOKENS = 10_000_000
 """No model reads or writes as many at once; a count above that, or below 0, is none."""
@@ -15,8 +15,11 @@ MOST_TOKENS = 10_000_000
 def first_choice(answer: Any) -> Any:
     """What was answered, with its message. Raises `Fault` where there is none."""
     choices = getattr(answer, "choices", None)
-    if isinstance(choices, list) and choices and getattr(choices[0], "message", None) is not None:
-        return choices[0]
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if (error := getattr(choice, "error", None)) or getattr(choice, "finish_reason", None) == "error":
+        raise broken_off(error or getattr(answer, "error", None))
+    if getattr(choice, "message", None) is not None:
+        return choice
     if error := getattr(answer, "error", None):
         raise said_instead(error)
     raise Fault(message="the answer holds no choices", retry=True)

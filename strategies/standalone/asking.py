@@ -198,6 +198,9 @@ class Asker:
             if found.get("error") and not found.get("choices"):
                 raise self._refused(self.refusals.read(200, found))
             choice = found["choices"][0]
+            if choice.get("error") or choice.get("finish_reason") == "error":
+                said = self.refusals.broken_off(choice.get("error") or found.get("error"))
+                raise Refused(self._clean(said), again=True)
             text = choice["message"].get("content") or choice["message"].get("refusal") or ""
             if not isinstance(text, str):
                 raise TypeError

@@ -67,6 +67,14 @@ def read(status: int, body: object) -> Refusal:
     return Refusal(said, status, codes, str(refused.get("param") or ""))
 
 
+def broken_off(error: object) -> str:
+    """In words that a server began an answer and did not end it, with the error that it gives for that, if any."""
+    refusal = read(200, {"error": error})
+    return (
+        f"the server broke the answer off ({refusal.sentence})" if refusal.said else "the server broke the answer off"
+    )
+
+
 def ends_all(refusal: Refusal, answered: bool) -> bool:
     """Whether every other request will be refused alike: for the key, for money that is used up, or for the address.
     `answered`: the server has answered one before.

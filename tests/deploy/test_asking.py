@@ -259,6 +259,11 @@ def test_a_model_that_thinks_is_asked_the_same_and_answers_the_same(
 ELSEWHERE: dict[str, tuple[int, object, str]] = {
     "a list": (418, [{"error": {"message": "too hot"}}], "m at .*: status 418, too hot"),
     "in place of an answer": (200, {"error": {"message": "too long", "code": 413}}, "m at .*: status 413, too long"),
+    "broken off": (
+        200,
+        {"choices": [{"finish_reason": "error", "message": {"content": ""}}]},
+        "the server broke the answer off",
+    ),
     "a filter": (403, {"error": {"message": "your input was flagged"}}, "m at .*: status 403, your input was flagged"),
 }
 

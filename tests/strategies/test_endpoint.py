@@ -289,6 +289,24 @@ def test_a_passing_fault_is_retried(httpserver: HTTPServer, fault: Response) -> 
     assert (answer.text, answer.error) == ("yes", "")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"code": 502, "message": "gone upstream"}, "the server broke the answer off (status 502, gone upstream)"),
+        (None, "off"),
+    ],
+)
+def test_an_answer_that_a_server_broke_off_is_asked_for_again(httpserver: HTTPServer, error: object, said: str) -> None:
+    """It was scored as an empty one."""
+    broken = good(text="", finish="error") | {"usage": None}
+    broken["choices"][0]["error"] = error
+    httpserver.expect_ordered_request(PATH).respond_with_json(broken)
+    httpserver.expect_ordered_request(PATH).respond_with_json(good())
+    assert ask(endpoint(httpserver)).text == "yes"
+    httpserver.expect_request(PATH).respond_with_json(broken)
+    assert ask(endpoint(httpserver, retries=0)).error.endswith(f"{said}.")
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_a_lasting_fault_ends_as_an_error_after_the_retries(httpserver: HTTPServer, fault: Response) -> None:
     httpserver.expect_request(PATH).respond_with_response(fault)
