@@ -22,7 +22,7 @@ from strategies.models import keys
 from strategies.models.client import client_for
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, shortened, understood
-from strategies.models.stated import first_choice, places, thinks_apart, tokens
+from strategies.models.stated import first_choice, places, thinks_apart, tokens, written
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 from strategies.models.wishes import HELD, TEMPERATURE, Learnt, Wish, held_to, wishes_of
@@ -351,15 +351,12 @@ class _Caller:
     def _completion(self, prompt: Prompt, answer: Any, seconds: float) -> Completion:
         choice = first_choice(answer)
         message = choice.message
-        text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
-        if not isinstance(text, str):
-            raise Fault(message="the answer's content is not text", retry=True)
-        text = self._cleaned(text)
-        written, stated = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN), getattr(answer, "usage", None)
-        known = tokens(stated, self.model.count(prompt), written)
+        text = self._cleaned(written(message))
+        size, stated = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN), getattr(answer, "usage", None)
+        known = tokens(stated, self.model.count(prompt), size)
         ended = getattr(choice, "finish_reason", None) != "length"
         thinks = self.model.reasoning_tokens > 0 and not thinks_apart(message, stated)
-        said = without_thoughts(text, thinks and not ended and written > self.max_tokens - self.model.reasoning_tokens)
+        said = without_thoughts(text, thinks and not ended and size > self.max_tokens - self.model.reasoning_tokens)
         usage = Usage(model=self.model.name, step=self.step, seconds=seconds, **known)
         found = places(choice, self._cleaned) if said == text or not (said or ended) else ()
         return Completion(text=said, usage=usage, finished=ended, places=found)

@@ -7,6 +7,7 @@ from typing import Any
 
 from strategies.contract import Place
 from strategies.models.retry import Fault, broken_off, said_instead
+from strategies.standalone.thoughts import in_words, thought_apart
 
 MOST_TOKENS = 10_000_000
 """No model reads or writes as many at once; a count above that, or below 0, is none."""
@@ -23,6 +24,14 @@ def first_choice(answer: Any) -> Any:
     if error := getattr(answer, "error", None):
         raise said_instead(error)
     raise Fault(message="the answer holds no choices", retry=True)
+
+
+def written(message: Any) -> str:
+    """The text of the answer. Raises `Fault` where it is none."""
+    text = in_words(getattr(message, "content", None) or getattr(message, "refusal", None) or "")
+    if text is None:
+        raise Fault(message="the answer's content is not text", retry=False)
+    return text
 
 
 def counted(stated: Any, name: str, most: int = MOST_TOKENS) -> int | None:
@@ -55,7 +64,11 @@ def tokens(stated: Any, asked: int, answered: int) -> dict[str, int]:
 def thinks_apart(message: Any, stated: Any) -> bool:
     """Whether the server keeps what was thought out of the answer's text: it hands it over beside that, or counts it."""
     beside = any(getattr(message, name, None) for name in ("reasoning_content", "reasoning"))
-    return beside or bool(counted(getattr(stated, "completion_tokens_details", None), "reasoning_tokens"))
+    return (
+        beside
+        or thought_apart(getattr(message, "content", None))
+        or bool(counted(getattr(stated, "completion_tokens_details", None), "reasoning_tokens"))
+    )
 
 
 def places(choice: Any, cleaned: Callable[[str], str]) -> tuple[Place, ...]:

@@ -79,7 +79,7 @@ class Asker:
         self.odds = beside("odds.py") if self.words else None
         self.reasoning = self.server.get("reasoning_tokens", 0)
         self.refusals = beside("refusals.py")
-        self.without_thoughts = beside("thoughts.py").without_thoughts
+        self.thoughts = beside("thoughts.py")
         self.copying = beside("tagging.py") if asked.get("schema") else None
         self.limit, self.without, self.answered = "max_tokens", set[str](), False
         self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
@@ -201,11 +201,11 @@ class Asker:
             if choice.get("error") or choice.get("finish_reason") == "error":
                 said = self.refusals.broken_off(choice.get("error") or found.get("error"))
                 raise Refused(self._clean(said), again=True)
-            text = choice["message"].get("content") or choice["message"].get("refusal") or ""
-            if not isinstance(text, str):
-                raise TypeError
+            text = self.thoughts.in_words(choice["message"].get("content") or choice["message"].get("refusal") or "")
+            if text is None:
+                raise Refused("the answer's content is not text", again=False)
             cut = choice.get("finish_reason") == "length"
-            said = self.without_thoughts(text, cut and self._thinks_on(text, found, choice["message"]))
+            said = self.thoughts.without_thoughts(text, cut and self._thinks_on(text, found, choice["message"]))
             thought = not said and cut
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             raise Refused("the answer is not valid JSON of a chat completion", again=True) from None
@@ -221,7 +221,8 @@ class Asker:
         if not self.reasoning or written <= self.asked["max_tokens"]:
             return False
         counted = ((found.get("usage") or {}).get("completion_tokens_details") or {}).get("reasoning_tokens")
-        return not (counted or message.get("reasoning_content") or message.get("reasoning"))
+        apart = message.get("reasoning_content") or message.get("reasoning")
+        return not (counted or apart or self.thoughts.thought_apart(message.get("content")))
 
     def _clean(self, text: str) -> str:
         """Whole characters, and without the key, which a server may repeat."""

@@ -238,7 +238,9 @@ def test_a_model_that_thinks_is_asked_the_same_and_answers_the_same(
     def thinking(request: Request) -> Response:
         answer = said(request)
         text = answer["choices"][0]["message"]["content"]
-        answer["choices"][0]["message"]["content"] = f"<think>Is it invoice? No, not invoice.</think>\n\n{text}"
+        marked = f"<think>Is it invoice? No, not invoice.</think>\n\n{text}"
+        parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": text}]
+        answer["choices"][0]["message"]["content"] = marked if name == "labels" else parts
         return Response(json.dumps(answer), mimetype="application/json")
 
     server.expect_request(PATH).respond_with_handler(thinking)
@@ -259,6 +261,7 @@ def test_a_model_that_thinks_is_asked_the_same_and_answers_the_same(
 ELSEWHERE: dict[str, tuple[int, object, str]] = {
     "a list": (418, [{"error": {"message": "too hot"}}], "m at .*: status 418, too hot"),
     "in place of an answer": (200, {"error": {"message": "too long", "code": 413}}, "m at .*: status 413, too long"),
+    "no text": (200, {"choices": [{"message": {"content": {"a": 1}}}]}, "the answer's content is not text"),
     "broken off": (
         200,
         {"choices": [{"finish_reason": "error", "message": {"content": ""}}]},

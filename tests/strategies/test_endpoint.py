@@ -204,6 +204,25 @@ def test_thoughts_whose_beginning_the_template_wrote_and_whose_end_was_cut_off_a
     assert ask(endpoint(httpserver, **settings)).text == said
 
 
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "Spam?"}]}
+PARTS = {
+    "Mistral": ([THOUGHT, {"type": "text", "text": "yes,"}, {"type": "text", "text": " it is"}], "yes, it is"),
+    "a long one": ([THOUGHT, {"type": "text", "text": UNMARKED}], UNMARKED),
+    "thoughts alone": ([THOUGHT], ""),
+    "an object": ({"answer": "yes"}, None),
+    "no text": ([{"type": "image", "url": "x"}], None),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), PARTS.values(), ids=PARTS.keys())
+def test_an_answer_in_parts_is_what_is_text_in_it(httpserver: HTTPServer, content: Any, said: str | None) -> None:
+    """What never becomes a text is not asked for again."""
+    httpserver.expect_request(PATH).respond_with_json(good(content, finish="length"))
+    answer = ask(endpoint(httpserver, reasoning_tokens=100))
+    assert (answer.text, bool(answer.error)) == (said or "", said is None)
+    assert len(httpserver.log) == 1
+
+
 def test_thoughts_that_a_server_counts_are_not_in_the_text(httpserver: HTTPServer) -> None:
     body = good(UNMARKED, finish="length")
     body["usage"]["completion_tokens_details"] = {"reasoning_tokens": 20}

@@ -28,7 +28,7 @@ from tests.bad_inputs import spec
 from tests.reports.test_report_browser import browser_program
 
 ROOT = Path(__file__).resolve().parents[2]
-LASTS = ("429 with Retry-After of a day", "without end")
+LASTS = ("429 with Retry-After of a day", "without end", "a number as content")
 """Not tried again: nothing would come of it."""
 
 
