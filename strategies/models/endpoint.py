@@ -25,7 +25,7 @@ from strategies.models.retry import BUSY, Fault, Patience, shortened, understood
 from strategies.models.stated import first_choice, places, thinks_apart, tokens, written
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
-from strategies.models.wishes import HELD, TEMPERATURE, Learnt, Wish, held_to, wishes_of
+from strategies.models.wishes import HELD, Learnt, Wish, held_to, wishes_of
 from strategies.standalone.tagging import for_text
 from strategies.standalone.thoughts import without_thoughts
 
@@ -152,7 +152,7 @@ class EndpointModel:
         wanted = replace(sampling, alternatives=0) if self.reasoning_tokens else sampling
         caller = _Caller(
             model=self,
-            request=self._asked_as | ({"seed": sampling.seed} if sampling.temperature > 0 else {}),
+            request=self._asked_as,
             temperature=sampling.temperature,
             wishes=self.learnt.left(wishes_of(wanted)),
             schema=sampling.schema if self.copies else "",
@@ -299,11 +299,7 @@ class _Caller:
             except Exception as error:
                 if (fault := understood(error)) is None:
                     raise
-            if fault.refused_parameter == limit_field == "max_tokens":
-                learnt.limit_field = "max_completion_tokens"
-                continue
-            if drawn and fault.refuses(TEMPERATURE):
-                learnt.leave_the_temperature()
+            if learnt.asks_otherwise(fault, limit_field, drawn):
                 continue
             if refused := [name for name in wishes if fault.refuses(name)]:
                 self._does_without(refused)
@@ -316,11 +312,11 @@ class _Caller:
     def _does_without(self, refused: Collection[str]) -> None:
         for name in refused:
             if (wish := self.wishes.pop(name, None)) is not None:
-                self.model.learnt.refused(wish)
+                self.model.learnt.refused(name, wish)
 
     def _wished(self, prompt: Prompt) -> dict[str, Wish]:
         own = held_to(for_text(self.schema, prompt[-1].asked)) if self.schema else {}
-        return {name: own or wish if name == HELD else wish for name, wish in self.wishes.items()}
+        return {name: own or wish if name == HELD else wish for name, wish in list(self.wishes.items())}
 
     def _waited(self, question: _Question, fault: Fault) -> Completion | None:
         """Waits after a try that failed. None: another one is worth it."""

@@ -1,4 +1,4 @@
-"""What not every server can do: the likeliest tokens, a schema, a temperature. It is asked for until a refusal names it."""
+"""What not every server can do: the likeliest tokens, a schema, a seed, a temperature. It is asked for until it is refused."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from strategies.contract import Sampling
+from strategies.models.retry import Fault
 from strategies.standalone.tagging import unmarked
 
+LIKELIEST = "logprobs"
 HELD = "response_format"
+SEED = "seed"
 TEMPERATURE = "temperature"
+LIMIT, NEWER_LIMIT = "max_tokens", "max_completion_tokens"
 Wish = Mapping[str, Any]
 """Parameters of a request."""
+WITHOUT = {
+    LIKELIEST: "%s states no likeliest tokens (logprobs): its answers come without probabilities",
+    HELD: "%s takes no schema (response_format): its answers are not held to one",
+    SEED: "%s takes no seed: its server draws answers with its own",
+    TEMPERATURE: "%s takes no temperature: its server draws answers at its own",
+}
+"""What is said of a model, once, when it is not asked for any more."""
 
 
 @dataclass(kw_only=True)
@@ -24,42 +35,65 @@ class Learnt:
 
     name: str
     """Of the model."""
-    limit_field: str = "max_tokens"
+    limit_field: str = LIMIT
     """Newer hosted models only take `max_completion_tokens`; the first one to be refused switches the rest."""
     answered: bool = False
     """It has answered a request."""
     _own_temperature: bool = False
     """Hosted models that reason take none but their own."""
     _refused: set[str] = field(default_factory=set)
-    """As they were sent: a server that refuses one schema may take another one."""
+    """As they were sent: a server that refuses one schema may take another one, and no other seed."""
+    _said: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def left(self, wishes: Mapping[str, Wish]) -> dict[str, Wish]:
         """Those that were not refused."""
-        return {name: wish for name, wish in wishes.items() if json.dumps(wish) not in self._refused}
+        return {name: wish for name, wish in wishes.items() if _as_sent(name, wish) not in self._refused}
 
-    def refused(self, wish: Wish) -> None:
-        self._refused.add(json.dumps(wish))
+    def refused(self, name: str, wish: Wish) -> None:
+        """For good, and said once."""
+        self._refused.add(_as_sent(name, wish))
+        self._say(name)
 
     def drawn(self, temperature: float) -> Wish:
         return {} if self._own_temperature else {TEMPERATURE: temperature}
 
-    def leave_the_temperature(self) -> None:
-        """For good, and said once: answers may differ from one time to the next then, whatever the task asks for."""
+    def asks_otherwise(self, fault: Fault, limit_field: str, drawn: Wish) -> bool:
+        """Where a request was refused for the name of its limit or for its temperature: whether the next one is another."""
+        newer = fault.refused_parameter == LIMIT or (fault.refuses(LIMIT) and fault.refuses(NEWER_LIMIT))
+        if limit_field == LIMIT and newer:
+            self.limit_field = NEWER_LIMIT
+            return True
+        if drawn and fault.refuses(TEMPERATURE):
+            self._own_temperature = (
+                True  # Answers may differ from one time to the next then, whatever the task asks for.
+            )
+            self._say(TEMPERATURE)
+            return True
+        return False
+
+    def _say(self, name: str) -> None:
         with self._lock:
-            known, self._own_temperature = self._own_temperature, True
+            known = name in self._said
+            self._said.add(name)
         if not known:
-            said = "%s takes no temperature: its server draws answers at its own"
-            logging.getLogger(__name__).warning(said, self.name)
+            logging.getLogger(__name__).warning(WITHOUT[name], self.name)
+
+
+def _as_sent(name: str, wish: Wish) -> str:
+    return name if name == SEED else json.dumps(wish)
 
 
 def wishes_of(sampling: Sampling) -> dict[str, Wish]:
-    """The likeliest tokens at each place, and a schema for objects. A form for plain text has no common name."""
+    """The likeliest tokens at each place, a schema for objects, and a seed where answers are drawn. A form for plain text has no
+    common name."""
     wishes: dict[str, Wish] = {}
     if sampling.alternatives:
-        wishes["logprobs"] = {"logprobs": True, "top_logprobs": sampling.alternatives}
+        wishes[LIKELIEST] = {LIKELIEST: True, "top_logprobs": sampling.alternatives}
     if sampling.schema and (held := held_to(unmarked(sampling.schema))):
         wishes[HELD] = held
+    if sampling.temperature > 0:
+        wishes[SEED] = {SEED: sampling.seed}
     return wishes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -395,21 +396,30 @@ MISTRAL = {
     "message": {
         "detail": [
             {"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}
-            for name in ("logprobs", "top_logprobs")
+            for name in ("logprobs", "top_logprobs", "seed")
         ]
     },
 }
 
 
-def test_a_parameter_that_is_refused_in_another_form_is_left_out(httpserver: HTTPServer) -> None:
+def test_a_parameter_that_is_refused_in_another_form_is_left_out(
+    httpserver: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
     def picky(request: Request) -> Response:
-        bad = "logprobs" in request.get_json()
+        bad = {"logprobs", "seed"} & request.get_json().keys()
         return Response(json.dumps(MISTRAL if bad else good()), 422 if bad else 200, content_type="application/json")
 
     httpserver.expect_request(PATH).respond_with_handler(picky)
-    ((_, answer),) = endpoint(httpserver).generate([PROMPT], 5, WISHED)
-    assert answer.text == "yes"
-    assert "response_format" in httpserver.log[-1][0].get_json(), "it was not that"
+    model = endpoint(httpserver)
+    for seed in (1, 2):
+        ((_, answer),) = model.generate([PROMPT], 5, dataclasses.replace(WISHED, temperature=0.7, seed=seed))
+        assert answer.text == "yes"
+        assert "response_format" in httpserver.log[-1][0].get_json(), "it was not that"
+    assert ["seed" in request.get_json() for request, _ in httpserver.log] == [True, False, False]
+    assert [record.getMessage() for record in caplog.records if record.name == "strategies.models.wishes"] == [
+        "hosted states no likeliest tokens (logprobs): its answers come without probabilities",
+        "hosted takes no seed: its server draws answers with its own",
+    ]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -648,10 +658,21 @@ def test_a_reader_that_stops_early_stops_the_asking(httpserver: HTTPServer) -> N
     assert len(httpserver.log) < 10
 
 
-def test_a_server_that_wants_the_newer_name_of_the_limit(httpserver: HTTPServer) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "use max_completion_tokens", "code": "unsupported_parameter", "param": "max_tokens"},
+        {
+            "message": "AzureException - no 'max_tokens'. Use 'max_completion_tokens' instead.",
+            "param": None,
+            "code": "400",
+        },
+    ],
+    ids=["OpenAI", "LiteLLM"],
+)
+def test_a_server_that_wants_the_newer_name_of_the_limit(httpserver: HTTPServer, error: object) -> None:
     def newer(request: Request) -> Response:
         if "max_tokens" in request.get_json():
-            error = {"message": "use max_completion_tokens", "code": "unsupported_parameter", "param": "max_tokens"}
             return Response(json.dumps({"error": error}), status=400, content_type="application/json")
         return Response(json.dumps(good()), content_type="application/json")
 
