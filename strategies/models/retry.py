@@ -46,7 +46,7 @@ class Fault(Exception):
         self.status = status
         self.after_s = after_s
         self.refusal: Refusal | None = None
-        self.gone = status in {BUSY, 502, 503, 504} and after_s is None
+        self.gone = status in {BUSY, 502, 504, *TURNED_AWAY} and after_s is None
         """Nobody was there, or had time, to answer, and nobody said for how long."""
         self.billed = status is None or status == 408 or (status >= 500 and status not in TURNED_AWAY)
         """The server may have taken the request, and may send a bill for it."""

@@ -20,6 +20,7 @@ from tests.strategies.test_endpoint import PATH, good
 
 PROMPTS = [(Message("user", f"question {number}"),) for number in range(60)]
 ABSENT = Response("gone", status=503)
+OVERLOADED = Response("overloaded", status=529)
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +49,15 @@ def right() -> Response:
     return Response(json.dumps(good()), content_type="application/json")
 
 
+@pytest.mark.parametrize("absent", [ABSENT, OVERLOADED], ids=["503", "529"])
 def test_gone_for_longer_than_a_question_is_retried_it_costs_no_answer(
-    server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+    absent: Response, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outage, "A_RETRY_S", 100.0)
     back = time.monotonic() + 1.5
 
     def answer(request: Request) -> Response:
-        return right() if time.monotonic() > back else ABSENT
+        return right() if time.monotonic() > back else absent
 
     assert [found.text for found in ask(model_on(server, answer))] == ["yes"] * len(PROMPTS)
 
@@ -156,8 +158,20 @@ def test_a_limit_that_does_not_end_is_given_up(
     assert time.monotonic() - started < 30
 
 
-def test_money_that_is_used_up_is_not_waited_for(server: HTTPServer) -> None:
-    said = json.dumps({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}})
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"code": "insufficient_quota"},
+        {"code": "credit_balance_exhausted"},
+        {"code": "project_spend_limit_exceeded"},
+        {"code": "organization_usage_limit_exceeded"},
+        {"code": None, "type": "insufficient_quota"},
+        {"type": "enforced_spend_limit_reached"},
+    ],
+    ids=str,
+)
+def test_money_that_is_used_up_is_not_waited_for(named: dict[str, str], server: HTTPServer) -> None:
+    said = json.dumps({"error": {"message": "You exceeded your quota", **named}})
     model = model_on(server, lambda request: Response(said, status=429, content_type="application/json"))
     assert all("exceeded your quota" in each.error for each in ask(model, 20))
     assert len(server.log) <= model.concurrency
