@@ -279,7 +279,7 @@ class _Caller:
         """One prompt. None: it failed, and is worth another try now.
 
         A server that calls the request bad without naming what it cannot do is asked once more in plain; where that is
-        answered, nothing is wished for any more.
+        answered, nothing is wished for any more of what it never gave.
         """
         learnt = self.model.learnt
         while True:
@@ -291,9 +291,7 @@ class _Caller:
                 extra = dict(chain.from_iterable(wish.items() for wish in wishes.values()))
                 answer, seconds = self._send(client, question.prompt, {**drawn, **extra, limit_field: self.max_tokens})
                 done = self._completion(question.prompt, answer, seconds)
-                if question.in_plain:
-                    self._does_without(tuple(self.wishes))
-                learnt.answered = True
+                self._learn_from(question, wishes)
                 self.model.outage.answered()
                 return done
             except Exception as error:
@@ -308,6 +306,13 @@ class _Caller:
                 question.in_plain = True
                 continue
             return self._waited(question, fault)
+
+    def _learn_from(self, question: _Question, wishes: Collection[str]) -> None:
+        """After an answer. One generation may have failed to follow a schema (Groq) which others follow."""
+        learnt, wished = self.model.learnt, dict(self.wishes)
+        if question.in_plain:
+            self._does_without(learnt.never_granted(wished))
+        learnt.granted({name: wish for name, wish in wished.items() if name in wishes})
 
     def _does_without(self, refused: Collection[str]) -> None:
         for name in refused:

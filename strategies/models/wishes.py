@@ -43,12 +43,23 @@ class Learnt:
     """Hosted models that reason take none but their own."""
     _refused: set[str] = field(default_factory=set)
     """As they were sent: a server that refuses one schema may take another one, and no other seed."""
+    _granted: set[str] = field(default_factory=set)
+    """Likewise those with which a request was answered."""
     _said: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def left(self, wishes: Mapping[str, Wish]) -> dict[str, Wish]:
         """Those that were not refused."""
         return {name: wish for name, wish in wishes.items() if _as_sent(name, wish) not in self._refused}
+
+    def granted(self, wishes: Mapping[str, Wish]) -> None:
+        """A request was answered with these."""
+        self.answered = True
+        self._granted |= {_as_sent(name, wish) for name, wish in wishes.items()}
+
+    def never_granted(self, wishes: Mapping[str, Wish]) -> list[str]:
+        """The names of those with which no request was answered yet."""
+        return [name for name, wish in wishes.items() if _as_sent(name, wish) not in self._granted]
 
     def refused(self, name: str, wish: Wish) -> None:
         """For good, and said once."""

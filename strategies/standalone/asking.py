@@ -81,7 +81,8 @@ class Asker:
         self.refusals = beside("refusals.py")
         self.thoughts = beside("thoughts.py")
         self.copying = beside("tagging.py") if asked.get("schema") else None
-        self.limit, self.without, self.answered = "max_tokens", set[str](), False
+        self.limit, self.answered = "max_tokens", False
+        self.without, self.granted = set[str](), set[str]()
         self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
         local = _is_here(self.server["address"])
         self.key = _key(self.server["key_env"])
@@ -130,8 +131,9 @@ class Asker:
                 tries += 1
             else:
                 self.answered = True
-                if plain:
-                    self.without |= wishes.keys() | {"logprobs", "response_format"}
+                self.granted |= wishes.keys()
+                if plain:  # One generation may have failed to follow a schema which others follow.
+                    self.without |= {"logprobs", "response_format"} - self.granted
                 return found
 
     def _does_without(self, wishes: Mapping[str, Any], said: str) -> bool:

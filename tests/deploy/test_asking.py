@@ -282,10 +282,27 @@ def test_a_refusal_in_whatever_form_says_why(
         answer("an order")
 
 
+def test_one_generation_that_failed_ends_no_wish_that_was_granted_before(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    def failing(request: Request) -> Response:
+        bad = len(server.log) == 1
+        told = {"error": {"message": "Failed to generate JSON."}} if bad else said(request)
+        return Response(json.dumps(told), status=400 if bad else 200, mimetype="application/json")
+
+    server.expect_request(PATH).respond_with_handler(failing)
+    answer = alone.answerer(exported(hosted(server, "an object", model_folders, embedder), tmp_path), "")
+    assert {answer(text) for text in ("one", "two", "three")} <= set(tiny.TOPICS)
+    asked = ["response_format" in request.get_json() for request, _ in server.log]
+    assert asked == [True, True, False, True]
+
+
 NO_MONEY = json.dumps({"error": {"message": "no: Your credit balance is too low"}})
 
+SPENT = json.dumps({"error": {"message": "no quota", "code": "credit_balance_exhausted", "type": "insufficient_quota"}})
 
-@pytest.mark.parametrize(("status", "body"), [(401, "no"), (404, "no"), (302, "no"), (400, NO_MONEY)])
+
+@pytest.mark.parametrize(("status", "body"), [(401, "no"), (404, "no"), (302, "no"), (400, NO_MONEY), (429, SPENT)])
 def test_asking_on_in_vain_ends_and_nobody_else_is_asked(
     status: int, body: str, server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
 ) -> None:

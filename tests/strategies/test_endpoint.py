@@ -779,7 +779,9 @@ def test_a_server_that_cannot_do_so_answers_without(httpserver: HTTPServer, stat
     assert len(httpserver.log) == 5
 
 
-def test_a_server_that_refuses_without_a_name_is_asked_in_plain(httpserver: HTTPServer) -> None:
+def test_a_server_that_refuses_without_a_name_is_asked_in_plain(
+    httpserver: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
     def picky(request: Request) -> Response:
         bad = "logprobs" in request.get_json() or request.get_json()["messages"][0]["content"] == "too long"
         told = {"error": {"message": "Invalid request"}} if bad else good()
@@ -790,6 +792,25 @@ def test_a_server_that_refuses_without_a_name_is_asked_in_plain(httpserver: HTTP
     answers = dict(endpoint(httpserver, concurrency=1, retries=0).generate(prompts, 5, WISHED))
     assert [bool(answers[index].error) for index in range(3)] == [True, False, False]
     assert len(httpserver.log) == 5, "two tries for each of the first two; the third is asked in plain at once"
+    assert "hosted takes no schema (response_format): its answers are not held to one" in caplog.messages
+
+
+def test_one_generation_that_failed_ends_no_wish_that_was_granted_before(
+    httpserver: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Groq says it, now and then; it names no parameter."""
+
+    def failing(request: Request) -> Response:
+        bad = len(httpserver.log) == 1
+        told = {"error": {"message": "Failed to generate JSON.", "code": "json_validate_failed"}} if bad else good()
+        return Response(json.dumps(told), status=400 if bad else 200, content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(failing)
+    model = endpoint(httpserver, concurrency=1)
+    assert [answer.text for _, answer in model.generate([PROMPT] * 3, 5, WISHED)] == ["yes"] * 3
+    asked = ["response_format" in request.get_json() for request, _ in httpserver.log]
+    assert asked == [True, True, False, True]
+    assert not [record for record in caplog.records if record.name == "strategies.models.wishes"]
 
 
 def test_what_a_server_refused_once_is_not_asked_for_by_later_calls_of_the_same_client(
