@@ -184,7 +184,9 @@ def said_instead(error: object) -> Fault:
 def broken_off(error: object) -> Fault:
     """An answer that was begun and has an error in place of its end: it may work next time, whatever that is."""
     status = refusals.read(200, {"error": error}).status
-    return Fault(message=refusals.broken_off(error), retry=True, status=None if status == 200 else status)
+    fault = Fault(message=refusals.broken_off(error), retry=True, status=None if status == 200 else status)
+    fault.gone = status == BUSY  # Else it was there.
+    return fault
 
 
 def _refused(refusal: Refusal, after_s: float | None) -> Fault:

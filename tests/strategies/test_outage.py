@@ -97,7 +97,17 @@ def test_once_it_is_back_it_is_asked_again(server: HTTPServer, monkeypatch: pyte
     assert not any(each.error for each in ask(model))
 
 
-@pytest.mark.parametrize("fault", [Response("oops", status=500), Response("<html>", content_type="text/html")])
+BROKEN_OFF = json.dumps({"choices": [{"finish_reason": "error", "error": {"code": 502}, "message": {"content": ""}}]})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Response("oops", status=500),
+        Response("<html>", content_type="text/html"),
+        Response(BROKEN_OFF, content_type="application/json"),
+    ],
+)
 def test_a_server_that_answers_badly_is_there(
     fault: Response, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
