@@ -340,7 +340,7 @@ def one_invalid() -> Bakeoff:
                 scores_of(250, 300),
                 model="smollm2-135m",
                 state=State.INVALID,
-                problem="9 of 300 answers were lost to faults outside the approach",
+                problem="9 of 300 answers were lost to faults outside the approach (status 400, too long)",
             ),
             evaluation_of("lora", scores_of(276, 300, 5), seconds=0.2, model="smollm2-135m"),
         ),
