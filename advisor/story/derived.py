@@ -95,13 +95,16 @@ def _predicted(material: Material) -> dict[str, Any] | None:
 
 
 def _keys(material: Material) -> dict[str, Any] | None:
-    """What the named candidate gets wrong on the selection cases, and in how many the key is in dispute."""
+    """What the named candidate gets wrong on the selection cases, in how many the key is in dispute, and what these cost."""
     found = material.extras.mistakes
     if found is None or not found.asked:
         return None
-    disputed = sum(each.cases for each in found.found if each.kind == "disputed key")
-    shares = {"wrong_share": found.wrong / found.asked, "disputed_share": disputed / found.asked}
-    return asdict(found) | {"disputed": disputed, **shares}
+    disputed = [each for each in found.found if each.kind == "disputed key"]
+    shares = {
+        "wrong_share": found.wrong / found.asked,
+        "disputed_share": sum(each.lacking for each in disputed) / found.asked,
+    }
+    return asdict(found) | {"disputed": sum(each.cases for each in disputed), **shares}
 
 
 def _left_out(material: Material) -> dict[str, Any] | None:

@@ -119,9 +119,10 @@ def _documents(material: Material) -> Iterator[str]:
 
 
 def _keys(material: Material) -> Iterator[str]:
-    disputed, asked = _disputed(material)
-    if disputed >= _FEWEST:
-        share = plain_points(round(disputed / asked, 2))
+    disputed, asked, lacking = _disputed(material)
+    points = round(lacking / asked, 2)
+    if disputed >= _FEWEST and points:
+        share = plain_points(points)
         yield (
             f"Check the given right answers: in {disputed:,} of {counted(asked, 'selection case')} approaches of different kinds "
             f"agree on another one. Where that is right, up to {share} are errors of the data and not of the approaches."
@@ -129,13 +130,14 @@ def _keys(material: Material) -> Iterator[str]:
 
 
 def key_noise(material: Material) -> tuple[str, ...]:
-    """That keys may stand in the way of the target, where so many of them are disputed; how many only a sample can tell."""
-    disputed, asked = _disputed(material)
+    """That keys may stand in the way of the target, where disputed ones cost so much of the figure and nothing meets it; how many
+    are wrong only a sample can tell."""
+    disputed, asked, lacking = _disputed(material)
     target = material.benchmark.target
-    if target is None or disputed < _FEWEST or target <= 1 - disputed / asked:
+    if target is None or disputed < _FEWEST or target <= 1 - lacking / asked:
         return ()
-    judged = [each for each in material.statuses if each.state in (State.MISSES, State.UNDECIDED)]
-    if not judged:
+    states = {each.state for each in material.statuses}
+    if State.MEETS in states or not states & {State.MISSES, State.UNDECIDED}:
         return ()
     told = "labels a random sample of the held-out cases anew (`advisor check --fix`)"
     if not material.benchmark.task.labels:
@@ -147,9 +149,11 @@ def key_noise(material: Material) -> tuple[str, ...]:
     )
 
 
-def _disputed(material: Material) -> tuple[int, int]:
-    """How many selection cases have a disputed key, and how many were asked."""
+def _disputed(material: Material) -> tuple[int, int, float]:
+    """How many selection cases have a disputed key, how many were asked, and what the disputed ones lack of a full score, in
+    cases."""
     found = material.extras.mistakes
     if found is None or not found.asked:
-        return 0, 1
-    return sum(each.cases for each in found.found if each.kind == "disputed key"), found.asked
+        return 0, 1, 0.0
+    disputed = [each for each in found.found if each.kind == "disputed key"]
+    return sum(each.cases for each in disputed), found.asked, sum(each.lacking for each in disputed)

@@ -264,7 +264,7 @@ def _keys(facts: Facts) -> Iterator[str]:
     if found is not None:
         yield (
             f"Of {counted(found['asked'], 'selection case')} {found['candidate']} has {found['wrong']:,} wrong; in "
-            f"{found['disputed']:,} ({found['disputed_share']:.4f}) the key is in dispute."
+            f"{found['disputed']:,} the key is in dispute, which cost {found['disputed_share']:.4f} of the figure."
         )
 
 

@@ -23,7 +23,7 @@ from benchmarks.evaluation.mistakes import Kind as MistakeKind
 from benchmarks.metrics import load
 from strategies.contract import Case, Document, Fold, Kind, Task
 from tests.situations import SITUATIONS
-from tests.verdict_cases import PlainMetric, benchmark_of, task_of
+from tests.verdict_cases import PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 FAMILIES = {"head": "reference", "nearest": "reference", "prompting": "prompting", "lora": "finetuning"}
 SEARCHING = {"retrieval": "retrieval", "prompting": "prompting"}
@@ -290,6 +290,31 @@ def test_each_approach_has_a_row_and_the_named_one_stands_first() -> None:
     stream = io.StringIO()
     show(story, Console(file=stream, width=80))
     assert "right answers in doubt 5, labels confused 4" in stream.getvalue()
+
+
+def test_keys_in_doubt_cost_what_their_cases_lack_of_the_figure_and_not_as_much_as_there_are() -> None:
+    task = task_with("qa", *((f"s{place}", f"room {place}") for place in range(9)))
+    near = {name: {f"s{place}": (f"room {place} upstairs", 0.8) for place in range(5)} for name in FAMILIES}
+    (disputed,) = mistakes(replace(benchmark_of(task=task), metric=load("token_f1")), near, FAMILIES, {})["lora"].found
+    assert (disputed.kind, disputed.cases) == ("disputed key", 5)
+    assert disputed.lacking == pytest.approx(1.0)
+
+    given = SITUATIONS["target_above_what_the_keys_allow"]()
+    extras = replace(given.extras, mistakes=Mistakes(candidate="lora", asked=60, wrong=5, found=(disputed,)))
+    story = replace(given, extras=extras).told().story
+    assert any("up to 2 points are errors of the data" in step for step in story.next_steps)
+    assert not any("out of reach" in reason for reason in story.reasons), "59 of 60 may be right"
+    cheap = replace(disputed, lacking=0.1)
+    extras = replace(extras, mistakes=Mistakes(candidate="lora", asked=60, wrong=5, found=(cheap,)))
+    assert not any("errors of the data" in step for step in replace(given, extras=extras).told().story.next_steps)
+
+
+def test_nothing_puts_a_target_out_of_reach_that_something_meets() -> None:
+    given = SITUATIONS["target_above_what_the_keys_allow"]()
+    met = evaluation_of("lora", scores_of(297, 300, 9), seconds=0.3)
+    told = replace(given, evaluations=(*given.evaluations[:2], met)).told().story
+    assert told.verdict == "choose"
+    assert not any("out of reach" in reason for reason in told.reasons)
 
 
 def test_the_share_that_is_wrong_is_not_held_against_a_figure_over_rows_as_if_it_were_one() -> None:
