@@ -227,6 +227,8 @@ class Guard:
     """Held-out cases whose key says that there is no answer; 0 where the examples have no words for that."""
     held: tuple[Held, ...]
     """From nothing held back to much."""
+    graded: bool = False
+    """Whether answers may be partly right: what is lost and stopped are then shares of points and not of answers."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from advisor.deploy.answering import Guarded
 
 WORTH = 0.25
-"""Share of the wrong answers from which on it is proposed to hold them back."""
+"""Share of what is wrong from which on it is proposed to hold it back."""
+_COLUMNS = {
+    False: ("wrong ones held back", "right ones lost"),
+    True: ("lacking points held back", "scored points lost"),
+}
+"""Of answers, and of points where answers may be partly right."""
 
 
 def chosen(found: Guard) -> Held:
@@ -36,7 +41,7 @@ def guard_columns(evaluations: Sequence[Evaluation]) -> tuple[str, ...]:
     asked = (
         ("says that there is no answer, rightly", "and wrongly") if any(each.unanswerable for each in guards) else ()
     )
-    return ("wrong ones held back", "right ones lost", *asked) if guards else ()
+    return (*_COLUMNS[any(each.graded for each in guards)], *asked) if guards else ()
 
 
 def guard_cells(found: Guard | None, columns: Sequence[str]) -> tuple[str, ...]:
@@ -63,8 +68,7 @@ def rather_silent(material: Material) -> Iterator[str]:
     yield (
         f"Where no answer is better than a wrong one, let {material.named} say that it does not know when it is unsure "
         f"(`advisor predict RUN new.csv --guard {held.at_most:g}`): of {counted(found.cases, 'held-out case')} it then answers "
-        f"{held.answered:,}, {right(held, material.benchmark.metric)}; {percent(held.stopped)} of the wrong answers are held "
-        f"back, and {percent(held.lost)} of the right ones."
+        f"{held.answered:,}, {right(held, material.benchmark.metric)}; {_held_back(found, held)}."
     )
 
 
@@ -73,9 +77,16 @@ def in_place_of_unsure(guarded: Guarded) -> str:
     found, held = guarded.guard, guarded.held
     return (
         f'below a sureness of {held.threshold:.4g} the answer is "{found.says}": of {counted(found.cases, "held-out case")} it '
-        f"then answered {held.answered:,}, {percent(held.stopped)} of the wrong answers were held back and {percent(held.lost)} "
-        "of the right ones"
+        f"then answered {held.answered:,}; {_held_back(found, held, 'were')}"
     )
+
+
+def _held_back(found: Guard, held: Held, are: str = "are") -> str:
+    """What is stopped and what is lost, as a clause."""
+    stopped, lost = percent(held.stopped), percent(held.lost)
+    if found.graded:
+        return f"{stopped} of the points that answers lack of a full score {are} held back, and {lost} of those that they score"
+    return f"{stopped} of the wrong answers {are} held back, and {lost} of the right ones"
 
 
 def right(held: Held, metric: Metric) -> str:
@@ -87,7 +98,7 @@ def right(held: Held, metric: Metric) -> str:
 def guard_card(found: Guard) -> list[str]:
     """For the card of an export: all thresholds, as Markdown."""
     asked = ("says that there is no answer, rightly", "and wrongly") if found.unanswerable else ()
-    columns = ("--guard", "answers", "figure of these", "95 % interval", "wrong held back", "right lost", *asked)
+    columns = ("--guard", "answers", "figure of these", "95 % interval", *_COLUMNS[found.graded], *asked)
     rows = [
         (
             f"{held.at_most:g}" if held.at_most else "without",
@@ -102,11 +113,12 @@ def guard_card(found: Guard) -> list[str]:
     ]
     *most, last = [plain_percent(held.at_most) for held in found.held[1:]]
     shares = f"{', '.join(most)} or {last}" if most else last
+    lost = "points that answers score" if found.graded else "right answers"
     return [
         "## Where it would rather not answer",
         "",
         f'With `--guard`, `advisor predict` and `predict.py` say "{literal(found.says)}" in place of an answer of which it is '
-        f"unsure. The thresholds were set on the selection cases, so that at most {shares} of the right answers are "
+        f"unsure. The thresholds were set on the selection cases, so that at most {shares} of the {lost} are "
         "lost; this is what they did on the held-out cases:",
         "",
         *(f"| {' | '.join(row)} |" for row in (columns, ("---",) * len(columns), *rows)),

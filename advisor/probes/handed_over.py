@@ -12,9 +12,10 @@ from benchmarks.checked import Handover
 from benchmarks.contract import State
 
 _HELD_BACK = (
-    " Held back and lost: below a threshold that was set on the selection cases to lose few right answers, 5 % where these are "
+    " Held back and lost: below a threshold that was set on the selection cases to lose few {}, 5 % where these are "
     "enough. It and others are in the JSON and on the card of an export."
 )
+_POINTS = " Points: what all answers score, and what they lack of a full score."
 _OPEN = (State.MISSES, State.UNDECIDED)
 
 
@@ -61,11 +62,16 @@ def coverage_table(material: Material) -> Table:
         rows=rows,
         note="Figures of the held-out answers that an approach is surest of. Where they rise, it knows what it does not know, "
         "and a person can take the rest. Surer of the better one: of two answers that differ in score; 50 % is chance."
-        + (_HELD_BACK if more else "")
+        + (_held_back(material) if more else "")
         if rows
         else "",
         numeric=tuple(range(1, len(shares) + 2 + len(more))),
     )
+
+
+def _held_back(material: Material) -> str:
+    graded = material.benchmark.metric.graded
+    return _HELD_BACK.format("scored points" if graded else "right answers") + (_POINTS if graded else "")
 
 
 def let_a_person_help(material: Material) -> Iterator[str]:

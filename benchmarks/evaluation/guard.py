@@ -77,7 +77,13 @@ def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[
     if len(found) < 2:
         return None
     unanswerable = sum(each.silence for each in asked)
-    return Guard(says=said[0] if said else SAYS, cases=len(rows), unanswerable=round(unanswerable), held=found)
+    return Guard(
+        says=said[0] if said else SAYS,
+        cases=len(rows),
+        unanswerable=round(unanswerable),
+        held=found,
+        graded=benchmark.metric.graded,
+    )
 
 
 def refusals(task: Task) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.deploy.answering import Answerer, Kept
+from advisor.deploy.answering import Answerer, Guarded, Kept
 from advisor.deploy.export import card
 from advisor.probes.guarded import as_fact, guard_cells, in_place_of_unsure
-from benchmarks.checked import Guard, Held
+from benchmarks.checked import Coverage, Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.evaluation.guard import _Asked, _asked, guard, refusals, threshold
+from benchmarks.metrics import load
 from benchmarks.metrics._words import plain
 from benchmarks.statistics.confidence import FIXED
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, Query, Sampling
@@ -321,6 +322,35 @@ def test_the_story_says_what_it_costs_and_saves() -> None:
     assert not any("--guard" in step for step in told.story.next_steps)
 
 
+def test_of_answers_that_are_partly_right_points_are_told_and_not_answers(tmp_path: Path) -> None:
+    """By chrF no answer is right here, and so none of the right ones can be lost."""
+    benchmark = replace(benchmark_of(cases=200, target=0.5), metric=load("chrf"))
+    pairs = [(mark, 0.6 * score) for mark, score in drawn(2, 200) if mark is not None]
+    counted = guarded(benchmark, looks(pairs), rows(pairs))
+    assert counted.graded
+    found = replace(GUARD, graded=True)
+    evaluation = replace(
+        evaluation_of("lora", [score for _, score in pairs]),
+        guard=found,
+        coverage=Coverage(shares=(1.0,), figures=(0.5,), order=0.7),
+    )
+    verdict = Bakeoff(evaluations=(evaluation,), benchmark=benchmark).told()
+    (step,) = (step for step in verdict.story.next_steps if "--guard" in step)
+    clause = "40 % of the points that answers lack of a full score are held back, and 4 % of those that they score"
+    assert step.endswith(f"88 % on average (83 to 92 %); {clause}.")
+    assert verdict.story.coverage.columns[-2:] == ("lacking points held back", "scored points lost")
+    assert "to lose few scored points, 5 % where" in verdict.story.coverage.note
+    assert in_place_of_unsure(Guarded(guard=found, held=found.held[1])).endswith(
+        f"it then answered 260; {clause.replace(' are ', ' were ')}"
+    )
+    (tmp_path / "parts" / "0").mkdir(parents=True)
+    text = card(verdict, "lora", tmp_path)
+    assert "at most 5 % or 10 % of the points that answers score are lost; this is" in text
+    assert "| 95 % interval | lacking points held back | scored points lost |" in text
+    told = (*verdict.story.next_steps, verdict.story.coverage.note, text)
+    assert not any("right ones" in each or "right answers" in each for each in told)
+
+
 def test_the_card_of_an_export_has_every_threshold(tmp_path: Path) -> None:
     evaluation = replace(evaluation_of("lora", scores_of(246, 300)), guard=GUARD)
     verdict = Bakeoff(evaluations=(evaluation,), benchmark=benchmark_of(target=0.7)).told()
@@ -357,8 +387,8 @@ def test_what_is_unsure_is_held_back_and_a_failure_stays_one() -> None:
     assert found == [True, False, False, True]
     assert not chosen.holds_back(Failure(kind="refused", message="no"))
     assert in_place_of_unsure(chosen) == (
-        'below a sureness of 0.6 the answer is "I do not know.": of 300 held-out cases it then answered 260, 40 % of the wrong '
-        "answers were held back and 4 % of the right ones"
+        'below a sureness of 0.6 the answer is "I do not know.": of 300 held-out cases it then answered 260; 40 % of the wrong '
+        "answers were held back, and 4 % of the right ones"
     )
     with pytest.raises(BadInput, match=r"--guard is 0\.2; what was measured for lora is 0\.05 and 0\.1\. Take one"):
         known.guarded(0.2)
