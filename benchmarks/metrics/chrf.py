@@ -8,7 +8,7 @@ from typing import ClassVar
 from sacrebleu.metrics.chrf import CHRF
 
 from benchmarks.metrics._base import Example, OfCases
-from benchmarks.metrics._words import best, plain
+from benchmarks.metrics._words import best
 from strategies.contract import Case, Kind
 
 
@@ -29,7 +29,7 @@ class Chrf(OfCases):
 
 
 def _chrf(accepted: str, text: str) -> float:
-    if plain(accepted) == plain(text):
+    if accepted.strip() == text.strip():
         return 1.0
     return min(1.0, max(0.0, float(CHRF().sentence_score(text, [accepted]).score) / 100))
 

@@ -416,10 +416,20 @@ def test_rouge_l_equals_the_textbook_table() -> None:
         assert score("rouge_l", " ".join(wanted), " ".join(given)) == pytest.approx(expected)
 
 
-def test_chrf_is_sacrebleus() -> None:
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ("List the contents of an archive.", "Lists what an archive contains."),
+        ("WE ARE CLOSED TODAY", "we are closed today"),
+        (r"^\d{4}$", r"^\D{4}$"),
+        ("It costs 5 m\u00b2.", "It costs 5 m2"),
+        ("Yes", " Yes\n"),
+    ],
+    ids=["other words", "case", "pattern", "form and stop", "spaces"],
+)
+def test_chrf_is_sacrebleus(wanted: str, text: str) -> None:
     import sacrebleu
 
-    wanted, text = "List the contents of an archive.", "Lists what an archive contains."
     assert score("chrf", wanted, text) == pytest.approx(sacrebleu.sentence_chrf(text, [wanted]).score / 100)
 
 
