@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ _FILE, _EXPECTED = "file://", "__expected"
 _STATES = ("equals", "icontains", "contains", "similar", "starts-with", "levenshtein", "rouge-n")
 _STATES_ANY = ("contains-any", "icontains-any")
 """Assertions whose value is an answer, and those whose value lists answers of which one is enough."""
+_PARTS, _ALL = ("contains", "icontains", "starts-with"), ("contains-all", "icontains-all")
+"""Those whose value may be a part of an answer, and those whose value lists parts that all have to be there."""
+_THRESHOLD = re.compile(r"\s*\(\s*\d*\.?\d+\s*\)$")
+_VARIABLE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 
 
 def records(path: Path) -> Iterator[Record]:
@@ -65,13 +70,14 @@ def _of_file(path: Path, name: str, key: str) -> Iterator[tuple[str, Mapping[str
 
 
 def _stated(text: str) -> Mapping[str, Any]:
-    """An expectation in a cell: `contains: Paris`, `contains-any: a, b`; without a known word before a colon the text itself."""
+    """An expectation in a cell: `contains: Paris`, `contains-any: a, b`, `similar(0.8): Hello`; without such a word before a
+    colon the text itself."""
     kind, colon, value = text.partition(":")
-    kind = kind.strip()
+    kind = _THRESHOLD.sub("", kind.strip())
     if not colon or not (kind.replace("-", "").isalpha() and kind.islower()):
         return {"type": "equals", "value": text}
     several = [one.strip() for one in value.split(",")]
-    return {"type": kind, "value": several if kind in _STATES_ANY else value.strip()}
+    return {"type": kind, "value": several if kind in (*_STATES_ANY, *_ALL) else value.strip()}
 
 
 def _merged(shared: Mapping[str, Any], test: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +99,7 @@ def _values(test: Mapping[str, Any], names: set[str], where: str) -> dict[str, A
             raise BadInput(f"{where}: the variable {str(name)[:40]} leads to a file. Write its text into the test.")
     if len(names) == 1:
         variables = dict(zip(["input"], variables.values(), strict=False))
-    answers = _answers(test["assert"], where)
+    answers = [_filled(answer, test["vars"], where) for answer in _answers(test["assert"], where)]
     described = {"metadata": test["metadata"]} if isinstance(test["metadata"], Mapping) else {}
     return {**variables, "output": answers[0], **({"answers": answers} if len(answers) > 1 else {}), **described}
 
@@ -104,8 +110,18 @@ def _answers(asserted: Sequence[Mapping[str, Any]], where: str) -> list[Any]:
         (one for one in asserted if one.get("type") in _STATES and _plain(one.get("value"))),
         key=lambda one: _STATES.index(str(one["type"])),
     )
-    if stated:
+    if stated and stated[0]["type"] == "equals":
         return [stated[0]["value"]]
+    whole = [one["value"] for one in stated if one["type"] not in _PARTS]
+    parts = sorted((part for one in asserted for part in _parts(one)), key=lambda part: -len(str(part)))
+    apart = [part for part in parts if str(part).casefold() not in str(parts[0]).casefold()]
+    if apart and not whole:
+        raise BadInput(
+            f"{where} asserts several parts of an answer, {str(parts[0])[:60]!r} and {str(apart[0])[:60]!r} among them, and "
+            "what is right is one text. Write the whole answer, of type equals, or leave the test out."
+        )
+    if parts or whole:
+        return [parts[0] if parts and not apart else whole[0]]
     for one in asserted:
         several = one.get("value")
         if one.get("type") in _STATES_ANY and isinstance(several, list) and several and all(map(_plain, several)):
@@ -114,6 +130,30 @@ def _answers(asserted: Sequence[Mapping[str, Any]], where: str) -> list[Any]:
         f"{where} has no assertion that states an answer. Give it one of type equals, contains or "
         "contains-any, or leave the test out."
     )
+
+
+def _parts(asserted: Mapping[str, Any]) -> list[Any]:
+    """What an answer has to hold by this assertion, which may state no more of it."""
+    kind, value = asserted.get("type"), asserted.get("value")
+    given = value if kind in _ALL and isinstance(value, list) else [value] if kind in _PARTS else []
+    return [part for part in given if _plain(part)]
+
+
+def _filled(answer: Any, variables: Mapping[Any, Any], where: str) -> Any:
+    """The answer with the values of the test in place of `{{name}}`. Raises `BadInput` where a template is left."""
+    if isinstance(answer, Mapping):
+        return {name: _filled(value, variables, where) for name, value in answer.items()}
+    if isinstance(answer, list):
+        return [_filled(value, variables, where) for value in answer]
+    if not isinstance(answer, str):
+        return answer
+    text = _VARIABLE.sub(lambda found: str(variables.get(found[1], found[0])), answer)
+    if "{{" in text or "{%" in text:
+        raise BadInput(
+            f"{where}: the right answer {answer[:60]!r} is a template, in which only variables of the test are filled in. "
+            "Write the answer itself."
+        )
+    return text
 
 
 def _plain(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,10 +97,53 @@ def test_the_tests_of_a_promptfoo_configuration_are_examples() -> None:
     assert found[1].metadata == {"channel": "mail"}
 
 
-def config(folder: Path, tests: object) -> Path:
+def config(folder: Path, tests: object, **more: object) -> Path:
     path = folder / "promptfooconfig.yaml"
-    path.write_text(json.dumps({"prompts": ["{{a}}"], "tests": tests}), encoding="utf-8")
+    path.write_text(json.dumps({"prompts": ["{{a}}"], "tests": tests, **more}), encoding="utf-8")
     return path
+
+
+def test_a_threshold_behind_the_kind_of_an_assertion_is_no_part_of_the_answer(tmp_path: Path) -> None:
+    rows = (
+        "a,__expected",
+        'Greet Anna,"similar(0.8): Hello Anna, welcome"',
+        "How long?,levenshtein( 5 ): three days",
+        "Who?,rouge-n(.7): Ben",
+        "Which room?,(5): five",
+    )
+    (tmp_path / "tests.csv").write_text("\n".join(rows), encoding="utf-8")
+    found = read_cases(config(tmp_path, "tests.csv"), Columns()).cases
+    assert [case.output for case in found] == ["Hello Anna, welcome", "three days", "Ben", "(5): five"]
+
+
+def test_an_answer_that_all_tests_share_as_a_template_is_that_of_each(tmp_path: Path) -> None:
+    tests = [{"vars": {"text": f"morning {name}", "said": f"matin {name}", "n": 3}} for name in ("Anna", "Ben")]
+    shared = {"assert": [{"type": "contains-any", "value": ["{{ said }}!", "{{said}} {{n}}"]}]}
+    found = read_cases(config(tmp_path, tests, defaultTest=shared), Columns(input="text")).cases
+    assert [case.answers for case in found] == [("matin Anna!", "matin Anna 3"), ("matin Ben!", "matin Ben 3")]
+
+
+@pytest.mark.parametrize(
+    ("asserted", "answer"),
+    [
+        ([("contains", "4 May"), ("icontains", "on 4 may"), ("not-contains", "hello")], "on 4 may"),
+        ([("contains", "4 May"), ("equals", "Room 12 on 4 May"), ("contains", "room 12")], "Room 12 on 4 May"),
+        ([("contains-all", ["4 May"])], "4 May"),
+        ([("contains", "4 May"), ("contains", "room 12"), ("similar", "Room 12, on 4 May")], "Room 12, on 4 May"),
+        ([("contains", "4 May"), ("contains", "room 12")], None),
+        ([("contains-all", ["4 May", "room 12"])], None),
+        ([("contains", "May"), ("icontains-all", ["4 May", "room 12"])], None),
+    ],
+)
+def test_of_parts_that_all_have_to_be_there_none_is_the_whole_answer(
+    asserted: list[tuple[str, Any]], answer: str | None, tmp_path: Path
+) -> None:
+    test = {"vars": {"a": "x"}, "assert": [{"type": kind, "value": value} for kind, value in asserted]}
+    if answer is None:
+        with pytest.raises(BadInput, match="test 1 asserts several parts of an answer, 'room 12' and '"):
+            read_cases(config(tmp_path, [test]), Columns())
+    else:
+        assert [case.output for case in read_cases(config(tmp_path, [test]), Columns()).cases] == [answer]
 
 
 def test_several_variables_are_columns_to_map(tmp_path: Path) -> None:
@@ -117,6 +161,11 @@ def test_several_variables_are_columns_to_map(tmp_path: Path) -> None:
         ([{"vars": {"a": "x"}}], "test 1 has no assertion that states an answer"),
         ([{"vars": {"a": "x"}, "assert": [{"type": "javascript", "value": "true"}]}], "states an answer"),
         ([{"vars": {"a": "x"}, "assert": [{"type": "equals", "value": "file://key.txt"}]}], "states an answer"),
+        (
+            [{"vars": {"a": "x"}, "assert": [{"type": "equals", "value": "{{b}}"}]}],
+            "the right answer '{{b}}' is a template",
+        ),
+        ([{"vars": {"a": "x"}, "assert": [{"type": "equals", "value": "{{a | upper}}"}]}], "is a template"),
         ([{"vars": {"a": ["x", "y"]}, "assert": []}], "the variable a is a list"),
         ([{"vars": {"a": "file:///etc/passwd"}}], "the variable a leads to a file"),
         ("file://make_tests.py", "are not read"),
