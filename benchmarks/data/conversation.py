@@ -34,8 +34,7 @@ def exchange_of(messages: Any, where: str) -> Exchange:
         raise BadInput(
             f"{where}: the chat does not end with a message of the assistant. Add the answer that is wanted."
         )
-    system = "\n\n".join(text for role, text in turns[:-1] if role == "system")
-    return Exchange(_joined([turn for turn in turns[:-1] if turn[0] != "system"], where), turns[-1][1], system)
+    return Exchange(_joined([turn for turn in turns[:-1] if turn[0] != "system"], where), turns[-1][1], _system(turns))
 
 
 def prompt_text(value: Any, where: str) -> Any:
@@ -43,6 +42,11 @@ def prompt_text(value: Any, where: str) -> Any:
     if not _is_messages(value):
         return value
     return _joined([turn for turn in _turns(value, where) if turn[0] != "system"], where)
+
+
+def system_text(value: Any, where: str) -> str:
+    """The system messages of a prompt or an output that is a list of messages, which neither takes along; else empty."""
+    return _system(_turns(value, where)) if _is_messages(value) else ""
 
 
 def answer_text(value: Any, where: str) -> Any:
@@ -60,6 +64,10 @@ def answer_text(value: Any, where: str) -> Any:
 
 def _is_messages(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and "content" in one for one in value)
+
+
+def _system(turns: list[tuple[str, str]]) -> str:
+    return "\n\n".join(text for role, text in turns if role == "system")
 
 
 def _turns(messages: Any, where: str) -> list[tuple[str, str]]:

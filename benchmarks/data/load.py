@@ -24,7 +24,7 @@ from benchmarks.data.columns import (
     shown_names,
     usual,
 )
-from benchmarks.data.conversation import answer_text, exchange_of, prompt_text
+from benchmarks.data.conversation import answer_text, exchange_of, prompt_text, system_text
 from benchmarks.formats import holds_data, is_document, named_once, read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import folder_records
@@ -37,6 +37,8 @@ from strategies.contract import Case, Document
 
 _LOOKED_AT = 100
 _NOT_VALUES = frozenset(("nan", "<na>"))
+_SYSTEM = "system"
+"""A column beside chats that says what a system message does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +181,7 @@ class _CaseReader(_Texts):
     layout: Layout
     slices: tuple[str, ...]
     _places: dict[str, str] = field(default_factory=dict)
-    _systems: dict[str, int] = field(default_factory=dict)
+    _systems: set[str] = field(default_factory=set)
 
     def case(self, number: int, record: Record) -> Case:
         place, values = record
@@ -187,6 +189,7 @@ class _CaseReader(_Texts):
         answers = self._answers(record)
         if layout.chat:
             source, output = self._chat(values.get(layout.chat), place)
+            self._left_out(values.get(_SYSTEM))
         else:
             source = self._joined(values, layout.input, place, "input")
             output = self._output(values, place, answers)
@@ -225,10 +228,15 @@ class _CaseReader(_Texts):
         )
         return (*notes, f"{self.file}: {many} left out; the task's instruction stands in its place.")
 
+    def _left_out(self, system: Any) -> None:
+        if isinstance(system, str) and system.strip():
+            self._systems.add(system.strip())
+
     def _joined(self, values: Mapping[str, Any], source: str, place: str, what: str) -> str:
         where = f"{self.file}, {place}"
         if source in values or not placeholders(source):
             plain = answer_text if what == "output" else prompt_text
+            self._left_out(system_text(values.get(source), where))
             text = self.text(plain(values.get(source), where), place, what)
             if text is None:
                 raise BadInput(f'{where} has no {what} (column "{source}"). Write one, or leave the row out.')
@@ -255,8 +263,7 @@ class _CaseReader(_Texts):
     def _chat(self, messages: Any, place: str) -> tuple[str, str]:
         where = f"{self.file}, {place}"
         exchange = exchange_of(messages, where)
-        if exchange.system:
-            self._systems[exchange.system] = self._systems.get(exchange.system, 0) + 1
+        self._left_out(exchange.system)
         output = (self.text(exchange.output, place, "output") or "").strip()
         if not output:
             raise BadInput(

@@ -121,6 +121,29 @@ def test_a_longer_chat_becomes_one_input_without_the_system_message(tmp_path: Pa
     assert any("system message is left out" in note for note in read.notes)
 
 
+@pytest.mark.parametrize("kind", ["messages", "prompt and completion", "preferences", "a column beside chats"])
+def test_system_messages_that_are_left_out_are_counted_in_whichever_way_a_chat_is_written(
+    kind: str, tmp_path: Path
+) -> None:
+    rows = []
+    for shop in ("Alba", "Birch", "Birch"):
+        system = {"role": "system", "content": f"You write for {shop}."}
+        asked, said = {"role": "user", "content": "When?"}, {"role": "assistant", "content": f"{shop} opens at 9."}
+        rows.append(
+            {
+                "messages": {"messages": [system, asked, said]},
+                "prompt and completion": {"prompt": [system, asked], "completion": [said]},
+                "preferences": {"prompt": "When?", "chosen": [system, asked, said]},
+                "a column beside chats": {"system": system["content"], "conversations": [asked, said]},
+            }[kind]
+        )
+    read = read_cases(_lines(tmp_path / "chat.jsonl", *rows), Columns())
+    assert (read.cases[0].input, read.cases[0].output) == ("When?", "Alba opens at 9.")
+    assert read.notes[-1] == (
+        "chat.jsonl: 2 different system messages are left out; the task's instruction stands in its place."
+    )
+
+
 @pytest.mark.parametrize(
     ("header", "found"),
     [
