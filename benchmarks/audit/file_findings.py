@@ -15,11 +15,17 @@ from benchmarks.data.similar import normalised, worded
 from benchmarks.metrics._json import leaves
 from benchmarks.metrics._json import read as read_json
 from benchmarks.specs.spec import Spec
+from strategies.answers import LONGEST_ANSWER
 from strategies.contract import Case, Document
-from strategies.words import count
+from strategies.standalone.reading import UNSPACED
+from strategies.words import LETTER, count
 
 _FIXED_PHRASE_SHARE = 0.05
 _LONG_WORDS = 1_500
+_PIECE = re.compile(rf"{LETTER}|[^\W\d_{UNSPACED}]+|\d{{1,3}}|[^\w\s]+")
+"""A word, a letter of a script without spaces, up to three digits, or marks: each is a token or more."""
+_LONG_PIECES = 450
+"""So many of these are about `LONGEST_ANSWER` tokens of English prose, and more of most other texts."""
 _SEPARATOR, _AROUND = re.compile("[,;|]"), "[]{}()'\" "
 """Between the parts of a list that is one label, and around each of them."""
 ALIKE = {
@@ -99,6 +105,7 @@ def audit(
         *_duplicates(examples, "examples", "example"),
         *_duplicates(heldout, "held-out cases", "held-out case"),
         *_long_inputs(examples, heldout),
+        *([] if labels else _long_outputs([*examples, *heldout])),
         *text_findings([*examples, *heldout], spec.kind or "generation"),
         *shape_findings([*examples, *heldout], spec.kind or "generation"),
         *private_documents(documents),
@@ -203,6 +210,25 @@ def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[
             what_to_do="Cut them yourself where the rest does not matter.",
             severity="note",
         )
+
+
+def _long_outputs(cases: Sequence[Case]) -> Iterator[Finding]:
+    long = [case for case in cases if len(case.output) > _LONG_PIECES and _pieces(case.output) > _LONG_PIECES]
+    if long:
+        yield Finding(
+            kind="long outputs",
+            count=len(long),
+            examples=ids(long),
+            says=f"{many(len(long), 'output is', 'outputs are')} probably longer than {LONGEST_ANSWER} tokens, which is as much "
+            "as a language model on this machine may write here.",
+            effect="What it writes is cut there: no answer can be the same as such an output, and by other metrics the rest is "
+            "missing. A server's model may write twice as much.",
+            what_to_do="Shorten these outputs, or split the task into parts with an answer each.",
+        )
+
+
+def _pieces(text: str) -> int:
+    return sum(1 for _ in _PIECE.finditer(text))
 
 
 def _unused(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:

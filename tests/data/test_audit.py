@@ -64,6 +64,23 @@ def test_one_planted_fault_is_found_once_and_named(kind: str, examples: list[Cas
     assert all(said.endswith(".") for said in (finding.says, finding.effect, finding.what_to_do))
 
 
+@pytest.mark.parametrize(
+    ("one", "fits"),
+    [("word ", 450), ("\u6771", 450), ("12,", 225), ("{},\n", 450)],
+    ids=["words", "without spaces", "numbers", "marks"],
+)
+def test_outputs_that_are_longer_than_what_may_be_written_are_told(one: str, fits: int) -> None:
+    spec = QA.model_copy(update={"kind": "generation"})
+    long, short = (
+        [Case(id=f"o{n}", input=_text(n), output=one * (fits + more) + "!" * n) for n in range(4)] for more in (1, -1)
+    )
+    finding = _found(long, [], spec)["long outputs"]
+    assert (finding.count, finding.examples) == (4, ("o0", "o1", "o2"))
+    assert finding.says.startswith("4 outputs are probably longer than 512 tokens")
+    assert "long outputs" not in _found(short, [], spec)
+    assert "long outputs" not in _found(long, [], SPEC.model_copy(update={"labels": (long[0].output,)})), "chosen"
+
+
 def test_a_label_is_the_same_in_capitals_and_tiny_below_four_examples() -> None:
     spec = SPEC.model_copy(update={"labels": ("a", "b", "c")})
     rare = [Case(id=f"r{number}", input=_text(900 + number), output="c") for number in range(4)]
