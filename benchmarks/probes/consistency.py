@@ -26,10 +26,14 @@ class Edit:
     name: str
     apply: Callable[[str], str]
     kinds: frozenset[Kind]
+    of: str
+    """What it changes, as `_CHANGED` has it."""
 
 
 _ALL: frozenset[Kind] = frozenset({"classification", "qa", "extraction", "generation"})
 _COPYING: frozenset[Kind] = frozenset({"extraction", "generation"})
+_CHANGED = ("case", "spacing", "punctuation", "a greeting", "the space around it")
+"""In the order in which they are told."""
 
 
 def _lower_first(text: str) -> str:
@@ -41,14 +45,14 @@ def _no_end(text: str) -> str:
 
 
 EDITS = (
-    Edit("lower case", str.lower, _ALL - _COPYING),
-    Edit("first letter's case", _lower_first, _ALL - _COPYING),
-    Edit("final punctuation dropped", _no_end, _ALL - _COPYING),
-    Edit("spaces doubled", lambda text: text.replace(" ", "  "), _ALL - _COPYING),
-    Edit("blank lines around", lambda text: f"\n{text}\n", _ALL),
-    Edit("a greeting in front", lambda text: f"Hello, {text}", _ALL - _COPYING),
-    Edit("a space at the end", lambda text: f"{text} ", _COPYING),
-    Edit("a space in front", lambda text: f" {text}", _COPYING),
+    Edit("lower case", str.lower, _ALL - _COPYING, "case"),
+    Edit("first letter's case", _lower_first, _ALL - _COPYING, "case"),
+    Edit("final punctuation dropped", _no_end, _ALL - _COPYING, "punctuation"),
+    Edit("spaces doubled", lambda text: text.replace(" ", "  "), _ALL - _COPYING, "spacing"),
+    Edit("blank lines around", lambda text: f"\n{text}\n", _ALL, "the space around it"),
+    Edit("a greeting in front", lambda text: f"Hello, {text}", _ALL - _COPYING, "a greeting"),
+    Edit("a space at the end", lambda text: f"{text} ", _COPYING, "the space around it"),
+    Edit("a space in front", lambda text: f" {text}", _COPYING, "the space around it"),
 )
 """In extraction and rewriting the input itself stays as it is: any part of it, spaces and full stops too, may be copied."""
 
@@ -152,8 +156,19 @@ def _alike(one: Answer, other: Answer) -> bool:
     return (one[1] and other[1]) or (one[1] == other[1] and one[0].strip() == other[0].strip())
 
 
+def varied(check: str, kind: Kind) -> str:
+    """What a check varies, as a clause: of edits those of this kind of task."""
+    if check != "edit":
+        return SAYS[check]
+    changed = {edit.of for edit in edits_for(kind)}
+    if "spacing" in changed:
+        changed.discard("the space around it")
+    *most, last = [part for part in _CHANGED if part in changed]
+    several = f"{', '.join(most)} or " if most else ""
+    return f"the same question with harmless edits of {several}{last}"
+
+
 SAYS: Mapping[str, str] = {
-    "edit": "the same question with harmless edits of case, spacing, punctuation or a greeting",
     "repeat": "the same question asked again among other batch neighbours",
     "sampled": "the same question drawn again at the task's temperature",
     "format": "the same question in another form of the prompt, or with its examples in another order",

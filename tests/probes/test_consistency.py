@@ -26,6 +26,7 @@ from benchmarks.probes.consistency import (
     nominal_alpha,
     passes,
     probe_cases,
+    varied,
 )
 from benchmarks.running.plan import Options, units
 from benchmarks.storage.store import Finished, Store
@@ -295,5 +296,14 @@ def test_no_pairs_are_no_agreement() -> None:
 
 
 def test_every_check_says_in_words_what_was_varied() -> None:
-    assert set(SAYS) >= {"edit", "repeat", "sampled", "seed"}
+    assert set(SAYS) >= {"repeat", "sampled", "seed"}
     assert all(len(sentence.split()) > 4 for sentence in SAYS.values())
+    assert varied("seed", "qa") == SAYS["seed"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_edits_are_told_as_those_of_the_kind(kind: Kind) -> None:
+    copied = kind in ("extraction", "generation")
+    of = "the space around it" if copied else "case, spacing, punctuation or a greeting"
+    assert varied("edit", kind) == f"the same question with harmless edits of {of}"
+    assert copied == all(text.strip() == case.input for case, _, text in edited(cases_of(["Is This it?"] * 9), kind))
