@@ -377,7 +377,9 @@ def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, 
             cases.append(of[row.key])
         if pairs:
             says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
-            found.append(consistency.agreement(NAMES[purpose], consistency.varied(says, benchmark.task.kind), pairs, cases))
+            found.append(
+                consistency.agreement(NAMES[purpose], consistency.varied(says, benchmark.task.kind), pairs, cases)
+            )
     return tuple(found)
 
 

@@ -101,5 +101,15 @@ def compiled(pattern: str) -> regex.Pattern[str]:
     return regex.compile(pattern)
 
 
+_TITLES = r"\p{Lu}|e\.g|i\.e|z\.B|d\.h|u\.a|Dr|Mr|Mrs|Ms|Prof|St|Mt|vs|approx|ca|bzw"
+"""Before a name or a word of any kind; initials are among them."""
+_SHORT = r"\p{Ll}|etc|usw|Inc|Ltd|Co|Jr|Sr|No|Nr|Fig|pp"
+"""These end a sentence where a capital letter follows, as after `4 p.m.`."""
+_END = regex.compile(
+    rf"""[.!?\u2026]++(?<!\b(?:{_TITLES})\.)(?!(?<=\b(?:{_SHORT})\.)\s+[^\s\p{{Lu}}])(?=[\s"')\u201d\u2019]|\Z)"""
+    r"|[\u3002\uff01\uff1f\uff61\u0964\u06d4\u061f]+"
+)
+
+
 def _sentences(text: str) -> int:
-    return sum(1 for part in regex.split(r"[.!?\u2026]+(?=[\s\"')\u201d\u2019]|\Z)", text) if regex.search(r"\w", part))
+    return sum(1 for part in _END.split(text) if regex.search(r"\w", part))

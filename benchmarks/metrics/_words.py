@@ -17,7 +17,27 @@ _YES_OR_NO = (
 )
 CLOSED = frozenset(_YES_OR_NO.split())
 """Answers to yes-or-no questions, as `plain` has them: what they say stands in no passage word by word."""
-_QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "\u201e": "\u201c"}
+_QUOTES = {
+    '"': '"',
+    "'": "'",
+    "`": "`",
+    "\u201c": "\u201d",
+    "\u2018": "\u2019",
+    "\u201d": "\u201d",
+    "\u201e": "\u201c\u201d",
+    "\u201a": "\u2018\u2019",
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab\u00bb",
+    "\u2039": "\u203a",
+    "\u203a": "\u2039\u203a",
+    "\u300c": "\u300d",
+    "\u300e": "\u300f",
+}
+"""What opens a quotation, and what may close it."""
+_CLOSED = frozenset("".join(_QUOTES.values())) - {"`"} | {"%"}
+"""Signs after which a full stop ends a sentence, beside those of words."""
+_STOPS = frozenset(".\u3002\u0964\u06d4")
+"""Full stops: the Latin one, that of Chinese and Japanese, the danda of Indian scripts, and that of Urdu."""
 _ARTICLES = frozenset({"a", "an", "the"})
 _WORD = regex.compile(rf"{LETTER}|[^\W{UNSPACED}]+")
 """Of `regex`, to which the marks on a letter belong to its word: `re` breaks words of Hindi at each."""
@@ -28,7 +48,7 @@ _KOREAN = regex.compile(rf"[{KOREAN}]+$")
 
 
 def plain(text: str, case_sensitive: bool = False) -> str:
-    """NFKC, one space for any white space, without surrounding quotes and final full stop, casefolded unless told.
+    """NFKC, one space for any white space, without surrounding quotes and final full stop of any script, casefolded unless told.
 
     A full stop goes only where it ends a word or a quotation, so that `cd ..` and `a.*.` stay what they are.
     """
@@ -89,13 +109,15 @@ def _folded(text: str) -> str:
 
 
 def _without_quotes(text: str) -> str:
-    if len(text) < 2 or _QUOTES.get(text[0]) != text[-1]:
+    if len(text) < 2 or text[-1] not in _QUOTES.get(text[0], ""):
         return text
     inner = text[1:-1]
     return text if text[0] in inner or text[-1] in inner else inner.strip()
 
 
 def _without_stop(text: str) -> str:
-    if len(text) < 2 or text[-1] != ".":
+    if len(text) < 2 or text[-1] not in _STOPS:
         return text
-    return text[:-1] if text[-2].isalnum() or text[-2] in "\"'\u201d\u2019%" else text
+    before = text[-2]
+    ends = before.isalnum() or before in _CLOSED or unicodedata.category(before).startswith("M")
+    return text[:-1] if ends else text

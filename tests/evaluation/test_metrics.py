@@ -188,6 +188,16 @@ def score(name: str, wanted: str | tuple[str, ...], text: str, **parameters: Any
         ("ls .", "ls", 0),
         ('"a" and "b"', 'a" and "b', 0),
         ("no", "not", 0),
+        ("\u6771\u4eac", "\u300c\u6771\u4eac\u300d\u3002", 1),
+        ("\u6771\u4eac", "\uff62\u6771\u4eac\uff61\uff63", 1),
+        ("\u0926\u093f\u0932\u094d\u0932\u0940", "\u0926\u093f\u0932\u094d\u0932\u0940\u0964", 1),
+        ("\u0926\u093f\u0932\u094d\u0932\u0940", "\u0926\u093f\u0932\u094d\u0932\u0940.", 1),
+        ("\u0644\u0627\u06c1\u0648\u0631", "\u0644\u0627\u06c1\u0648\u0631\u06d4", 1),
+        ("Pary\u017c", "\u201ePary\u017c\u201d.", 1),
+        ("Lyon", "\u00ab\u00a0Lyon\u00a0\u00bb.", 1),
+        ("Bonn", "\u00bbBonn.\u00ab", 1),
+        ("\u300ea\u300f\u3068\u300eb\u300f", "a\u300f\u3068\u300eb", 0),
+        ("Yes!", "Yes", 0),
         ('{"a": 1, "b": [true]}', '```json\n{"b":[true],"a":1.0}\n```', 1),
         ('{"a": 1}', '{"a": true}', 0),
         ('{"a": 12}', '{"a": "12"}', 0),
@@ -457,6 +467,23 @@ def test_sentences_are_counted_at_their_ends() -> None:
     metric, _ = style()
     kept = metric.kept("It costs EUR 12.50 at 16:00. Come! Now?")  # type: ignore[attr-defined]
     assert kept == {"clock": True, "calm": False, "short": True, "two": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Dear Dr. Smith, we arrive at 4 p.m. on Friday.", 1),
+        ("We meet at 4 p.m. Bring J. K. Rowling, e.g. Monday, and parcel No. 5 etc. by then!", 2),
+        ('No. We do not... Why?! "Go." Well', 5),
+        ("\u60a8\u597d\u3002\u8ba2\u5355\u5df2\u53d1\u8d27\u3002\u8c22\u8c22\uff01", 3),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947\u0964 \u0927\u0928\u094d\u092f\u0935\u093e\u0926\u0964", 2),
+    ],
+)
+def test_abbreviations_end_no_sentence_and_stops_of_other_scripts_do(text: str, sentences: int) -> None:
+    rules = [{"name": f"{most}", "says": "Short.", "max_sentences": most} for most in range(1, 9)]
+    metric = load("style_rules", {"rules": rules})
+    kept = metric.kept(text)  # type: ignore[attr-defined]
+    assert next(most for most, short in kept.items() if short) == f"{sentences}"
 
 
 @pytest.mark.parametrize(
