@@ -376,10 +376,8 @@ def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, 
             pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
             cases.append(of[row.key])
         if pairs:
-            says = "sampled" if purpose == "repeat" and benchmark.task.temperature > 0 else purpose
-            found.append(
-                consistency.agreement(NAMES[purpose], consistency.varied(says, benchmark.task.kind), pairs, cases)
-            )
+            says = consistency.varied(purpose, benchmark.task)
+            found.append(consistency.agreement(NAMES[purpose], says, pairs, cases))
     return tuple(found)
 
 

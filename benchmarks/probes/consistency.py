@@ -11,7 +11,7 @@ from math import comb
 from benchmarks.checked import Agreement
 from benchmarks.contract import Benchmark
 from benchmarks.statistics.counted import by_group
-from strategies.contract import Case, Kind
+from strategies.contract import Case, Kind, Task
 
 PROBE_CASES = 100
 """Held-out cases that each check looks at; all where there are fewer."""
@@ -156,11 +156,11 @@ def _alike(one: Answer, other: Answer) -> bool:
     return (one[1] and other[1]) or (one[1] == other[1] and one[0].strip() == other[0].strip())
 
 
-def varied(check: str, kind: Kind) -> str:
+def varied(check: str, task: Task) -> str:
     """What a check varies, as a clause: of edits those of this kind of task."""
     if check != "edit":
-        return SAYS[check]
-    changed = {edit.of for edit in edits_for(kind)}
+        return SAYS["sampled" if check == "repeat" and task.temperature > 0 else check]
+    changed = {edit.of for edit in edits_for(task.kind)}
     if "spacing" in changed:
         changed.discard("the space around it")
     *most, last = [part for part in _CHANGED if part in changed]
