@@ -178,7 +178,9 @@ def _sent(error: Exception) -> bool:
 
 def said_instead(error: object) -> Fault:
     """Where an error stands in place of an answer, in one whose status says that all is well: some gateways answer like that."""
-    return _refused(refusals.read(200, {"error": error}), None)
+    fault = _refused(refusals.read(200, {"error": error}), None)
+    fault.billed = fault.billed or (fault.status == 200 and fault.retry)  # Nobody said that no answer was begun.
+    return fault
 
 
 def broken_off(error: object) -> Fault:
@@ -186,6 +188,7 @@ def broken_off(error: object) -> Fault:
     status = refusals.read(200, {"error": error}).status
     fault = Fault(message=refusals.broken_off(error), retry=True, status=None if status == 200 else status)
     fault.gone = status == BUSY  # Else it was there.
+    fault.billed = True  # It had begun to answer.
     return fault
 
 

@@ -20,7 +20,9 @@ _OF_WHAT_IT_HOLDS = re.compile(
     r"moderation|flagged|violat|usage guidelines|safety|context|content[ _](?:policy|filter|management)", re.IGNORECASE
 )
 """A refusal of one request, for what stands in it or for its length."""
-_OF_WHO_ASKS = re.compile(r"account|organi[sz]ation|suspended|deactivated", re.IGNORECASE)
+_OF_WHO_ASKS = re.compile(
+    r"account|organi[sz]ation|suspended|deactivated|your (?:resource|access|subscription|project)", re.IGNORECASE
+)
 _MONEY_CODES = re.compile("insufficient_(?:quota|balance|funds)|credit|billing|budget|spend_limit|usage_limit")
 _MONEY = re.compile(
     r"credit balance|available credits|insufficient (?:credit|balance|funds|quota)|(?:usage|spend|spending|key|credit) limit"
@@ -53,7 +55,7 @@ class Refusal(NamedTuple):
 
 def read(status: int, body: object) -> Refusal:
     """The refusal in the body of an answer: parsed JSON, or a text that is none."""
-    levels, said = list(_levels(body)), _said(body)
+    levels, said = list(_levels(body)), _said(body)[:READ]
     codes = tuple(
         str(value)[:READ].lower()
         for level in levels

@@ -26,6 +26,7 @@ from strategies.models.endpoint import EndpointModel
 from strategies.models.retry import asked_wait
 from strategies.models.together import Together
 from strategies.models.weights import ModelUnavailable, resolve
+from strategies.standalone import refusals
 from strategies.standalone.tagging import COPIED
 
 CANARY = "sk-canary-3f9a1c"
@@ -324,7 +325,9 @@ def test_an_answer_that_a_server_broke_off_is_asked_for_again(httpserver: HTTPSe
     httpserver.expect_ordered_request(PATH).respond_with_json(good())
     assert ask(endpoint(httpserver)).text == "yes"
     httpserver.expect_request(PATH).respond_with_json(broken)
-    assert ask(endpoint(httpserver, retries=0)).error.endswith(f"{said}.")
+    answer = ask(endpoint(httpserver, retries=0))
+    assert answer.error.endswith(f"{said}.")
+    assert answer.billed, "it had begun"
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
@@ -383,11 +386,12 @@ REASONS = {
 def test_a_refusal_says_why_in_whatever_form_it_comes_and_costs_nothing(
     httpserver: HTTPServer, status: int, body: object, said: str
 ) -> None:
+    """But for one that is asked again, since nobody says that no answer was begun."""
     text = body if isinstance(body, str) else json.dumps(body)
     httpserver.expect_request(PATH).respond_with_data(text, status=status, content_type="application/json")
     answer = ask(endpoint(httpserver, retries=1))
     assert f": {said}" in answer.error
-    assert not answer.billed
+    assert answer.billed == ("Tried 2" in said)
     assert len(httpserver.log) == (2 if "Tried 2" in said else 1)
 
 
@@ -478,6 +482,12 @@ OF_ALL: dict[str, tuple[int, object, bool]] = {
     ),
     "Gemini": (400, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}], True),
     "OpenRouter": (402, {"error": {"code": 402, "message": "Insufficient credits"}}, False),
+    "Azure": (
+        403,
+        {"error": {"message": "Your resource was blocked: behavior that may violate our content policy"}},
+        False,
+    ),
+    "OpenAI": (403, {"error": {"message": "Your access was terminated due to violation of our policies"}}, False),
     "its limit on a key": (403, {"error": {"code": 403, "message": "Key limit exceeded (monthly limit)"}}, False),
 }
 
@@ -503,6 +513,14 @@ def test_a_request_that_names_money_otherwise_is_refused_for_itself(httpserver: 
     httpserver.expect_request(PATH).respond_with_json({"error": {"message": said}}, status=400)
     found = dict(endpoint(httpserver, concurrency=1).generate([PROMPT] * 2, 5, Sampling()))
     assert [each.lasting for each in found.values()] == [True, True]
+
+
+def test_a_refusal_of_many_texts_is_read_in_part() -> None:
+    """Of 19 MB in lists within lists it took minutes to read."""
+    many: object = "no " * 1000
+    for _ in range(4):
+        many = [many] * 8
+    assert len(refusals.read(400, {"detail": many}).said) <= refusals.READ
 
 
 def test_an_account_that_is_closed_later_ends_the_rest(httpserver: HTTPServer) -> None:
