@@ -485,9 +485,9 @@ OF_ALL: dict[str, tuple[int, object, bool]] = {
     "Azure": (
         403,
         {"error": {"message": "Your resource was blocked: behavior that may violate our content policy"}},
-        False,
+        True,
     ),
-    "OpenAI": (403, {"error": {"message": "Your access was terminated due to violation of our policies"}}, False),
+    "OpenAI": (403, {"error": {"message": "Your access was terminated due to violation of our policies"}}, True),
     "its limit on a key": (403, {"error": {"code": 403, "message": "Key limit exceeded (monthly limit)"}}, False),
 }
 
