@@ -13,6 +13,7 @@ from benchmarks.audit.findings import Finding, gravest_first
 from benchmarks.audit.side_findings import few_groups, side_findings
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
 from benchmarks.costs.price_table import endings
+from benchmarks.data.escapes import written_out
 from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.load import Cases, read_cases, read_documents, read_inputs
 from benchmarks.data.population import in_time
@@ -144,6 +145,7 @@ def assemble(
     spec, notes = _inferred(spec, data)
     kind: Kind = spec.kind or "generation"
     _check_outputs(spec, data, labels_given=labels_given)
+    data = _written_out(data) if kind == "extraction" else data
     sides = _sides(data, kind, limits, seed)
     examples, heldout = sides.examples, sides.heldout
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
@@ -238,6 +240,12 @@ def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
         group=(heldout or examples).group,
         folder=folder,
     )
+
+
+def _written_out(data: Loaded) -> Loaded:
+    """With answers in plain characters, on both sides alike."""
+    heldout = None if data.heldout is None else tuple(map(written_out, data.heldout))
+    return replace(data, examples=tuple(map(written_out, data.examples)), heldout=heldout)
 
 
 def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:

@@ -10,12 +10,15 @@ import pytest
 
 from benchmarks.contract import BadInput, MetricScore
 from benchmarks.data.assemble import Limits, Loaded, assemble, build
+from benchmarks.data.escapes import written_out
 from benchmarks.specs.infer import imbalance_note, infer_kind
 from benchmarks.specs.spec import Columns, parse_spec, read_spec
 from benchmarks.specs.spec_models import DEFAULT_MODEL
 from benchmarks.specs.yaml_text import read_yaml
 from benchmarks.statistics.decidable import Decidable
 from strategies.contract import Abstention, Case, Document, Failure, Prediction
+from strategies.schemas import answer_schema
+from strategies.standalone.tagging import unmarked
 
 SMALLEST = "name: tickets\ninstruction: Answer with the label.\nexamples: rows.jsonl\ntarget: 0.8\n"
 
@@ -305,3 +308,36 @@ def test_lists_in_lists_are_refused_before_they_cost_time(tmp_path: Path) -> Non
     assert time.monotonic() - begun < 2
     flat = write_spec(tmp_path, "a: " + "[" * 30 + "]" * 30)
     assert read_yaml(flat).values["a"]
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        (r'{"city":"Z\u00fcrich","urgent": true}', '{"city":"Zürich","urgent": true}'),
+        (r'{"due": "12\/03", "how": "\ud83d\ude00\u0021"}', '{"due": "12/03", "how": "😀!"}'),
+        (r'{"a": "C:\\u00fc\\/", "b": "\u0022\u005c\n"}', r'{"a": "C:\\u00fc\\/", "b": "\"\\\n"}'),
+        (r'["\u0646\u200c\u0646"]', '["ن\u200cن"]'),
+        *((kept, kept) for kept in (r'{"a": "\u001b\u200b\ud83d\u00"}', r'{"a": "\u001b\u202e\ud83d", "b": "\udc00"}')),
+        *((kept, kept) for kept in (r"Z\u00fcrich", r'"Z\u00fcrich"', '{"city": "Zürich"}')),
+    ],
+)
+def test_answers_that_are_json_lose_their_escapes_and_nothing_else(written: str, plain: str) -> None:
+    case = Case(id="1", input=r"Z\u00fcrich", output=written, answers=(written,))
+    assert written_out(case) == Case(id="1", input=r"Z\u00fcrich", output=plain, answers=(plain,))
+
+
+def test_an_extraction_has_plain_characters_on_both_sides(tmp_path: Path) -> None:
+    """So that a model here can write what it was taught: a grammar has escapes for control codes only."""
+    from llguidance import LLMatcher, LLTokenizer
+
+    outputs = [json.dumps({"city": f"Zürich {number}"}).replace("}", r', "on": "1\/2"}') for number in range(40)]
+    write_rows(tmp_path, outputs)
+    benchmark = build(write_spec(tmp_path, SMALLEST))
+    schema = unmarked(answer_schema(benchmark.task, benchmark.task.examples))
+    matcher = LLMatcher(LLTokenizer("byte"), LLMatcher.grammar_from_json_schema(schema))
+    for case in (*benchmark.task.examples, *benchmark.heldout):
+        answer = list(case.output.encode())
+        assert matcher.try_consume_tokens(answer) == len(answer)
+        matcher.reset()
+    with_words = SMALLEST.replace("target: 0.8", "kind: generation")
+    assert r"\u00fc" in build(write_spec(tmp_path, with_words)).task.examples[0].output

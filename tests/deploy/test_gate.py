@@ -18,7 +18,7 @@ from advisor import Wishes, advise
 from advisor.cli.gate import _sentences
 from advisor.deploy.answering import Kept, _Loaded
 from advisor.deploy.export import export
-from advisor.deploy.gate import Check, hash_of_right
+from advisor.deploy.gate import Check, _as_measured, hash_of_right
 from advisor.experiments.compared import Change
 from benchmarks.contract import State
 from benchmarks.statistics.confidence import clopper_pearson_lower
@@ -223,3 +223,10 @@ def test_what_was_chosen_for_lucky_answers_fails_no_more_unchanged_builds_than_a
     p_value = np.minimum(1, 2 * stats.binom.cdf(np.minimum(lost, won), lost + won, 0.5))
     worse = [float(((lost > won) & (p_value <= each.level))[chosen].mean()) for each in (check, steady)]
     assert worse[0] <= 0.025 < 0.05 < worse[1]
+
+
+def test_answers_with_escapes_are_those_that_were_measured_by_this_version_and_by_those_before() -> None:
+    case = Case(id="a", input="where?", output=r'{"city": "Z\u00fcrich"}')
+    plain = replace(case, output='{"city": "Zürich"}')
+    for measured in (case, plain):
+        assert _as_measured(case, {"scores": {hash_of_right(measured): 1.0}}) == measured
