@@ -20,6 +20,8 @@ NEW = 0.02
 Turing's estimate)."""
 MORE = 2
 """Fields of an open object beyond the most that an example has. Without a limit a small model writes the same one for ever."""
+_SAYS_MORE = {"properties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "enum", "const"}
+"""Beside any of these an object is not open, or may get no limit on the number of its fields."""
 PLAIN = {"type", "title", "description", "minLength", "maxLength"}
 
 Seen = Sequence[tuple[str, Any]]
@@ -43,7 +45,7 @@ def narrowed(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
     if isinstance(items := schema.get("items"), Mapping):
         rows = [(text, item) for text, value in seen if isinstance(value, list) for item in value]
         found["items"] = narrowed(items, rows)
-    if schema.get("type") == "object" and not {"properties", "patternProperties"} & set(schema):
+    if schema.get("type") == "object" and not _SAYS_MORE & set(schema):
         found |= _opened(schema, seen)
     return found
 

@@ -125,6 +125,14 @@ def test_an_open_object_gets_the_fields_that_it_had_where_no_other_is_likely() -
     }
 
 
+@pytest.mark.parametrize(
+    "more", [{"allOf": [object_of(city=STRING)]}, {"$ref": "#/$defs/a"}, {"if": {}}, {"enum": [{"city": "New A"}]}]
+)
+def test_an_object_that_is_described_beside_is_not_taken_for_an_open_one(more: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"type": "object", **more}
+    assert narrowed(given, CITIES * 3) == given
+
+
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40), st.integers(1, 6), st.randoms())
 def test_any_run_of_words_fits_and_other_texts_do_not(text: str, most: int, dice: random.Random) -> None:
     """By the regular expressions of Python, which are stricter on some letters than those of the grammar."""
