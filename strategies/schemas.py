@@ -11,11 +11,18 @@ from typing import Any
 from strategies.contract import Case, Task
 from strategies.copied import narrowed, only
 from strategies.fields import is_object
+from strategies.standalone.tagging import unmarked
 
 SPELLINGS = ((", ", ": "), (",", ":"))
 """(between items, after a key) as JSON is usually written on one line."""
 ALIKE = 0.9
 """Share of the examples that must be written in one spelling for answers to be held to it."""
+
+NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+"""Keywords of a schema that hold schemas by names, which are no keywords."""
+VALUES = ("const", "enum", "default", "examples")
+"""Keywords that hold values."""
+_DEFINITIONS, _COMBINED = ("$defs", "definitions"), ("allOf", "anyOf", "oneOf")
 
 LONGEST_MATCH_S = 0.2
 """Seconds in which a person's pattern has to be found in a text, or not."""
@@ -32,18 +39,116 @@ def answer_schema(task: Task, cases: Sequence[Case]) -> str:
     if task.kind != "extraction" or not cases or not all(map(is_object, cases)):
         return ""
     values = [json.loads(case.output) for case in cases]
-    learnt = common(values)
-    schema = dict(task.schema) if task.schema else learnt
-    if task.schema and isinstance(schema.get("properties"), dict):
-        order = list(learnt.get("properties", ()))
-        names = sorted(schema["properties"], key=lambda name: order.index(name) if name in order else len(order))
-        schema["properties"] = {name: schema["properties"][name] for name in names}
-    schema = narrowed(schema, [(case.input, value) for case, value in zip(cases, values, strict=True)])
+    schema = ordered(task.schema, values) if task.schema else common(values)
+    marked = narrowed(schema, [(case.input, value) for case, value in zip(cases, values, strict=True)])
     spelling = _spelling([case.output for case in cases], values)
+    options: dict[str, Any] = {}
     if spelling:
         options = {"whitespace_flexible": False, "item_separator": spelling[0], "key_separator": spelling[1]}
-        schema = {**schema, "x-guidance": options}
-    return json.dumps(schema, ensure_ascii=False)
+    ways = _ways(marked, schema, options)
+    found = next((way for way in ways if not beyond(way)), ways[0]) if task.schema else ways[0]
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _ways(marked: Mapping[str, Any], schema: Mapping[str, Any], options: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What answers may be held to, the narrowest first. `lenient` leaves out what llguidance does not know, and of the limits on
+    the number of fields the lower one would then count in a way that forbids valid answers."""
+    strict, lenient = ({"x-guidance": {**options, **more}} for more in ({}, {"lenient": True}))
+    return [
+        *({**each, **strict} if options else each for each in (marked, schema)),
+        *({**_without_least(each), **lenient} for each in (marked, schema)),
+    ]
+
+
+def beyond(schema: Mapping[str, Any]) -> str:
+    """Why answers cannot be held to a schema of JSON, as llguidance says it; empty where they can."""
+    wrong, said = _validated(schema)
+    return said[0].strip().splitlines()[0] if wrong else ""
+
+
+def left_out(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """What answers are not held to of a schema that is followed leniently, as llguidance says it."""
+    wrong, said = _validated(schema)
+    return () if wrong else tuple(dict.fromkeys(said))
+
+
+def _validated(schema: Mapping[str, Any]) -> tuple[bool, list[str]]:
+    from llguidance import LLMatcher
+
+    try:
+        text = LLMatcher.grammar_from_json_schema(json.loads(unmarked(json.dumps(schema))))
+        return LLMatcher.validate_grammar_with_warnings(text)
+    except (TypeError, ValueError, RuntimeError) as error:
+        return True, [str(error) or type(error).__name__]
+
+
+def _without_least(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_least(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    found = {}
+    for key, held in schema.items():
+        if key in NAMED and isinstance(held, Mapping):
+            found[key] = {name: _without_least(part) for name, part in held.items()}
+        elif key != "minProperties":
+            found[key] = held if key in VALUES else _without_least(held)
+    return found
+
+
+def ordered(schema: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
+    """The schema with the fields of all objects in the order that they have in these values, as far as these have one, wherever
+    `properties`, `items`, combinations and references to definitions lead."""
+    seen, left = {"#": list(values)}, [("#", list(values))]
+    met = set[tuple[str, int]]()
+    while left:
+        place, here = left.pop()
+        met |= {(place, id(value)) for value in here}
+        further: list[tuple[str, list[Any]]] = []
+        _in_order(_definition(schema, place), here, further)
+        for name, there in further:
+            fresh = [value for value in there if (name, id(value)) not in met]
+            if fresh and _definition(schema, name):
+                seen.setdefault(name, []).extend(fresh)
+                left.append((name, fresh))
+    found: dict[str, Any] = _in_order(schema, seen["#"], [])
+    for kind in _DEFINITIONS:
+        if isinstance(parts := schema.get(kind), Mapping):
+            found[kind] = {name: _in_order(part, seen.get(f"#/{kind}/{name}", ()), []) for name, part in parts.items()}
+    return found
+
+
+def _definition(schema: Mapping[str, Any], place: str) -> Any:
+    """What a reference leads to: the whole or one of its definitions; else nothing."""
+    if place == "#":
+        return schema
+    _, _, path = place.partition("/")
+    kind, _, name = path.partition("/")
+    parts = schema.get(kind) if kind in _DEFINITIONS else None
+    return parts.get(name) if isinstance(parts, Mapping) else None
+
+
+def _in_order(schema: Any, values: Sequence[Any], further: list[tuple[str, list[Any]]]) -> Any:
+    """One part of a schema with its fields in order. `further` gets the references in it, with the values that stand there."""
+    if not isinstance(schema, Mapping):
+        return schema
+    found = dict(schema)
+    if isinstance(place := schema.get("$ref"), str):
+        further.append((place, list(values)))
+    if isinstance(parts := schema.get("properties"), Mapping):
+        rows = [value for value in values if isinstance(value, dict)]
+        order = {name: place for place, name in enumerate(_order(rows) or ())}
+        names = sorted(parts, key=lambda name: order.get(name, len(order)))
+        found["properties"] = {
+            name: _in_order(parts[name], [row[name] for row in rows if name in row], further) for name in names
+        }
+    if "items" in schema:
+        items = [item for value in values if isinstance(value, list) for item in value]
+        found["items"] = _in_order(schema["items"], items, further)
+    for key in _COMBINED:
+        if isinstance(parts := schema.get(key), list):
+            found[key] = [_in_order(part, values, further) for part in parts]
+    return found
 
 
 def of_form(schema: str) -> Callable[[str], bool]:

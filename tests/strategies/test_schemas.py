@@ -20,7 +20,7 @@ from strategies.models.chat import Chat
 from strategies.models.grammar import Following, Grammar
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
-from strategies.schemas import answer_schema, common
+from strategies.schemas import answer_schema, beyond, common, left_out, ordered
 from strategies.standalone import speaking
 from tests import tiny
 
@@ -80,6 +80,61 @@ def test_the_schema_of_the_task_is_kept_and_takes_the_order_of_the_examples() ->
     own = {"type": "object", "properties": {"b": {"enum": ["x"]}, "z": {}, "a": {"type": "string"}}}
     found = schema_of(['{"a": "1", "b": "x"}'], own)
     assert list(found["properties"].items()) == [("a", {"type": "string"}), ("b", {"enum": ["x"]}), ("z", {})]
+
+
+def writable(schema: dict[str, Any], value: Any) -> bool:
+    from llguidance import LLMatcher, LLTokenizer
+
+    matcher = LLMatcher(LLTokenizer("byte"), LLMatcher.grammar_from_json_schema(schema))
+    answer = list(json.dumps(value, ensure_ascii=False).encode())
+    return matcher.try_consume_tokens(answer) == len(answer) and bool(matcher.is_accepting())
+
+
+def of(**fields: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": fields}
+
+
+def test_objects_within_take_the_order_of_the_examples_too() -> None:
+    """Else a field that the schema names earlier cannot be written any more."""
+    size, item = {"type": "integer"}, {"type": "string"}
+    own: dict[str, Any] = of(
+        order=of(item=item, size=size),
+        lines={"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/line"}, {"type": "null"}]}},
+    )
+    own["$defs"] = {"line": {**of(item=item, size=size, parts={"type": "array", "items": {"$ref": "#/$defs/line"}})}}
+    line = {"size": 1, "item": "a", "parts": [{"size": 2, "item": "b", "parts": []}]}
+    value = {"lines": [line, None], "order": {"size": 3, "item": "c"}}
+    found = schema_of([json.dumps(value)], own)
+    assert writable(found, value)
+    assert not writable(found, {**value, "lines": [{**line, "size": "1"}]})
+    assert ordered({"anyOf": [{"$ref": "#"}, of(a={}, b={})]}, [{"b": 1, "a": 2}])["anyOf"][1] == of(b={}, a={})
+
+
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ({}, {"tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": True}}),
+        ({}, {"tags": {"type": "array"}, "cost": {"type": "string", "format": "currency"}}),
+        ({"if": {"required": ["who"]}, "then": {"required": ["size"]}, "minProperties": 1}, {}),
+    ],
+)
+def test_what_cannot_be_followed_of_a_schema_leaves_the_rest(more: dict[str, Any], fields: dict[str, Any]) -> None:
+    own = {**of(who={"type": "string"}, size={"type": "integer"}, **fields), "additionalProperties": False, **more}
+    value = {"who": "Ada", "size": 3, **({"tags": ["a"]} if "tags" in fields else {})}
+    assert beyond(own)
+    found = schema_of([json.dumps(value)], own)
+    assert not beyond(found)
+    assert left_out(found)
+    assert writable(found, value)
+    assert not writable(found, {**value, "size": "3"})
+
+
+def test_what_the_examples_show_is_left_out_where_the_schema_could_not_be_followed_with_it() -> None:
+    own = {**of(a={"type": "object"}), "allOf": [of(a=of(x={"type": "integer"}, y={"type": "string"}))]}
+    value = {"a": {"x": 1, "y": "b"}}
+    found = schema_of([json.dumps(value)] * 3, own)
+    assert writable(found, value)
+    assert not writable(found, {"a": {"x": "1"}})
 
 
 @pytest.mark.parametrize(("outputs", "kind"), [(["a", "b"], "extraction"), (['{"a": 1}', "[]"], "extraction")])
