@@ -18,7 +18,7 @@ from benchmarks.data.frozen import thawed_metric
 from benchmarks.data.load import Cases, read_cases
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import grouped
-from benchmarks.evaluation.evaluate import scored
+from benchmarks.evaluation.scoring import scored
 from benchmarks.statistics.confidence import statuses, statuses_of_figures
 from benchmarks.statistics.resampling import resampled_metric
 from strategies.answers import too_many_lost

@@ -14,7 +14,7 @@ from advisor.wording import counted, percent, points, probability
 from benchmarks.audit.findings import many
 from benchmarks.contract import Answered, BadInput, Benchmark, Metric, figure_over
 from benchmarks.data.frozen import thaw
-from benchmarks.evaluation.evaluate import scored
+from benchmarks.evaluation.scoring import scored
 from benchmarks.metrics._base import label_of
 from benchmarks.running.elsewhere import device_of
 from benchmarks.statistics.confidence import paired_difference

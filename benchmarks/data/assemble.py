@@ -311,7 +311,7 @@ def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[
     defaults = DEFAULT_METRICS[kind]
     notes: tuple[str, ...] = ()
     if spec.metric is None:
-        metric = metrics.load(defaults[0], {})
+        metric = metrics.load(defaults[0], _of_the_task(spec, defaults[0]))
         if kind != "generation":
             notes = (f"metric: {metric.name}, the usual one for {kind}.",)
     else:
@@ -323,14 +323,20 @@ def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[
         )
     if isinstance(metric, F1OfLabel) and isinstance(spec.labels, tuple):
         metric.must_be_among(spec.labels)
-    shown = tuple(metrics.load(name, {}) for name in defaults if name != metric.name)
+    shown = tuple(metrics.load(name, _of_the_task(spec, name)) for name in defaults if name != metric.name)
     return metric, shown, notes
+
+
+def _of_the_task(spec: Spec, name: str) -> Mapping[str, Any]:
+    """What a metric knows of the task unless the spec says otherwise: the schema that answers have to be of."""
+    schema = spec.answer_schema
+    return {"schema": schema} if name == "json_valid" and isinstance(schema, dict) else {}
 
 
 def _parameters(spec: Spec, folder: Path, allow_code: bool) -> Mapping[str, Any]:
     """The parameters of the spec; a metric in a file of the person's own is told where it may lie."""
     assert spec.metric is not None
-    given = dict(spec.metric.parameters)
+    given = {**_of_the_task(spec, spec.metric.name), **spec.metric.parameters}
     if spec.metric.name == "person" or ".py:" in spec.metric.name:
         for key in ("allow_code", "folder"):
             if key in given:

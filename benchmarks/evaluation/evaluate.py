@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.checked import Agreement, ByGroup, Curve, CurvePoint, Latency, Leaks, Rebuilds
-from benchmarks.contract import Answered, Benchmark, Evaluation, Metric, Row, State, figure_over, text_score
+from benchmarks.contract import Answered, Benchmark, Evaluation, Row, State, figure_over
 from benchmarks.evaluation.coverage import coverage
 from benchmarks.evaluation.found_evidence import failing, oracle, oracle_named, retrieval_quality, searches
 from benchmarks.evaluation.grounding import Library, grounding
@@ -19,6 +19,7 @@ from benchmarks.evaluation.guard import guard
 from benchmarks.evaluation.handover import handover
 from benchmarks.evaluation.misfits import INVALID, misfit
 from benchmarks.evaluation.noted_scores import selection_figure
+from benchmarks.evaluation.scoring import shown_figures
 from benchmarks.evaluation.sliced import by_slice, slice_upper
 from benchmarks.probes import consistency
 from benchmarks.probes.added import added
@@ -176,7 +177,6 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], le
     groups = [case.group or case.id for case in cases]
     figure = figure_over(metric, answered)
     resampled, lower, upper = _interval(benchmark, answered, level)
-    shown = {other.name: figure_of(other, cases, rows) for other in benchmark.shown_metrics}
     return {
         "keys": tuple(case.id for case in cases),
         "scores": tuple(scores),
@@ -186,7 +186,7 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], le
         "upper": upper,
         "over_rows": metric.over_rows,
         "resampled": resampled,
-        "shown": shown,
+        "shown": shown_figures(benchmark, cases, rows),
         "by_slice": by_slice(benchmark, answered),
         "slice_upper": slice_upper(benchmark, answered),
     }
@@ -274,23 +274,6 @@ def _of_rows(benchmark: Benchmark, samples: Iterable[Sequence[Row]]) -> tuple[fl
 def answered_rows(cases: Sequence[Case], rows: Sequence[Row]) -> list[Answered]:
     return [
         Answered(case=case, text=text_of(row.outcome), score=row.score) for case, row in zip(cases, rows, strict=True)
-    ]
-
-
-def figure_of(metric: Metric, cases: Sequence[Case], rows: Sequence[Row]) -> float:
-    """Another metric over the same stored answers."""
-    return figure_over(metric, scored(metric, cases, [row.outcome for row in rows]))
-
-
-def scored(metric: Metric, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> list[Answered]:
-    """Each case with its answer and score; what is no answer scores 0."""
-    return [
-        Answered(
-            case=case,
-            text=text_of(outcome),
-            score=text_score(metric, case, outcome.text) if isinstance(outcome, Prediction) else 0.0,
-        )
-        for case, outcome in zip(cases, outcomes, strict=True)
     ]
 
 

@@ -341,3 +341,15 @@ def test_an_extraction_has_plain_characters_on_both_sides(tmp_path: Path) -> Non
         matcher.reset()
     with_words = SMALLEST.replace("target: 0.8", "kind: generation")
     assert r"\u00fc" in build(write_spec(tmp_path, with_words)).task.examples[0].output
+
+
+def test_json_is_valid_by_the_schema_of_the_task_unless_the_metric_has_its_own(tmp_path: Path) -> None:
+    write_rows(tmp_path, [json.dumps({"size": str(number)}) for number in range(40)])
+    own = SMALLEST + "schema: {properties: {size: {type: integer}}}\n"
+    shown = build(write_spec(tmp_path, own)).shown_metrics
+    chosen = build(write_spec(tmp_path, own + "metric: json_valid\n")).metric
+    other = build(write_spec(tmp_path, own + "metric: {name: json_valid, schema: {required: [size]}}\n")).metric
+    case = Case(id="1", input="a", output='{"size": "1"}')
+    for metric in (chosen, next(each for each in shown if each.name == "json_valid")):
+        assert (metric.score(case, '{"size": "1"}'), metric.score(case, '{"size": 1}')) == (0, 1)
+    assert other.score(case, '{"size": "1"}') == 1

@@ -14,7 +14,7 @@ import pytest
 from advisor.experiments.compared import change_between, compare
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.data.frozen import freeze
-from benchmarks.evaluation.evaluate import scored
+from benchmarks.evaluation.scoring import scored
 from benchmarks.metrics.accuracy import Accuracy
 from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.macro_f1 import MacroF1
