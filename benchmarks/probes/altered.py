@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.checked import Altered
 from benchmarks.contract import Benchmark, Row
+from benchmarks.evaluation.misfits import misfit
 from benchmarks.probes.changed import asked_first
 from benchmarks.statistics.counted import by_group
 from benchmarks.storage.outcomes import text_of
@@ -31,7 +32,7 @@ RULES: Mapping[Kind, str] = {
     "generation": "Write the whole answer in capital letters.",
     "extraction": "Write the names of all fields in capital letters.",
 }
-_NAMED, _LISTED = ("properties", "patternProperties", "$defs"), ("required",)
+_NAMED, _LISTED = ("properties", "patternProperties", "$defs", "definitions"), ("required",)
 
 
 def has_a_rule(benchmark: Benchmark) -> bool:
@@ -41,7 +42,22 @@ def has_a_rule(benchmark: Benchmark) -> bool:
         return False
     if task.kind not in RULES or (task.schema or {}).get("type") == "string":
         return False
+    if not _can_be_written(benchmark):
+        return False
     return bool(asked(benchmark, 0))  # Where there is a case, any seed finds it.
+
+
+def _can_be_written(benchmark: Benchmark) -> bool:
+    """Whether the schema of the task, once in capitals, takes the examples as it did; not where it names fields by patterns, and
+    where the metric holds answers to the schema as it was."""
+    task = benchmark.task
+    if not task.schema:
+        return True
+    if getattr(benchmark.metric, "schema", None):
+        return False
+    before, now = misfit(task), misfit(altered(task))
+    some = [case.output for case in task.examples[:CASES] if not before(case.output)]
+    return not any(now(rewritten(answer, task.kind)) for answer in some)
 
 
 def asked(benchmark: Benchmark, seed: int) -> list[Case]:
@@ -122,9 +138,21 @@ def _in_capitals(schema: Any) -> Any:
             found[key] = {name: _in_capitals(part) for name, part in names.items()}
         elif key in _LISTED and isinstance(held, list):
             found[key] = [str(name).upper() for name in held]
+        elif key == "$ref" and isinstance(held, str):
+            found[key] = _pointer(held)
         else:
             found[key] = held if key in ("enum", "const") else _in_capitals(held)
     return found
+
+
+def _pointer(place: str) -> str:
+    """A reference to a part of the schema, such as `#/properties/from`, with the names of fields in capitals."""
+    parts, found = iter(place.split("/")), list[str]()
+    for part in parts:
+        found.append(part)
+        if part in _NAMED and (name := next(parts, None)) is not None:
+            found.append(name.upper() if part == "properties" else name)
+    return "/".join(found)
 
 
 # ---------------------------------------------------------------- what came out

@@ -6,6 +6,7 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from advisor.experiments.asked import further_of
 from advisor.experiments.comparison import Wishes
 from benchmarks.contract import Benchmark, Candidate, Row
+from benchmarks.metrics.json_valid import JsonValid
 from benchmarks.probes.altered import (
     RULES,
     altered,
@@ -31,7 +33,7 @@ from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.lora import Lora
 from strategies.approaches.majority import Majority
 from strategies.approaches.retrieval import Retrieval
-from strategies.contract import Case, Kind, Prediction, Prompt
+from strategies.contract import Case, Fold, Kind, Prediction, Prompt
 from tests import killed, tiny
 from tests.situations import SITUATIONS
 
@@ -93,6 +95,27 @@ def test_the_altered_task_says_the_rule_and_shows_it_in_every_example() -> None:
     for wrong in ({"item": "cup"}, {"ITEM": "CUP"}, {"ITEM": "cup", "BOX": {"size": "s"}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, now.schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "so"),
+    [
+        ({"properties": {"item": {"type": "string"}, "size": {"$ref": "#/properties/item"}}}, True),
+        ({"properties": {"item": {"$ref": "#/definitions/item"}}, "definitions": {"item": {"type": "string"}}}, True),
+        ({"patternProperties": {"^item$": True, "^size$": True}, "additionalProperties": False}, False),
+        ({"propertyNames": {"pattern": "^[a-z]+$"}}, False),
+    ],
+)
+def test_a_schema_that_names_fields_by_patterns_cannot_be_altered(schema: dict[str, Any], so: bool) -> None:
+    """It forbade what the rule asked for, and a reference into the fields led nowhere."""
+    plain = tiny.benchmark("extraction")
+    cases = tuple(Case(id=f"e{n}", input=f"{n}?", output='{"item": "cup", "size": "s"}') for n in range(3))
+    task = replace(plain.task, schema=schema, folds=(Fold(train=cases, selection=cases),))
+    benchmark = replace(plain, task=task, heldout=cases)
+    assert has_a_rule(benchmark) is so
+    if so:
+        jsonschema.validate({"ITEM": "cup", "SIZE": "s"}, altered(task).schema or {})
+        assert not has_a_rule(replace(benchmark, metric=JsonValid(schema=schema))), "it knows the names as they were"
 
 
 def answered(*texts: str) -> Benchmark:
