@@ -63,7 +63,10 @@ def _ways(marked: Mapping[str, Any], schema: Mapping[str, Any], options: Mapping
 def beyond(schema: Mapping[str, Any]) -> str:
     """Why answers cannot be held to a schema of JSON, as llguidance says it; empty where they can."""
     wrong, said = _validated(schema)
-    return said[0].strip().splitlines()[0] if wrong else ""
+    if not wrong:
+        return ""
+    first, *more = said[0].strip().splitlines()  # Of a pattern these show where; the last one says what.
+    return f"{first} {more[-1].removeprefix('error: ')}" if more else first
 
 
 def left_out(schema: Mapping[str, Any]) -> tuple[str, ...]:

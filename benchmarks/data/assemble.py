@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks import metrics
 from benchmarks.audit.file_findings import Summary, audit, summarise
 from benchmarks.audit.findings import Finding, gravest_first
+from benchmarks.audit.schema_findings import schema_findings
 from benchmarks.audit.side_findings import few_groups, side_findings
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
 from benchmarks.costs.price_table import endings
@@ -152,7 +153,6 @@ def assemble(
     between = side_findings(sides, data.examples, data.heldout or data.examples, data.documents, labels)
     of_files = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     few = few_groups(sides.heldout, data.heldout or data.examples, data.group, mapped=spec.columns.group is not None)
-    findings = (*data.findings, *gravest_first((*few, *between, *of_files)))
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     if isinstance(metric, NumericTolerance) and spec.metric and "decimal" not in spec.metric.parameters:
         metric.must_read((*data.examples, *(data.heldout or ())))
@@ -181,6 +181,7 @@ def assemble(
         temperature=spec.temperature,
         unlabelled=unlabelled,
     )
+    findings = (*data.findings, *gravest_first((*few, *between, *of_files, *schema_findings(task, heldout))))
     benchmark = Benchmark(
         task=task,
         heldout=heldout,

@@ -29,6 +29,13 @@ def is_valid(schema: Mapping[str, Any], value: Any) -> bool:
     return bool(_limited(validator(schema))(_settled(schema, tuple(_fields(value)))).is_valid(value))
 
 
+def first_fault(schema: Mapping[str, Any], value: Any) -> tuple[str, str]:
+    """Where a value is not valid, such as `lines/0/size`, and by which keyword. Raises `LookupError` for one that is."""
+    for error in _limited(validator(schema))(_settled(schema, tuple(_fields(value)))).iter_errors(value):
+        return "/".join(map(str, error.absolute_path)) or "the top", str(error.validator)
+    raise LookupError("the value is valid")
+
+
 def _found(pattern: str, text: str) -> bool:
     try:
         return compiled(pattern).search(text, timeout=SECONDS) is not None

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from benchmarks.audit.file_findings import audit, summarise
 from benchmarks.audit.findings import Finding
+from benchmarks.audit.schema_findings import schema_findings
 from benchmarks.audit.side_findings import side_findings
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Limits, Loaded, assemble
 from benchmarks.data.sides import Sides, given_sides
 from benchmarks.specs.infer import check_objects
 from benchmarks.specs.spec import MetricSpec, Spec, parse_spec
-from strategies.contract import Case, Document
+from strategies.contract import Case, Document, Fold, Task
 
 SPEC = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "classification", "labels": ["a", "b"]})
 QA = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "qa"})
@@ -359,3 +362,69 @@ def test_the_summary_counts_words_and_labels() -> None:
     assert summary.labels == (("a", 100, 0), ("b", 0, 1))
     assert summary.document_words is not None
     assert summary.document_words.longest == 2
+
+
+# ---------------------------------------------------------------- answers that cannot be written
+
+
+def _schema_findings(examples: list[Any], heldout: list[Any], schema: dict[str, Any] | None) -> dict[str, Finding]:
+    sides = [
+        tuple(Case(id=f"{side}{n}", input=_text(n), output=json.dumps(value)) for n, value in enumerate(values))
+        for side, values in (("e", examples), ("h", heldout))
+    ]
+    folds = (Fold(train=sides[0], selection=()),)
+    task = Task(name="t", kind="extraction", instruction="x", folds=folds, score=lambda *_: 0.0, schema=schema)
+    return {finding.kind: finding for finding in schema_findings(task, sides[1])}
+
+
+OF_DAYS = {"properties": {"on": {"type": "string", "format": "date-time"}, "at": {"type": "string"}}}
+
+
+def test_answers_that_are_not_of_the_schema_are_counted_on_both_sides() -> None:
+    found = _schema_findings([{"at": 3}, {"at": "3"}], [{"at": "3"}, {"at": 4}, {"at": [4]}], OF_DAYS)
+    (finding,) = found.values()
+    assert (finding.kind, finding.count, finding.examples) == ("outside the schema", 3, ("e0", "h1", "h2"))
+    assert finding.says == (
+        "The answers of 1 example and 2 held-out cases, of 5 that were tried, are not of the `schema` (the first by `type`, at "
+        "`at`)."
+    )
+    spec = QA.model_copy(update={"kind": "extraction", "answer_schema": OF_DAYS})
+    rows = [Case(id=str(n), input=_text(n), output=json.dumps({"at": n})) for n in range(40)]
+    assert any(
+        "are not of the `schema`" in note for note in assemble(spec, data=Loaded(examples=tuple(rows))).benchmark.notes
+    )
+
+
+def test_answers_that_the_grammar_of_the_schema_cannot_write_are_counted() -> None:
+    day, plain = {"on": "2026-03-01T10:00:00Z", "at": "x"}, {"on": "2026-03-01T10:00:00"}
+    assert _schema_findings([day] * 3, [day, {"at": "x", "on": day["on"]}], OF_DAYS) == {}, "in any order"
+    found = _schema_findings([day, plain], [plain, plain], OF_DAYS)["unwritable answers"]
+    assert (found.count, found.examples) == (3, ("e1", "h0", "h1"))
+
+
+@pytest.mark.parametrize(
+    ("more", "kind", "says"),
+    [
+        ({"uniqueItems": True}, "schema followed in part", "uniqueItems"),
+        ({"items": {"pattern": "^(?!x)"}}, "schema not followed", "look-ahead and look-behind, is not supported."),
+    ],
+)
+def test_a_schema_that_models_here_are_not_held_to_is_told(more: dict[str, Any], kind: str, says: str) -> None:
+    schema = {"properties": {"tags": {"type": "array", **more}}}
+    (found,) = _schema_findings([{"tags": ["a"]}], [{"tags": ["b"]}], schema).values()
+    assert (found.kind, found.severity) == (kind, "warning")
+    assert says in found.says
+
+
+def test_held_out_answers_of_a_form_that_the_examples_rule_out_are_counted() -> None:
+    examples = [{"id": number, "all": []} for number in range(5)]
+    other = [
+        {"id": 9.5, "all": []},
+        {"id": None, "all": []},
+        {"id": 1, "all": ["a"]},
+        {**examples[0], "new": 1},
+        {"id": 1},
+    ]
+    found = _schema_findings(examples, [*examples, *other], None)["unlike the examples"]
+    assert (found.count, found.examples) == (5, ("h5", "h6", "h7"))
+    assert not _schema_findings(examples, examples, None)
