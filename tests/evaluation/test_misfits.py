@@ -11,6 +11,7 @@ import pytest
 from benchmarks.contract import Row, ScoreFailure
 from benchmarks.evaluation.evaluate import count_failures
 from benchmarks.evaluation.misfits import MALFORMED, OTHER_FORM, OUTSIDE, misfit
+from benchmarks.evaluation.scoring import shown_figures
 from benchmarks.metrics.json_valid import JsonValid
 from strategies.contract import Abstention, Failure, Prediction, Task
 from tests import tiny
@@ -120,3 +121,11 @@ def test_misfits_are_counted_beside_the_other_failures_and_what_is_right_is_none
         row(Failure(kind="refused", message="no")),
     ]
     assert count_failures(rows, LABELLED) == {OUTSIDE: 2, "truncated": 2, "abstained": 1, "refused": 1}
+
+
+def test_a_shown_metric_that_fails_takes_nothing_from_the_others() -> None:
+    benchmark, slow = tiny.benchmark("extraction"), JsonValid(schema={"properties": {"item": {"pattern": "^(a|aa)+$"}}})
+    rows = [row(Prediction(text=json.dumps({"item": "a" * 60 + "!"}))) for _ in benchmark.heldout]
+    shown = replace(benchmark, shown_metrics=(slow, JsonValid()))
+    assert shown_figures(shown, benchmark.heldout, rows) == {"json_valid": 1.0}
+    assert shown_figures(replace(shown, shown_metrics=(slow,)), benchmark.heldout, rows) == {}

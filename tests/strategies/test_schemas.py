@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPACT = (",", ":")
 SIZES = {"type": "object", "properties": {"size": {"enum": ["small", "large"]}}, "additionalProperties": False}
 COPYING = {"type": "object", "properties": {"n": {"type": "string", "x-copied": 2}}, "required": ["n"]}
+LENIENT = {**SIZES, "not": {"const": {}}, "x-guidance": {"lenient": True}}
 PATTERN = {"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9]{1,3})$"}
 
 
@@ -241,7 +242,12 @@ def allowed(state: Any, size: int) -> set[int]:
 
 @pytest.mark.parametrize(
     ("schema", "answer", "wrong"),
-    [(SIZES, '{"size": "small"}', "large"), (COPYING, '{"n": "12"}', "12"), (PATTERN, "AB-12", "ab")],
+    [
+        (SIZES, '{"size": "small"}', "large"),
+        (COPYING, '{"n": "12"}', "12"),
+        (PATTERN, "AB-12", "ab"),
+        (LENIENT, '{"size": "small"}', "large"),
+    ],
 )
 @pytest.mark.parametrize("template", ["", tiny.SPACED, tiny.CHAT])
 def test_the_answer_that_was_learnt_is_allowed_where_texts_get_a_space(
