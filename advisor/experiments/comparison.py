@@ -186,8 +186,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     from benchmarks.running.sharding import Shard
     from benchmarks.statistics.looks import look_at
 
-    wishes = wishes or Wishes()
-    wishes = check_wishes(wishes)
+    wishes = check_wishes(wishes or Wishes())
     if wishes.effort not in EFFORTS:
         raise BadInput(f"effort is {wishes.effort!r}; it is one of {', '.join(EFFORTS)}.")
     executor = chosen(wishes.on, wishes.workers)
@@ -374,12 +373,14 @@ def _begin(prepared: Prepared, folder: Path) -> None:
 def _about_run(prepared: Prepared) -> dict[str, Any]:
     """What run.json holds: all that telling and scoring again needs, and no path of this machine."""
     from advisor.deploy.brought import packages_of
+    from benchmarks.costs.kept_prices import freeze_prices
     from benchmarks.data.frozen import freeze
 
     spec = prepared.assembly.spec
     return {
         "benchmark": freeze(prepared.assembly.benchmark),
         "spec": spec.model_dump(mode="json", by_alias=True),
+        **({"list_prices": listed} if (listed := freeze_prices(spec)) else {}),
         "parts": dict(prepared.assembly.parts.to_dict()),
         "candidates": [described(candidate) for candidate in prepared.candidates],
         **({"packages": brought} if (brought := packages_of(prepared.candidates)) else {}),

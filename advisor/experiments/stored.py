@@ -19,6 +19,7 @@ from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
     from advisor.experiments.afterwards import Asked
+    from benchmarks.costs.prices import Listed, MachinePrices
     from benchmarks.specs.spec import Spec
     from benchmarks.storage.store import Store
     from strategies.contract import Case
@@ -47,8 +48,11 @@ class Changes:
     def names(cls) -> tuple[str, ...]:
         return tuple(each.name for each in fields(cls))
 
-    def applied(self, benchmark: Benchmark, spec: Mapping[str, Any]) -> tuple[Benchmark, dict[str, Any]]:
-        """Benchmark and spec with the changes, checked as in a task file. Raises `BadInput`."""
+    def applied(
+        self, benchmark: Benchmark, spec: Mapping[str, Any], listed: Listed | None = None
+    ) -> tuple[Benchmark, dict[str, Any]]:
+        """Benchmark and spec with the changes, checked as in a task file; `listed` are the list prices of the run. Raises
+        `BadInput`."""
         from benchmarks.specs.repriced import repriced
         from benchmarks.specs.spec import parse_spec
 
@@ -63,7 +67,7 @@ class Changes:
                 spec = {key: value for key, value in spec.items() if key != other}
         hour, other = stated.pop("machine_hour", None), stated.pop("prices", None)
         if hour is not None or other is not None:
-            spec = repriced(_stated(spec), other or {})
+            spec = repriced(_stated(spec), other or {}, listed)
             own = {} if hour is None else {"machine_hour": hour, "source": "", "date": None}
             stated["prices"] = {**spec["prices"], **own}
         changed = {**spec, **stated}
@@ -103,7 +107,8 @@ def reopen(
         )
     about = about_run(folder)
     with reading(folder):
-        benchmark, spec = changes.applied(thaw(about["benchmark"], folder, allow_code), about["spec"])
+        known = thaw(about["benchmark"], folder, allow_code)
+        benchmark, spec = changes.applied(known, about["spec"], _listed(about))
         return told(folder, {**about, "spec": spec, "fixed": about["spec"]}, benchmark, cases, rescore)
 
 
@@ -196,8 +201,8 @@ def _verdict(
     from advisor.costs.what_if import what_if
     from advisor.experiments.afterwards import Asked, judged
     from advisor.story.tell import Extras, tell
+    from benchmarks.costs.kept_prices import changes_within
     from benchmarks.costs.price_table import endings
-    from benchmarks.costs.prices import machine_prices
     from benchmarks.data.population import EXAMPLES, POPULATION, TIME, Apart
     from benchmarks.evaluation.judging import judged as judged_by
     from benchmarks.evaluation.mistakes import mistakes
@@ -207,7 +212,7 @@ def _verdict(
 
     found, store = measured
     spec = parsed_spec(about["spec"])
-    prices = machine_prices(spec)
+    prices = _prices(spec, about)
     answer = judged(found, Asked(benchmark=benchmark, prices=prices), _as_fixed(benchmark, about))
     benchmark, recommendation = answer.benchmark, answer.recommendation
     answers = selection_answers(found, store)
@@ -234,6 +239,7 @@ def _verdict(
         all_mistakes=wrong,
         what_if=what_if(found, benchmark, prices, recommendation),
         endings=endings(spec.models),
+        list_prices=changes_within(prices.tokens, benchmark.horizon_months),
         changed=answer.changed,
         judge=judged_by(benchmark, [each.candidate for each in found], store),
         taken=taken(store, [each.candidate for each in found if each.family == "recorded"]),
@@ -253,14 +259,27 @@ def _verdict(
 def _as_fixed(benchmark: Benchmark, about: Mapping[str, Any]) -> Asked | None:
     """What was asked before the run, as the task had prices, volume and horizon then; None where these are as they were."""
     from advisor.experiments.afterwards import Asked
-    from benchmarks.costs.prices import machine_prices
 
     fixed = about.get("fixed", about["spec"])
     if fixed == about["spec"]:
         return None
     spec = parsed_spec(fixed)
     before = replace(benchmark, volume=spec.volume, horizon_months=spec.horizon_months)
-    return Asked(benchmark=before, prices=machine_prices(spec))
+    return Asked(benchmark=before, prices=_prices(spec, about))
+
+
+def _prices(spec: Spec, about: Mapping[str, Any]) -> MachinePrices:
+    """What the spec states, else the list prices of the day on which the run began."""
+    from benchmarks.costs.prices import machine_prices
+
+    return machine_prices(spec, listed=_listed(about))
+
+
+def _listed(about: Mapping[str, Any]) -> Listed | None:
+    """None for runs that kept none: they are told with those of today."""
+    from benchmarks.costs.kept_prices import thaw_prices
+
+    return thaw_prices(about["list_prices"]) if "list_prices" in about else None
 
 
 def parsed_spec(spec: Mapping[str, Any]) -> Spec:

@@ -69,6 +69,8 @@ class Extras:
     """What the label of one example costs, and the currency, where the task says so."""
     endings: Mapping[str, str] = field(default_factory=dict)
     """Models on servers that stop to answer on a day that was announced, with a clause on when."""
+    list_prices: Mapping[str, str] = field(default_factory=dict)
+    """Models whose list price is another one before the horizon is over, with a sentence that has both."""
     changed: Changed = Changed()
     judge: Judge | None = None
     """What a judge of the person's own said of the answers; None where none was asked."""

@@ -54,6 +54,8 @@ def risks(material: Material) -> tuple[str, ...]:
                 "measured anew."
             )
         found.extend(_asked_again(about))
+    asked = dict.fromkeys(each.model for each in material.evaluations.values() if each.scores)
+    found.extend(material.extras.list_prices[model] for model in asked if model in material.extras.list_prices)
     found.append("Timings come from one machine and one load; on another machine costs and latency differ.")
     return tuple(found)
 

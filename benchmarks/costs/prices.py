@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from benchmarks.contract import BadInput
 from benchmarks.specs.spec import Spec
 from benchmarks.specs.spec_models import BOTH_PRICES, MODEL_PRICES, TOKEN_PRICES, ModelSpec
 from benchmarks.specs.spec_prices import STATED, ModelPricesSpec, Prices
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo
+
+Listed = Mapping[str, "TokenPrices | None"]
+"""List prices by the name of the model. None: the table did not know it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,16 @@ class Tier:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Later:
+    """What a million tokens cost from a day on that the table knows beforehand."""
+
+    since: str
+    """The day, as 2027-01-01."""
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenPrices:
     """Money for a million tokens of one model. Cached input costs the full input price where no other is stated."""
 
@@ -43,6 +59,10 @@ class TokenPrices:
     """Other prices for long prompts, from short to long."""
     source: str
     """A clause that names the table and the day, or the person."""
+    day: str = ""
+    """Of a list price the day as which it is valid, as 2026-11-30."""
+    later: tuple[Later, ...] = ()
+    """Other list prices that the table has after that day, from the next one on."""
 
     def times(self, factor: float) -> TokenPrices:
         """So many times as high, for long prompts too."""
@@ -124,26 +144,22 @@ def token_prices(model: str, endpoint: str | None = None, on: date | None = None
 
     Source: the package genai-prices, read offline. With an `endpoint` the price is that of the provider behind the
     address, so that a model which the person serves does not get a stranger's price. `on` is the day (UTC) whose
-    prices are wanted, today by default. A model without both an input and an output price counts as unknown.
+    prices are wanted, today by default; of a price that depends on the hour it is the dearest, since nobody knows when
+    requests will be sent. A model without both an input and an output price counts as unknown.
     """
     from genai_prices import Usage, calc_price
 
     day = on or datetime.now(tz=UTC).date()
-    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     try:
-        found = calc_price(Usage(), model, provider_api_url=endpoint, genai_request_timestamp=noon)
+        found = calc_price(Usage(), model, provider_api_url=endpoint, genai_request_timestamp=_at(day, 12))
     except LookupError:
         return None
-    price = found.model_price
-    if price.input_mtok is None or price.output_mtok is None:
+    listed = _by_hour(found.model, day)
+    if not listed:
         return None
-    listed = (
-        price.input_mtok,
-        price.input_mtok if price.cache_read_mtok is None else price.cache_read_mtok,
-        price.output_mtok,
-    )
     version = importlib.metadata.version("genai-prices")
-    each = [_of_prompt(one, 0) for one in listed]
+    each = [_of_prompt(kind, 0) for kind in zip(*listed, strict=True)]
+    varies = " in the hours in which it is dearest; in others it is less" if listed[1:] else ""
     return TokenPrices(
         model=model,
         input=each[0],
@@ -151,12 +167,14 @@ def token_prices(model: str, endpoint: str | None = None, on: date | None = None
         output=each[2],
         tiers=_tiers(listed),
         source=f"list price of {found.provider.name} for {found.model.id}, table genai-prices {version}, "
-        f"as valid on {day.isoformat()}",
+        f"as valid on {day.isoformat()}{varies}",
+        day=day.isoformat(),
+        later=_later(found.model, day),
     )
 
 
-def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
-    """The prices that a spec states or that can be looked up for its models.
+def machine_prices(spec: Spec, on: date | None = None, listed: Listed | None = None) -> MachinePrices:
+    """The prices that a spec states or that can be looked up for its models, on that day or in what was `listed` before.
 
     A server on this machine (loopback) spends this machine's seconds, so its model counts as local unless the spec
     states a token price for it. Nor has one that an hour is paid for a price of its tokens. Raises `BadInput` for a price
@@ -168,7 +186,9 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
         machine_hour=spec.prices.machine_hour,
         currency=spec.prices.currency,
         tokens={
-            model.name: _of(model, stated[model.name], spec.prices, on)
+            model.name: _stated_tokens(model, stated[model.name], spec.prices)
+            if _by_tokens(stated[model.name])
+            else listed_price(model, on, listed)
             for model in spec.models
             if model.name not in hours and (is_elsewhere(model) or _by_tokens(stated[model.name]))
         },
@@ -181,21 +201,70 @@ def machine_prices(spec: Spec, on: date | None = None) -> MachinePrices:
     )
 
 
-def _of_prompt(price: Any, tokens: int) -> float:
-    """What a million of them cost in a request with so many prompt tokens, as the table has it."""
+def listed_price(model: ModelSpec, on: date | None = None, listed: Listed | None = None) -> TokenPrices | None:
+    """What was listed before, else what the table says as of that day, today by default."""
+    if listed is not None and model.name in listed:
+        return listed[model.name]
+    return token_prices(model.model or model.name, model.endpoint, on)
+
+
+_Three = tuple[Any, Any, Any]
+"""Prices of input, cached input and output, as the table has them: each of them may have tiers of its own."""
+
+
+def _at(day: date, hour: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+
+
+def _by_hour(model: ModelInfo, day: date) -> list[_Three]:
+    """What differs of the prices at the hours of a day; empty where one of them has no input or no output price."""
+    found: list[_Three] = []
+    for hour in range(24):
+        price = model.get_prices(_at(day, hour))
+        if price.input_mtok is None or price.output_mtok is None:
+            return []
+        cached = price.input_mtok if price.cache_read_mtok is None else price.cache_read_mtok
+        three = (price.input_mtok, cached, price.output_mtok)
+        found += [three] * (three not in found)
+    return found
+
+
+def _later(model: ModelInfo, day: date) -> tuple[Later, ...]:
+    """Each other price of input and output that begins after the day, short prompts only."""
+    rows = model.prices if isinstance(model.prices, list) else []
+    starts = {getattr(row.constraint, "start_date", day) for row in rows}
+    found: list[Later] = []
+    known = _by_hour(model, day)
+    for start in sorted(each for each in starts if each > day):
+        listed = _by_hour(model, start)
+        if listed and listed != known:
+            prompt, _, answer = (_of_prompt(kind, 0) for kind in zip(*listed, strict=True))
+            found.append(Later(since=start.isoformat(), input=prompt, output=answer))
+        known = listed
+    return tuple(found)
+
+
+def _of_prompt(prices: Sequence[Any], tokens: int) -> float:
+    """What a million of them cost in a request with so many prompt tokens at the dearest of these prices of one kind."""
+    return max(_of_one(price, tokens) for price in prices)
+
+
+def _of_one(price: Any, tokens: int) -> float:
+    """As the table has it."""
     if isinstance(price, Decimal):
         return float(price)
     reached = [tier.price for tier in sorted(price.tiers, key=lambda tier: tier.start) if tokens > tier.start]
     return float(reached[-1] if reached else price.base)
 
 
-def _tiers(listed: tuple[Any, Any, Any]) -> tuple[Tier, ...]:
-    """Of the prices of input, cached input and output; each of them may have tiers of its own."""
-    starts = sorted({tier.start for price in listed for tier in getattr(price, "tiers", ())})
+def _tiers(listed: Sequence[_Three]) -> tuple[Tier, ...]:
+    """Of the prices at all hours."""
+    starts = sorted({tier.start for three in listed for price in three for tier in getattr(price, "tiers", ())})
+    kinds = ("input", "cached", "output")
     return tuple(
         Tier(
             above=start,
-            **dict(zip(("input", "cached", "output"), (_of_prompt(one, start + 1) for one in listed), strict=True)),
+            **{kind: _of_prompt(each, start + 1) for kind, each in zip(kinds, zip(*listed, strict=True), strict=True)},
         )
         for start in starts
     )
@@ -243,9 +312,7 @@ def _by_tokens(stated: ModelPricesSpec) -> bool:
     return any(getattr(stated, key) is not None for key in TOKEN_PRICES)
 
 
-def _of(model: ModelSpec, stated: ModelPricesSpec, prices: Prices, on: date | None) -> TokenPrices | None:
-    if not _by_tokens(stated):
-        return token_prices(model.model or model.name, model.endpoint, on)
+def _stated_tokens(model: ModelSpec, stated: ModelPricesSpec, prices: Prices) -> TokenPrices:
     prompt, answer, cached = stated.input_per_million, stated.output_per_million, stated.cached_per_million
     if prompt is None or answer is None:
         raise BadInput(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.costs.prices import stated_prices, token_prices, where_stated
+from benchmarks.costs.prices import Listed, TokenPrices, listed_price, stated_prices, where_stated
 from benchmarks.specs.spec import Spec, parse_spec
 from benchmarks.specs.spec_models import BOTH_PRICES, MODEL_PRICES, TOKEN_PRICES, ModelSpec
 from benchmarks.specs.spec_prices import ModelPricesSpec, Prices, checked_prices
@@ -15,8 +15,9 @@ from benchmarks.specs.yaml_text import YamlText
 _OF_AN_HOUR = {"machine_hour", "source", "date"}
 
 
-def repriced(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec as plain values, with `other` (as a prices.yaml) over what it says itself, and over the list prices.
+def repriced(values: Mapping[str, Any], other: Mapping[str, Any], listed: Listed | None = None) -> dict[str, Any]:
+    """A spec as plain values, with `other` (as a prices.yaml) over what it says itself, and over the list prices: those that
+    were `listed` before, else those of today.
 
     What `other` leaves out stays as it was, wherever that stands. Its price of an hour takes the place of a model's price
     of tokens, and the other way round. In another currency none of the task's prices are left. Raises `BadInput`.
@@ -29,11 +30,11 @@ def repriced(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
     models = [model if kept else model.model_copy(update=dict.fromkeys(MODEL_PRICES)) for model in spec.models]
     return {
         **values,
-        "models": [{**model.model_dump(mode="json"), **_settled(model, known, over)} for model in models],
+        "models": [{**model.model_dump(mode="json"), **_settled(model, known, over, listed)} for model in models],
         "prices": {
             **(known if over.machine_hour is None else over).model_dump(mode="json", include=_OF_AN_HOUR),
             "currency": known.currency,
-            "sources": {model.name: where for model in models if (where := _where(model, known, over))},
+            "sources": {model.name: where for model in models if (where := _where(model, known, over, listed))},
         },
     }
 
@@ -55,16 +56,17 @@ def _asked(model: ModelSpec, over: Prices) -> ModelPricesSpec | None:
     return over.models.get(model.name) or (over.models.get(model.model) if model.model else None)
 
 
-def _where(model: ModelSpec, known: Prices, over: Prices) -> str:
+def _where(model: ModelSpec, known: Prices, over: Prices, listed: Listed | None) -> str:
     """Where the prices of the model are from that `_settled` gives it."""
     before, asked = where_stated(model, known), _asked(model, over)
     if asked is None:
         return before
-    kept = any(getattr(asked, key) is None for key, price in _settled(model, known, over).items() if price is not None)
+    settled = _settled(model, known, over, listed)
+    kept = any(getattr(asked, key) is None for key, price in settled.items() if price is not None)
     return f"{over.stated}, what it leaves out {before or 'from a list of prices'}" if kept else over.stated
 
 
-def _settled(model: ModelSpec, known: Prices, over: Prices) -> dict[str, float | None]:
+def _settled(model: ModelSpec, known: Prices, over: Prices, listed: Listed | None) -> dict[str, float | None]:
     """Every price of the model, as it then stands with it: None where there is none."""
     said = dict(stated_prices(model, known))
     asked = _asked(model, over)
@@ -73,18 +75,18 @@ def _settled(model: ModelSpec, known: Prices, over: Prices) -> dict[str, float |
     if by_tokens and "machine_hour" in new:
         raise BadInput(f"The model {model.name} {BOTH_PRICES}")
     if by_tokens:
-        said = {**_listed(model, said, known.currency), "machine_hour": None, "monthly": said.get("monthly")}
+        tokens = _by_tokens(said, listed_price(model, listed=listed), known.currency)
+        said = {**tokens, "machine_hour": None, "monthly": said.get("monthly")}
     if "machine_hour" in new:
         said = {**said, **dict.fromkeys(TOKEN_PRICES)}
     return {**dict.fromkeys(MODEL_PRICES), **said, **new}
 
 
-def _listed(model: ModelSpec, said: Mapping[str, float | None], currency: str) -> dict[str, float | None]:
+def _by_tokens(said: Mapping[str, float | None], found: TokenPrices | None, currency: str) -> dict[str, float | None]:
     """The price of tokens that is stated, else that of a list; none where long prompts have another one there, which a
     part of a price says nothing about."""
     if any(said.get(key) is not None for key in TOKEN_PRICES):
         return {key: said.get(key) for key in TOKEN_PRICES}
-    found = token_prices(model.model or model.name, model.endpoint)
     if found is None or found.tiers or found.currency != currency:
         return {}
     return dict(zip(TOKEN_PRICES, (found.input, found.output, found.cached), strict=True))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 
 from advisor.contract import Verdict
 from advisor.experiments.example import opened
-from advisor.experiments.stored import Changes, reopen
+from advisor.experiments.stored import Changes, parsed_spec, reopen
 from benchmarks.contract import BadInput, State
+from benchmarks.costs.kept_prices import freeze_prices
 from benchmarks.specs.repriced import repriced
 from benchmarks.specs.spec_models import MODEL_PRICES
 from benchmarks.statistics.best import below_best
@@ -128,6 +130,57 @@ def test_prices_of_a_file_lie_on_top_of_those_of_the_task_key_by_key() -> None:
     assert on_top(known, {"currency": "USD"}) == (None, "USD", {}, {}), "a price in EUR is none in USD"
     assert on_top({"machine_hour": 0.4}, {"currency": "USD"}) == (0.4, "USD", {}, {})
     assert on_top({}, {"machine_hour": 1.0}) == (1.0, "USD", {}, {})
+
+
+GEMINI = {
+    "name": "smollm2-135m",
+    "model": "gemini-3.6-flash",
+    "endpoint": "https://generativelanguage.googleapis.com/v1beta/openai",
+}
+
+
+@pytest.fixture
+def listed(run: Path, tmp_path: Path) -> Path:
+    """The run as if a hosted model had answered in it, begun on a day after which its list price doubles."""
+    folder = Path(shutil.copytree(run, tmp_path / "listed"))
+    about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    about["spec"]["models"] = [GEMINI]
+    about["list_prices"] = freeze_prices(parsed_spec(about["spec"]), date(2026, 11, 30))
+    (folder / "run.json").write_text(json.dumps(about), encoding="utf-8")
+    return folder
+
+
+def test_a_run_is_told_with_the_list_prices_of_the_day_on_which_it_began(
+    listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In January a finished run gave another verdict, and called it not exploratory."""
+
+    class January(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> January:
+            return cls(2027, 1, 2, tzinfo=tz)
+
+    monkeypatch.setattr("benchmarks.costs.prices.datetime", January)
+    told = reopen(listed)
+    sources = {item.source for bill in told.costs for item in bill.items if "list price" in item.source}
+    assert sources
+    assert all("as valid on 2026-11-30" in source for source in sources)
+    half = reopen(listed, changes=Changes(prices={"models": {"smollm2-135m": {"output_per_million": 3.75}}}))
+    assert monthly(half) == pytest.approx(monthly(told)), "what is left out is of that day too"
+    about = json.loads((listed / "run.json").read_text(encoding="utf-8"))
+    del about["list_prices"]["smollm2-135m"]["later"]
+    (listed / "run.json").write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(BadInput, match="listed is damaged"):
+        reopen(listed)
+
+
+def test_a_list_price_that_is_another_one_within_the_horizon_is_said_with_both(listed: Path) -> None:
+    said = (
+        "The list price of smollm2-135m is USD 0.75 for a million tokens of prompts and 3.75 of answers, and from 2027-01-01 on "
+        "1.5 and 7.5; what lies ahead is reckoned with the price of 2026-11-30 throughout."
+    )
+    assert said in reopen(listed, changes=Changes(horizon_months=12)).story.risks
+    assert said not in reopen(listed, changes=Changes(horizon_months=1)).story.risks
 
 
 def test_prices_that_are_the_name_of_a_file_are_not_a_damaged_run(run: Path) -> None:

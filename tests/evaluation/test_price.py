@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,23 @@ def test_the_command_says_prices_with_their_source_and_the_requests_of_a_run(
     for row in document["requests"]:
         assert 0 < row["per_thousand_low"] < row["per_thousand_high"]
     assert json.loads(call(capsys, "price", "gpt-4o-mini", "--json").out)["requests"] == []
+
+
+def test_a_price_that_depends_on_the_hour_is_the_dearest_of_the_day() -> None:
+    """A limit on cost that was kept at noon let twice as much through in the morning."""
+    from genai_prices import Usage, calc_price
+
+    provider, day = "https://api.deepseek.com/v1", date(2026, 11, 30)
+    hours = [datetime(day.year, day.month, day.day, hour, tzinfo=UTC) for hour in range(24)]
+    listed = [
+        calc_price(Usage(), "deepseek-v4-pro", provider_api_url=provider, genai_request_timestamp=hour).model_price
+        for hour in hours
+    ]
+    asked = {float(price.output_mtok) for price in listed}  # type: ignore[arg-type]  # a number, of this model
+    found = token_prices("deepseek-v4-pro", provider, day)
+    assert found is not None
+    assert min(asked) < max(asked) == found.output
+    assert found.source.endswith("as valid on 2026-11-30 in the hours in which it is dearest; in others it is less")
 
 
 def test_a_model_that_no_list_knows_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from benchmarks.contract import BadInput, Benchmark
+from benchmarks.costs.kept_prices import thaw_prices
+from benchmarks.costs.prices import token_prices
 from benchmarks.running.pending import Rules, rules_of
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -76,6 +78,16 @@ def test_what_the_task_states_otherwise_by_now_is_said_and_not_taken(
     assert (
         "made with kind of task, instruction, examples, documents, labels, schema, pattern or metric of the" in refused
     )
+
+
+def test_the_list_prices_of_the_day_are_written_down_when_a_run_begins(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    models = "models: [{name: big, model: gpt-4.1-mini, endpoint: 'https://api.openai.com/v1'}]"
+    advise(write_task(tmp_path, model_folders, models), out=tmp_path / "run", wishes=QUICK)
+    about = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert thaw_prices(about["list_prices"]) == {"big": token_prices("gpt-4.1-mini")}
 
 
 def test_a_run_that_goes_on_is_at_its_own_look_whatever_came_in_between(
