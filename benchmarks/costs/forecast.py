@@ -14,12 +14,13 @@ from benchmarks.costs.hosted import (
     Asked,
     Load,
     in_all,
+    lessons_of,
     load_of,
     load_of_advice,
     load_of_teacher,
     with_proposals,
 )
-from benchmarks.costs.needed import Computed, needed
+from benchmarks.costs.needed import Computed, Needed, by_model, needed, needed_to_teach
 from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
@@ -97,6 +98,8 @@ class Forecast:
     """Bytes of the memory that servers take which the run starts: one for each model, whatever the number of workers here."""
     asked: tuple[Asked, ...] = ()
     """What models that answer at a server are asked at most, each of them."""
+    asked_by_several: tuple[Asked, ...] = ()
+    """The same by several workers: none knows what another is being answered."""
     computed: tuple[Computed, ...] = ()
     """What models in this process compute, each of them."""
     machines: int | None = None
@@ -137,7 +140,8 @@ def forecast(
         partner=found.partner,
         servers=sum(found.servers.values()),
         asked=in_all(found.loads),
-        computed=_by_model(found.computed),
+        asked_by_several=in_all([*found.loads, *found.shared]),
+        computed=by_model(found.computed),
     )
 
 
@@ -153,40 +157,73 @@ class _Reckoned:
     """FLOP/s of a matrix product."""
     works: list[Work] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
+    shared: list[Load] = field(default_factory=list)
+    """What a teacher was asked already in this process."""
+    taught: bool = False
+    """Somebody learns from the teacher."""
     computed: list[Computed] = field(default_factory=list)
     servers: dict[str, int] = field(default_factory=dict)
     """Bytes of the memory that each server takes which the run starts."""
     in_four_bits: list[str] = field(default_factory=list)
     largest: int = 0
     """Bytes of the largest model that this process holds."""
-    trained: bool = False
+    trained: int = 0
+    """Bytes of the largest one that is trained."""
 
     def add(self, candidate: Candidate) -> None:
         if not candidate.model:
             asked = (self.options, self.further)
             self.works.append(_without_model(self.benchmark, candidate, self.models, asked, self.rate))
             return
+        if is_taught(candidate) and candidate.model == self.models.teacher:
+            return  # Nobody teaches himself.
         model = self.models.language(candidate.model)
         folder = getattr(model, "folder", None)
-        advised = is_advised(candidate, self.models.teacher)
-        if advised and self.models.served(self.models.teacher):
+        if advised := is_advised(candidate, self.models.teacher):
             self._ask_for_advice(candidate)
         if folder is not None:
-            if is_taught(candidate) and self.models.served(self.models.teacher):
-                teacher = self.models.language(self.models.teacher)
-                self._wait_for(load_of_teacher(self.benchmark.task, teacher, self.options), candidate)
+            if is_taught(candidate):
+                self._teach(candidate)
             size = weight_bytes(folder)
             self._hold(model, size, trains=Trains in candidate.strategy.needs)
-            self._compute(candidate, model.name, size)
+            self._compute((candidate, model.name), size, needed(self.benchmark, candidate, self.options, self.further))
         elif all(isinstance(model, need) for need in candidate.strategy.needs):
             asked_of = with_proposals(self.benchmark) if advised else self.benchmark
             self._wait_for(load_of(asked_of, candidate, model, self.options, self.further), candidate)
 
     def _ask_for_advice(self, candidate: Candidate) -> None:
-        """Of the teacher, in each fit; that is no more than a moment of waiting."""
-        fits_made = 1 + len(rebuild_units(self.benchmark, candidate, self.options, "", self.further.rebuilds))
+        """Of the teacher, in each fit; that is no more than a moment."""
         teacher = self.models.language(self.models.teacher)
-        self.loads.append(load_of_advice(self.benchmark.task, teacher, self.options.seed, fits_made))
+        if self.models.served(teacher.name):
+            times = 1 + self._rebuilds(candidate)
+            self.loads.append(load_of_advice(self.benchmark.task, teacher, self.options.seed, times))
+        elif (folder := getattr(teacher, "folder", None)) is not None:
+            self._hold(teacher, weight_bytes(folder), trains=False)
+
+    def _rebuilds(self, candidate: Candidate) -> int:
+        return len(rebuild_units(self.benchmark, candidate, self.options, "", self.further.rebuilds))
+
+    def _teach(self, candidate: Candidate) -> None:
+        """What the teacher does for a student, in each of its fits. Students whose requests are the same share its answers; of
+        more requests than they can learn from each has its own, as its tokens are."""
+        task, teacher, rebuilt = (
+            self.benchmark.task,
+            self.models.language(self.models.teacher),
+            self._rebuilds(candidate),
+        )
+        known, self.taught = self.taught and lessons_of(task, self.options) == len(task.unlabelled), True
+        if self.models.served(teacher.name):
+            load = load_of_teacher(task, teacher, self.options, rebuilt)
+            if known:
+                self.shared.append(load)
+            else:
+                self._wait_for(load, candidate)
+        elif (folder := getattr(teacher, "folder", None)) is not None:
+            size = weight_bytes(folder)
+            self._hold(teacher, size, trains=False)
+            if not known:
+                tokens = needed_to_teach(self.benchmark, candidate, self.options, rebuilt)
+                self._compute((candidate, teacher.name), size, tokens)
 
     def _wait_for(self, load: Load, candidate: Candidate) -> None:
         self.loads.append(load)
@@ -202,12 +239,11 @@ class _Reckoned:
         if trains or model.name not in self.servers:
             times = FOUR_BITS if small else IN_SIXTEEN_BITS if placement.dtype != "float32" else 1.0
             self.largest = max(self.largest, round(size * times))
-        self.trained = self.trained or trains
+            self.trained = max(self.trained, round(size * times)) if trains else self.trained
 
-    def _compute(self, candidate: Candidate, model: str, size: int) -> None:
-        """Two operations for each weight, which float32 writes in four bytes, and token."""
-        flops = 2 * size / 4
-        tokens = needed(self.benchmark, candidate, self.options, self.further)
+    def _compute(self, by: tuple[Candidate, str], size: int, tokens: Needed) -> None:
+        """Two operations for each weight, which float32 writes in four bytes, and token; for a candidate, by a model."""
+        flops, (candidate, model) = 2 * size / 4, by
         self.computed.append(tokens.computed(model))
         fit, later, again = (passes * flops / (self.rate * EFFICIENCY) for passes in tokens.passes)
         self.works.append(Work(lane=lane_of(candidate, candidate.model), fit=fit, rest=later, again=again))
@@ -217,7 +253,7 @@ class _Reckoned:
         """Bytes that a second process takes which trains along."""
         placement = self.models.placement
         paired = self.trained and placement.device == "cpu" and placement.threads > 1
-        return ROOM + self.largest if paired else 0
+        return ROOM + self.trained if paired else 0
 
     @property
     def memory(self) -> int:
@@ -250,19 +286,6 @@ def _without_model(
 def _largest_fit(works: Sequence[Work]) -> int:
     """Bytes that the fits without a language model take, one after another, in one of the workers."""
     return max((work.memory for work in works), default=0)
-
-
-def _by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:
-    sums: dict[str, Computed] = {}
-    for each in computed:
-        known = sums.get(each.model, Computed(model=each.model, prompt_tokens=0, answer_tokens=0, trained_tokens=0))
-        sums[each.model] = Computed(
-            model=each.model,
-            prompt_tokens=known.prompt_tokens + each.prompt_tokens,
-            answer_tokens=known.answer_tokens + each.answer_tokens,
-            trained_tokens=known.trained_tokens + each.trained_tokens,
-        )
-    return tuple(sums.values())
 
 
 def _waiting(load: Load, models: Models, lane: tuple[str, str]) -> Work:
@@ -302,7 +325,8 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
         )
     if here and not room.fits:
         sentence = f"a run on {workers} workers, each of which loads the models, {room.sentence}; take fewer workers"
-    found = replace(alone, memory=memory, minutes=minutes, fits=room.fits or not here, sentence=sentence)
+    asked = alone.asked_by_several if workers > 1 or not here else alone.asked
+    found = replace(alone, memory=memory, minutes=minutes, fits=room.fits or not here, sentence=sentence, asked=asked)
     return found if here else replace(found, machines=workers)
 
 

@@ -17,11 +17,14 @@ from benchmarks.probes.curve import DRAWS, sizes
 from benchmarks.probes.gold import naming
 from benchmarks.probes.handed import most
 from benchmarks.probes.planted import CASES as PLANTED
+from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.plan import Further, Options, is_prompted, planted_units, rebuild_units
 from strategies.answers import answer_limit
+from strategies.approaches.lora_distilled import most_requests
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import LanguageModel, Strategy, Task, Trains, thoughts
+from strategies.finetuning.race import RECIPES
 from strategies.models.endpoint import BYTES_A_TOKEN
 from strategies.pipeline import Setup
 from strategies.prompting import proposals
@@ -112,10 +115,21 @@ def load_of(
     return replace(load, prompt_tokens=load.prompt_tokens + again * passage, longest_prompt=longest)
 
 
-def load_of_teacher(task: Task, model: LanguageModel, options: Options) -> Load:
-    """What the teacher is asked once: the two searches for its best way, and every request that nobody answered."""
-    setups = [*_setups(Prompting(), task), *_setups(Retrieval(), task)]
-    return _load(task, model, setups, (2.0 * options.tuning_tokens, 2), len(task.unlabelled))
+def load_of_teacher(task: Task, model: LanguageModel, options: Options, rebuilt: int) -> Load:
+    """What the teacher is asked in a fit and in so many rebuilds, each of which is the whole fit again: the two searches for
+    its best way, and requests that nobody answered."""
+    setups, times = [*_setups(Prompting(), task), *_setups(Retrieval(), task)], 1 + rebuilt
+    answers = lessons_of(task, options) + rebuilt * lessons_of(task, options, SHARE)
+    return _load(task, model, setups, (times * 2.0 * options.tuning_tokens, times * 2), answers)
+
+
+def lessons_of(task: Task, options: Options, share: float = 1.0) -> int:
+    """Requests without an answer that a fit on such a share of the examples has the teacher answer, about: the shorter they
+    are, the more its student can learn from, so they are reckoned short. What all prompts begin with is read once a batch."""
+    asked, answer = mean_tokens(task, fewest_tokens)
+    row = fewest_tokens(task.instruction) / RECIPES[0].batch_size + asked + answer
+    most_of_them = most_requests(round(share * len(task.examples)), options.tuning_tokens, max(1.0, row))
+    return min(len(task.unlabelled), most_of_them)
 
 
 def load_of_advice(task: Task, teacher: LanguageModel, seed: int, times: int) -> Load:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.costs.hosted import CHARACTERS_A_TOKEN, answers_after_fit
+from benchmarks.costs.hosted import CHARACTERS_A_TOKEN, answers_after_fit, lessons_of
 from benchmarks.probes.added import adds_labels
 from benchmarks.probes.altered import has_a_rule
 from benchmarks.probes.consistency import PROBE_CASES
@@ -66,6 +66,20 @@ class Needed:
         )
 
 
+def by_model(computed: Sequence[Computed]) -> tuple[Computed, ...]:
+    """One for each model, in the order in which they come."""
+    sums: dict[str, Computed] = {}
+    for each in computed:
+        known = sums.get(each.model, Computed(model=each.model, prompt_tokens=0, answer_tokens=0, trained_tokens=0))
+        sums[each.model] = Computed(
+            model=each.model,
+            prompt_tokens=known.prompt_tokens + each.prompt_tokens,
+            answer_tokens=known.answer_tokens + each.answer_tokens,
+            trained_tokens=known.trained_tokens + each.trained_tokens,
+        )
+    return tuple(sums.values())
+
+
 def needed(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> Needed:
     """Choosing, refitting and answering, and all of it again where it is rebuilt."""
     row, answer = _row(benchmark.task, candidate)
@@ -88,6 +102,17 @@ def needed(benchmark: Benchmark, candidate: Candidate, options: Options, further
     )
 
 
+def needed_to_teach(benchmark: Benchmark, candidate: Candidate, options: Options, rebuilt: int) -> Needed:
+    """Of a teacher in this process: two searches for its best way, and its answers, once more in each of so many rebuilds."""
+    task = benchmark.task
+    row, answer = _row(task, candidate)
+    first, later = (
+        times * (2.0 * options.tuning_tokens + lessons_of(task, options, share) * row)
+        for times, share in ((1, 1.0), (rebuilt, SHARE))
+    )
+    return Needed(read=(first, later), trained=(0.0, 0.0, 0.0), answered=answer / row)
+
+
 def _row(task: Task, candidate: Candidate) -> tuple[float, float]:
     """Tokens of a prompt with its answer, and of the answer."""
     asked, answer = (_mean_tokens([getattr(case, part) for case in task.examples]) for part in ("input", "output"))
@@ -105,7 +130,7 @@ def _mean_tokens(texts: Sequence[str]) -> float:
 def _refit(task: Task, candidate: Candidate, options: Options, row: float) -> float:
     """Tokens that the winner of a search is trained on again, each as often as it is read."""
     epochs = EPOCHS_WITH_EXAMPLES if candidate.strategy.family == "combined" and not task.documents else EPOCHS
-    rows = len(task.examples) + (len(task.unlabelled) if is_taught(candidate) else 0)
+    rows = len(task.examples) + (lessons_of(task, options) if is_taught(candidate) else 0)
     once = rows * row
     longer = min(LONGER * epochs * once, options.tuning_tokens) if rows >= 12 * LEAST_APART else 0.0
     return min(max(epochs * once, longer), max(REFIT * options.tuning_tokens, once))

@@ -105,11 +105,17 @@ def with_lessons(task: Task, cases: Sequence[Case]) -> Task:
     return replace(task, folds=tuple(replace(fold, train=(*fold.train, *cases)) for fold in task.folds))
 
 
+def most_requests(examples: int, budget: int, row: float) -> int:
+    """How many are answered at most for a student that has so many examples, a budget for choosing of so many tokens, and so
+    many tokens to learn a case from."""
+    return max(LEAST, round(REFIT * budget / (EPOCHS * row)) - examples)
+
+
 def _asked(task: Task, bench: Workbench) -> list[str]:
     """A seeded sample of the requests, no more than the student's budget can learn from."""
     kitchen = Kitchen(task, bench, calibrates=False)
     row = row_tokens(kitchen, Setup(form=Form()), task.examples)
-    size = max(LEAST, round(REFIT * bench.tuning_tokens / (EPOCHS * row)) - len(task.examples))
+    size = most_requests(len(task.examples), bench.tuning_tokens, row)
     order = list(task.unlabelled)
     random.Random(bench.seed).shuffle(order)
     return order[:size]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +15,17 @@ from werkzeug import Request, Response
 
 from advisor.cli.expected import hosted_says
 from advisor.experiments.comparison import Prepared, Wishes, advise, prepare
-from benchmarks.costs.forecast import FIXED_S, REQUEST_S, THOUGHTS_A_SECOND, Forecast, forecast
+from benchmarks.contract import Candidate
+from benchmarks.costs.forecast import EFFICIENCY, FIXED_S, REQUEST_S, THOUGHTS_A_SECOND, Forecast, forecast, on_workers
 from benchmarks.costs.hosted import Asked, fewest_tokens, most_tokens, prompt_tokens
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, token_prices
 from benchmarks.running.models import Models
+from benchmarks.running.plan import Further, Options
 from benchmarks.specs.spec_models import ModelSpec
+from strategies.approaches.lora_distilled import DistilledLora
 from strategies.approaches.prompting import Prompting
 from strategies.models.endpoint import EndpointModel
+from strategies.models.quantised import COPIES
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from tests import tiny
@@ -181,6 +186,73 @@ def test_a_teacher_is_counted_beside_the_small_model_that_learns_from_it(
     assert asked.model == "hosted"
     assert asked.requests > 40
     assert expected(prepare(task, replace(wishes, approaches=("lora @ llama-chat-0",)))).asked == ()
+
+
+@dataclass(frozen=True)
+class School:
+    """Students of one small model under several names, a teacher at a server and one on this machine."""
+
+    folder: Path
+    larger: Path
+
+    def expects(
+        self, teacher: str, *students: str, requests: int = 100, budget: int = 20_000, rebuilds: int = 0
+    ) -> Forecast:
+        models = Models(
+            specs=(
+                *(ModelSpec(name=name, folder=str(self.folder)) for name in ("a", "b")),
+                ModelSpec(name="hosted", endpoint="http://127.0.0.1:9/v1"),
+                ModelSpec(name="here", folder=str(self.larger)),
+            ),
+            dtype="float32",
+            teacher=teacher,
+            _placement=tiny.FLOAT32,
+        )
+        benchmark, options = tiny.with_requests("classification", requests), Options(tuning_tokens=budget)
+        candidates = [Candidate(name=name, strategy=DistilledLora(), model=name) for name in students]
+        return forecast(benchmark, candidates, models, options, Further(rebuilds=rebuilds))
+
+
+@pytest.fixture
+def school(model_folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> School:
+    larger = Path(shutil.copytree(model_folders.language, tmp_path / "larger"))
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e9)
+    monkeypatch.setattr("benchmarks.costs.forecast.weight_bytes", lambda folder: 10**7 * (1 + 9 * (folder == larger)))
+    return School(model_folders.language, larger)
+
+
+def test_a_teacher_is_asked_again_in_each_rebuild(school: School) -> None:
+    (once,), (four_times,) = (school.expects("hosted", "a", rebuilds=rebuilds).asked for rebuilds in (0, 3))
+    assert once.requests > 100
+    assert four_times.requests == pytest.approx(4 * once.requests, abs=4)
+
+
+def test_a_teacher_on_this_machine_takes_its_memory_and_time(school: School) -> None:
+    away, here, rebuilt = (
+        school.expects("hosted", "a"),
+        school.expects("here", "a"),
+        school.expects("here", "a", rebuilds=2),
+    )
+    assert [each.model for each in here.computed] == ["here", "a"]
+    assert here.memory - away.memory == COPIES * (10**8 - 10**7)
+    teaching, learning = here.works
+    assert (teaching.lane, teaching.rest) == (learning.lane, 0)
+    read = here.computed[0].prompt_tokens + here.computed[0].answer_tokens
+    assert teaching.fit == pytest.approx(2 * 10**8 / 4 * read / (1e9 * EFFICIENCY))
+    assert read > 2 * 20_000, "two searches and the answers"
+    assert rebuilt.works[0].rest == pytest.approx(2 * teaching.fit)
+    assert here.asked == ()
+    assert school.expects("here", "here").works == (), "nobody teaches himself"
+
+
+def test_a_teacher_answers_no_more_than_a_student_can_learn_from_and_students_share_it(school: School) -> None:
+    few, many = (school.expects("hosted", "a", requests=requests, budget=500).asked[0] for requests in (50, 2_000))
+    assert many.requests < few.requests + 400, "of 2,000 requests"
+    alone, both = school.expects("hosted", "a"), school.expects("hosted", "a", "b")
+    assert both.asked == alone.asked
+    assert len(both.works) == len(alone.works) + 1
+    two = on_workers(both, 2, tiny.FLOAT32, here=True).asked[0]
+    assert two.requests == pytest.approx(2 * alone.asked[0].requests, abs=2), "neither knows what the other is answered"
 
 
 # ---------------------------------------------------------------- what is said
