@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
@@ -21,7 +21,7 @@ from advisor.contract import Status, Verdict
 from advisor.deploy.answering import EXPORT, Kept, alone_from, base_folder, digests, guards, recommended
 from advisor.deploy.gate import hash_of_right, keys_of
 from advisor.deploy.without import FOUR_BITS, embeds, needed, needs, without_us
-from advisor.experiments.stored import about_run, reopen
+from advisor.experiments.stored import about_run, reading, reopen
 from advisor.probes.guarded import guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
@@ -32,6 +32,7 @@ from benchmarks.metrics._base import label_of
 from benchmarks.running.installed import installed_embedder
 from benchmarks.storage.outcomes import text_of
 from benchmarks.storage.store import Store
+from strategies.approaches.lora_distilled import LESSONS, lessons_in
 from strategies.contract import FOR_FITTING, Case, Query
 from strategies.permissions import make_usual
 from strategies.standalone import alone
@@ -73,7 +74,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
         "files": digests(partial / "parts"),
         "places": {each: number for number, each in enumerate(names)},
         "kept": _kept(kept, name) | {"alone_from": alone_from(verdict), "guards": guards(verdict)},
-        "measured": _measure(run, verdict, name),
+        "measured": _measure(run, verdict, name) | {"learnt": _learnt(run, places.values())},
     }
     if (run / CODE).is_dir():
         shutil.copytree(run / CODE, partial / CODE)
@@ -153,11 +154,8 @@ def _template(folder: Path) -> str:
 def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
     """What a later check compares with: metric, target, the score of each held-out case under a hash of its input and what was
     right (one input may have several), of a figure over all answers the labels of the task and those that were given, and hashes
-    of the inputs alone, to know those whose right answer was corrected; and of the inputs of all examples, which it was fitted
-    on or chosen by, as they are written and normalised, so that it is not checked on them."""
+    of the inputs alone, to know those whose right answer was corrected."""
     benchmark = about_run(run)["benchmark"]
-    fold = benchmark["task"]["folds"][0]  # Each has all examples.
-    learnt = [case for part in ("train", "selection") for case in thawed_cases(fold[part])]
     cases = {case.id: case for case in thawed_cases(benchmark["heldout"])}
     evaluation = next(each for each in verdict.evaluations if each.candidate == name)
     asked, labels = [cases[key] for key in evaluation.keys], benchmark["task"]["labels"]
@@ -171,8 +169,19 @@ def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
             else {}
         ),
         "inputs": sorted({Query.of(case.input).key for case in asked}),
-        "learnt": sorted({key for case in learnt for key in keys_of(case.input)}),
     }
+
+
+def _learnt(run: Path, places: Iterable[Path]) -> list[str]:
+    """Hashes of the inputs of all examples, which it was fitted on or chosen by, and of the requests that a teacher answered for
+    it, as they are written and normalised, so that it is not checked on them. `places`: the folders of its fits."""
+    fold = about_run(run)["benchmark"]["task"]["folds"][0]  # Each has all examples.
+    inputs = [case.input for part in ("train", "selection") for case in thawed_cases(fold[part])]
+    for file in (place / LESSONS for place in places):
+        if file.is_file():
+            with reading(run):
+                inputs += [lesson.input for lesson in lessons_in(file)]
+    return sorted({key for text in inputs for key in keys_of(text)})
 
 
 def _labels_given(run: Path, name: str, asked: Sequence[Case], labels: Collection[str]) -> dict[str, str]:

@@ -71,10 +71,7 @@ class DistilledLora:
         return load_pipeline(folder, bench)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
-        lines = (
-            (folder / LESSONS).read_text(encoding="utf-8").split("\n")
-        )  # Other line ends may stand inside of answers.
-        return refit(folder, with_lessons(task, [case_from(json.loads(line)) for line in lines if line]), bench)
+        return refit(folder, with_lessons(task, lessons_in(folder / LESSONS)), bench)
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
         """Its number of examples is not the task's alone, and a teacher would have to be paid for each."""
@@ -98,6 +95,12 @@ class Distilled:
 
     def describe(self) -> Mapping[str, Any]:
         return self.pipeline.describe()
+
+
+def lessons_in(file: Path) -> list[Case]:
+    """What a fit learnt of its teacher, as it saved it."""
+    lines = file.read_text(encoding="utf-8").split("\n")  # Other line ends may stand inside of answers.
+    return [case_from(json.loads(line)) for line in lines if line]
 
 
 def with_lessons(task: Task, cases: Sequence[Case]) -> Task:

@@ -15,6 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.deploy.export import export
+from advisor.deploy.gate import keys_of
 from advisor.experiments.comparison import Wishes, execute, prepare
 from benchmarks.contract import BadInput
 from benchmarks.data.unlabelled import MOST, to_answer
@@ -163,6 +164,19 @@ def test_what_it_learnt_from_is_not_deployed(whole: tuple[Path, Store], tmp_path
     texts = [case.input for case in tiny.messages(REQUESTS, EXAMPLES)]
     for path in (tmp_path / "out").rglob("*"):
         assert path.is_dir() or not any(text.encode() in path.read_bytes() for text in texts), path
+
+
+def test_an_export_knows_the_requests_that_its_teacher_answered(whole: tuple[Path, Store], tmp_path: Path) -> None:
+    """A check on requests that it had learnt by heart left none of them out."""
+    place, _ = whole
+    export(place / "run", tmp_path / "out", DISTILLED)
+    (file,) = (place / "run" / "fits").glob(f"*/{LESSONS}")
+    learnt = [json.loads(line)["input"] for line in file.read_text("utf-8").splitlines()]
+    known = json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))["measured"]["learnt"]
+    assert learnt
+    assert {key for text in learnt for key in keys_of(text)} <= set(known)
+    held = [case.input for case in tiny.messages(20, EXAMPLES + REQUESTS)]
+    assert not {key for text in held for key in keys_of(text)} & set(known)
 
 
 def test_other_requests_are_another_run(whole: tuple[Path, Store], teacher: Teacher, model_folders: Folders) -> None:
