@@ -41,8 +41,9 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     unit = _unit(evaluation, prices)
     asked = _by_request(evaluation, prices, unit)
     items = [*_spent_items(evaluation.fitting, prices)]
-    elsewhere = evaluation.family == "recorded"
-    spent = Amount(value=None, unit=unit) if elsewhere else total((item.amount for item in items), unit)
+    elsewhere, unfinished = evaluation.family == "recorded", "fit" in evaluation.left and not items
+    unknown = Amount(value=None, unit=unit)
+    spent = unknown if elsewhere or unfinished else total((item.amount for item in items), unit)
     once = CostItem(name="putting it to work", amount=exactly(0.0, unit), when="once", source=_NOTHING_LEFT)
     at_least = _at_least(evaluation, prices)
     answering = [replace(item, amount=times(item.amount, benchmark.volume)) for item in asked]

@@ -290,8 +290,11 @@ def test_a_run_stops_at_the_limit_and_goes_on_with_a_higher_one(
     )
     done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "0.01", "--json")
     assert done.code in (0, 101), done.err
-    states = {row["name"]: row["state"] for row in json.loads(done.out)["facts"]["candidates"]}
-    assert states["prompting"] == "not measured yet" != states["tf-idf"]
+    found = {row["name"]: row for row in json.loads(done.out)["facts"]["candidates"]}
+    assert found["prompting"]["state"] == "not measured yet" != found["tf-idf"]["state"]
+    spent = {name: row["spent"]["value"] for name, row in found.items()}
+    assert spent["prompting"] is None, "what a fit has taken is known when it is finished"
+    assert spent["tf-idf"] is not None
     assert "--max-cost 0.01 USD is reached" in caplog.text
     more = "To go on, with a higher --max-cost where that is reached:"
     assert done.err.splitlines()[-2] == f"Not everything is measured. {more}"
