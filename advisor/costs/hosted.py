@@ -27,6 +27,7 @@ class WhatIf:
 
     candidate: str
     prompt_tokens: float
+    """For an answer on average, as are those of the model's: a cascade asks the model for some answers only."""
     answer_tokens: float
     per_thousand: Amount
 
@@ -44,14 +45,13 @@ def _of(evaluation: Evaluation, price: TokenPrices, answer: float) -> WhatIf:
     assert usage is not None
     prompt = usage.prompt_tokens / usage.calls
     lengths: list[float] = [each[0] for each in evaluation.requests] or [prompt] * usage.calls
-    written = answer * usage.calls / len(lengths)
     low, high = (
-        1e3 / usage.calls * sum(price.money(length * tokens, 0, written * tokens * longer) for length in lengths)
+        1e3 / usage.calls * sum(price.money(length * tokens, 0, answer * tokens * longer) for length in lengths)
         for tokens, longer in zip(TOKENS, ANSWERS, strict=True)
     )
     return WhatIf(
         candidate=evaluation.candidate,
         prompt_tokens=prompt,
-        answer_tokens=answer,
+        answer_tokens=answer * len(lengths) / usage.calls,
         per_thousand=Amount(value=(low + high) / 2, unit=price.currency, low=low, high=high),
     )

@@ -65,6 +65,19 @@ def test_each_request_is_priced_by_its_own_prompt() -> None:
     assert of_sums.per_thousand.high == pytest.approx(high / 1e3)
 
 
+def test_what_a_cascade_does_not_ask_the_model_for_is_not_charged() -> None:
+    """Of 300 answers the first part gave 200 alone, and all 300 were charged."""
+    usual = dataclasses.replace(EVALUATIONS[2], requests=((400, 0, 30),) * 300)
+    assert usual.answering is not None
+    asked = dataclasses.replace(usual.answering, prompt_tokens=400 * 100)
+    third = dataclasses.replace(usual, answering=asked, requests=((400, 0, 30),) * 100)
+    (whole,), (part,) = (what_if([each], PRICE, 9 * CHARACTERS_A_TOKEN) for each in (usual, third))
+    for one, other in zip(dataclasses.astuple(part)[1:3], dataclasses.astuple(whole)[1:3], strict=True):
+        assert one == pytest.approx(other / 3)
+    assert part.per_thousand.low == pytest.approx((whole.per_thousand.low or 0) / 3)
+    assert part.per_thousand.high == pytest.approx((whole.per_thousand.high or 0) / 3)
+
+
 def test_prices_of_long_prompts_stand_below_those_of_the_others(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
