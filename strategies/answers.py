@@ -184,7 +184,7 @@ def is_fault(outcome: Outcome) -> TypeGuard[Failure]:
 
 def is_lost(outcome: Outcome) -> TypeGuard[Failure]:
     """Likewise, and asking again may bring it."""
-    return is_fault(outcome) and not outcome.lasting
+    return isinstance(outcome, Failure) and is_fault(outcome) and not outcome.lasting
 
 
 def too_many_lost(outcomes: Sequence[Outcome], what: str = "answers") -> str:

@@ -704,10 +704,11 @@ def target_above_what_the_keys_allow() -> Bakeoff:
         asked=60,
         wrong=9,
         found=(
-            Mistake(kind="disputed key", cases=5, lacking=5.0),
+            Mistake(kind="disputed key", cases=5),
             Mistake(kind="confused", cases=4, detail=("refund", "cancel"), right_by="linear head", right=1),
         ),
         kinds=(("disputed key", 5), ("confused", 4)),
+        lacking=5.0,
     )
     head = Mistakes(candidate="linear head", asked=60, wrong=0, found=())
     prompted = Mistakes(

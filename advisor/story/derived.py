@@ -102,7 +102,7 @@ def _keys(material: Material) -> dict[str, Any] | None:
     disputed = [each for each in found.found if each.kind == "disputed key"]
     shares = {
         "wrong_share": found.wrong / found.asked,
-        "disputed_share": sum(each.lacking for each in disputed) / found.asked,
+        "disputed_share": found.lacking / found.asked,
     }
     return asdict(found) | {"disputed": sum(each.cases for each in disputed), **shares}
 

@@ -156,4 +156,4 @@ def _disputed(material: Material) -> tuple[int, int, float]:
     if found is None or not found.asked:
         return 0, 1, 0.0
     disputed = [each for each in found.found if each.kind == "disputed key"]
-    return sum(each.cases for each in disputed), found.asked, sum(each.lacking for each in disputed)
+    return sum(each.cases for each in disputed), found.asked, found.lacking

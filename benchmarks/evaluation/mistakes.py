@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.contract import Benchmark, ScoreFailure
@@ -62,8 +62,6 @@ class Mistake:
     """The other candidate that gets most of these cases right; empty where none gets any, or where the key is disputed."""
     right: int = 0
     """How many of them it does."""
-    lacking: float = 0.0
-    """What these cases lack of a full score, in cases: as many as they are where a score is 0 or 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +77,8 @@ class Mistakes:
     """How many of the wrong cases show each kind, whatever the detail; the most frequent first."""
     handed: int = 0
     """Wrong cases that were asked again with the right passage in the prompt."""
+    lacking: float = 0.0
+    """What those with a disputed key lack of a full score, in cases: as many as they are where a score is 0 or 1."""
 
 
 def mistakes(
@@ -122,15 +122,10 @@ class _Sorter:
             candidate=candidate,
             asked=len(mine),
             wrong=len(wrong),
-            found=tuple(
-                replace(
-                    _mistake(which, names, {} if which == _DISPUTED else others),
-                    lacking=sum(1 - mine[name][1] for name in names),
-                )
-                for which, names in ordered
-            ),
+            found=tuple(_mistake(which, names, {} if which == _DISPUTED else others) for which, names in ordered),
             kinds=tuple(sorted(kinds.items(), key=lambda item: (-item[1], item[0]))),
             handed=len(set(wrong) & set(self.handed.get(candidate, ()))),
+            lacking=sum([1 - mine[name][1] for name in cases.get(_DISPUTED, ())]),
         )
 
     def _disputed(self, name: str, candidate: str) -> bool:
