@@ -54,7 +54,11 @@ def say_before(prepared: Prepared) -> None:
 
 def says_what_is_missing(prepared: Prepared) -> list[KnownModel]:
     """A rehearsal downloads nothing: it says what a run would download, without which nothing can be forecast."""
-    missing = prepared.models.to_download(candidate.model for candidate in prepared.candidates)
+    from benchmarks.running.plan import is_advised, is_taught
+
+    teacher, found = prepared.models.teacher, prepared.candidates
+    asked = [teacher] if any(is_taught(each) or is_advised(each, teacher) for each in found) else []
+    missing = prepared.models.to_download([*(each.model for each in found), *asked])
     if missing:
         sizes = ", ".join(f"{model.name} ({model.download_bytes / 1e6:.0f} MB)" for model in missing)
         names = [model.name for model in missing]

@@ -237,7 +237,8 @@ def _by_tokens(evaluation: Evaluation, usage: Usage, price: TokenPrices | None) 
     else:
         paid, said = _of_sum(usage, price), _by_mean([usage], price)
     money = paid / usage.calls
-    return Amount(value=money, unit=price.currency, low=money, high=money), f"{counted}; {price.source}{said}"
+    amount = Amount(value=money, unit=price.currency, low=money * price.least, high=money)
+    return amount, f"{counted}; {price.source}{said}"
 
 
 def _of_sum(usage: Usage, price: TokenPrices) -> float:

@@ -155,7 +155,7 @@ class Prepared:
             reuse=self.reuse,
             fork=self.fork,
             further=self.further,
-            rules=rules_of(self.assembly.benchmark, self._level, terms_of(self) if self.economical else None),
+            rules=rules_of(self.assembly.benchmark, self._level, terms_of(self, folder) if self.economical else None),
             compared=self.populations,
         )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from advisor.experiments.comparison import Prepared
     from benchmarks.running.economical import Terms
 
@@ -25,14 +27,17 @@ def check_economical(benchmark: Benchmark) -> None:
         )
 
 
-def terms_of(prepared: Prepared) -> Terms:
-    """What is fixed before the run, of what it fits."""
+def terms_of(prepared: Prepared, folder: Path) -> Terms:
+    """What is fixed before the run in this folder, of what it fits; for one that goes on, at the prices of its beginning."""
     from advisor.costs.economics import costs
     from advisor.decision.limits import ruled_out
+    from advisor.experiments.begun import is_frozen
+    from advisor.experiments.stored import about_run, listed_in
     from benchmarks.costs.prices import machine_prices
     from benchmarks.running.economical import Terms, prices_of
 
-    benchmark, prices = prepared.assembly.benchmark, machine_prices(prepared.assembly.spec)
+    listed = listed_in(about_run(folder)) if is_frozen(folder) else None
+    benchmark, prices = prepared.assembly.benchmark, machine_prices(prepared.assembly.spec, listed=listed)
 
     models = dict.fromkeys(candidate.model for candidate in prepared.candidates if candidate.model)
 

@@ -108,7 +108,7 @@ def reopen(
     about = about_run(folder)
     with reading(folder):
         known = thaw(about["benchmark"], folder, allow_code)
-        benchmark, spec = changes.applied(known, about["spec"], _listed(about))
+        benchmark, spec = changes.applied(known, about["spec"], listed_in(about))
         return told(folder, {**about, "spec": spec, "fixed": about["spec"]}, benchmark, cases, rescore)
 
 
@@ -272,11 +272,11 @@ def _prices(spec: Spec, about: Mapping[str, Any]) -> MachinePrices:
     """What the spec states, else the list prices of the day on which the run began."""
     from benchmarks.costs.prices import machine_prices
 
-    return machine_prices(spec, listed=_listed(about))
+    return machine_prices(spec, listed=listed_in(about))
 
 
-def _listed(about: Mapping[str, Any]) -> Listed | None:
-    """None for runs that kept none: they are told with those of today."""
+def listed_in(about: Mapping[str, Any]) -> Listed | None:
+    """The list prices of the day on which it began; none for runs that kept none: they are told with those of today."""
     from benchmarks.costs.kept_prices import thaw_prices
 
     return thaw_prices(about["list_prices"]) if "list_prices" in about else None

@@ -13,8 +13,8 @@ from benchmarks.costs.hosted import (
     CHARACTERS_A_TOKEN,
     Asked,
     Load,
+    all_learn,
     in_all,
-    lessons_of,
     load_of,
     load_of_advice,
     load_of_teacher,
@@ -211,7 +211,7 @@ class _Reckoned:
             self.models.language(self.models.teacher),
             self._rebuilds(candidate),
         )
-        known, self.taught = self.taught and lessons_of(task, self.options) == len(task.unlabelled), True
+        known, self.taught = self.taught and all_learn(task, self.options), True
         if self.models.served(teacher.name):
             load = load_of_teacher(task, teacher, self.options, rebuilt)
             if known:

@@ -28,7 +28,7 @@ from strategies.finetuning.race import RECIPES
 from strategies.models.endpoint import BYTES_A_TOKEN
 from strategies.pipeline import Setup
 from strategies.prompting import proposals
-from strategies.prompting.rendering import INPUT_TOKENS, instruction
+from strategies.prompting.rendering import INPUT_TOKENS, Form, instruction
 from strategies.prompting.wordings import library
 from strategies.retrieval.chunking import PASSAGE_WORDS, size
 from strategies.search import FIRST, KEEP, LEAST, first_look
@@ -130,6 +130,12 @@ def lessons_of(task: Task, options: Options, share: float = 1.0) -> int:
     row = fewest_tokens(task.instruction) / RECIPES[0].batch_size + asked + answer
     most_of_them = most_requests(round(share * len(task.examples)), options.tuning_tokens, max(1.0, row))
     return min(len(task.unlabelled), most_of_them)
+
+
+def all_learn(task: Task, options: Options) -> bool:
+    """Whether a student learns from every request, however long its rows are: only then have all students the same ones."""
+    row = prompt_tokens(task, Setup(form=Form())) + mean_tokens(task, most_tokens)[1]
+    return len(task.unlabelled) <= most_requests(len(task.examples), options.tuning_tokens, max(1.0, row))
 
 
 def load_of_advice(task: Task, teacher: LanguageModel, seed: int, times: int) -> Load:

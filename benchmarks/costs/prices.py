@@ -63,6 +63,8 @@ class TokenPrices:
     """Of a list price the day as which it is valid, as 2026-11-30."""
     later: tuple[Later, ...] = ()
     """Other list prices that the table has after that day, from the next one on."""
+    least: float = 1.0
+    """Of a price that depends on the hour: so many times as much in the cheapest one."""
 
     def times(self, factor: float) -> TokenPrices:
         """So many times as high, for long prompts too."""
@@ -170,6 +172,7 @@ def token_prices(model: str, endpoint: str | None = None, on: date | None = None
         f"as valid on {day.isoformat()}{varies}",
         day=day.isoformat(),
         later=_later(found.model, day),
+        least=min((_share(of) for of in zip(*listed, strict=True)), default=1.0),
     )
 
 
@@ -247,6 +250,12 @@ def _later(model: ModelInfo, day: date) -> tuple[Later, ...]:
 def _of_prompt(prices: Sequence[Any], tokens: int) -> float:
     """What a million of them cost in a request with so many prompt tokens at the dearest of these prices of one kind."""
     return max(_of_one(price, tokens) for price in prices)
+
+
+def _share(prices: Sequence[Any]) -> float:
+    """What the cheapest of them is of the dearest, for short prompts."""
+    each = [_of_one(price, 0) for price in prices]
+    return min(each) / max(each) if max(each) else 1.0
 
 
 def _of_one(price: Any, tokens: int) -> float:

@@ -572,6 +572,17 @@ def test_a_dry_run_downloads_nothing_and_says_what_a_run_would(
     assert {path.name for path in (desk / "cache").rglob("*")} <= {"measured.json"}
 
 
+def test_a_teacher_on_this_machine_is_among_what_is_to_be_downloaded(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "cache"))
+    models = f"models: [{{name: small, folder: {model_folders.language}}}, smollm2-135m]"
+    task = write_task(tmp_path, model_folders, models, "teacher: smollm2-135m")
+    done = call(capsys, "run", str(task), "--approach", "prompting @ small", "--dry-run")
+    assert (done.code, done.out) == (0, "")
+    assert "to download first: smollm2-135m (95 MB)." in done.err
+
+
 def test_a_long_run_is_told_how_long_the_cores_of_the_machine_take_together(
     desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_price_that_depends_on_the_hour_is_the_dearest_of_the_day() -> None:
     found = token_prices("deepseek-v4-pro", provider, day)
     assert found is not None
     assert min(asked) < max(asked) == found.output
+    assert found.least == pytest.approx(min(asked) / max(asked))
     assert found.source.endswith("as valid on 2026-11-30 in the hours in which it is dearest; in others it is less")
 
 
