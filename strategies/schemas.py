@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from itertools import pairwise
 from typing import Any
 
@@ -56,7 +57,7 @@ def _ways(marked: Mapping[str, Any], schema: Mapping[str, Any], options: Mapping
     strict, lenient = ({"x-guidance": {**options, **more}} for more in ({}, {"lenient": True}))
     return [
         *({**each, **strict} if options else each for each in (marked, schema)),
-        *({**_without_least(each), **lenient} for each in (marked, schema)),
+        *({**without_least(each), **lenient} for each in (marked, schema)),
     ]
 
 
@@ -85,17 +86,18 @@ def _validated(schema: Mapping[str, Any]) -> tuple[bool, list[str]]:
         return True, [str(error) or type(error).__name__]
 
 
-def _without_least(schema: Any) -> Any:
+def without_least(schema: Any) -> Any:
+    """The same without its lower limits on the number of fields."""
     if isinstance(schema, list):
-        return [_without_least(part) for part in schema]
+        return [without_least(part) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
     found = {}
     for key, held in schema.items():
         if key in NAMED and isinstance(held, Mapping):
-            found[key] = {name: _without_least(part) for name, part in held.items()}
+            found[key] = {name: without_least(part) for name, part in held.items()}
         elif key != "minProperties":
-            found[key] = held if key in VALUES else _without_least(held)
+            found[key] = held if key in VALUES else without_least(held)
     return found
 
 
@@ -140,7 +142,7 @@ def _in_order(schema: Any, values: Sequence[Any], further: list[tuple[str, list[
         further.append((place, list(values)))
     if isinstance(parts := schema.get("properties"), Mapping):
         rows = [value for value in values if isinstance(value, dict)]
-        order = {name: place for place, name in enumerate(_order(rows) or ())}
+        order = {name: place for place, name in enumerate(_order(rows, list(parts)) or ())}
         names = sorted(parts, key=lambda name: order.get(name, len(order)))
         found["properties"] = {
             name: _in_order(parts[name], [row[name] for row in rows if name in row], further) for name in names
@@ -209,17 +211,34 @@ def _object(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": always, "additionalProperties": False}
 
 
-def _order(rows: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """One order of the fields that no row contradicts; None where the rows have none in common."""
+def _order(rows: Sequence[Mapping[str, Any]], liked: Sequence[str] = ()) -> list[str] | None:
+    """One order of the fields that no row contradicts, as they are `liked` where the rows leave it open; None where the rows have
+    none in common."""
     after: dict[str, dict[str, None]] = {name: {} for row in rows for name in row}
     for row in rows:
         names = list(row)
         for first, second in pairwise(names):
             after[second][first] = None  # A set would be in another order in another process.
     try:
-        return list(TopologicalSorter(after).static_order())
+        return _sorted(after, liked) if liked else list(TopologicalSorter(after).static_order())
     except CycleError:
         return None
+
+
+def _sorted(after: Mapping[str, Mapping[str, None]], liked: Sequence[str]) -> list[str]:
+    """Each name behind those that it comes after, and of several that may be next the one liked first. Raises `CycleError`."""
+    place = {name: at for at, name in enumerate(dict.fromkeys([*liked, *after]))}
+    sorter = TopologicalSorter(after)
+    sorter.prepare()
+    found: list[str] = []
+    free: list[tuple[int, str]] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heappush(free, (place[name], name))
+        _, name = heappop(free)
+        found.append(name)
+        sorter.done(name)
+    return found
 
 
 def _type(value: Any) -> str:

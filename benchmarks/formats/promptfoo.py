@@ -18,7 +18,7 @@ _STATES_ANY = ("contains-any", "icontains-any")
 """Assertions whose value is an answer, and those whose value lists answers of which one is enough."""
 _PARTS, _ALL = ("contains", "icontains", "starts-with"), ("contains-all", "icontains-all")
 """Those whose value may be a part of an answer, and those whose value lists parts that all have to be there."""
-_THRESHOLD = re.compile(r"\s*\(\s*\d*\.?\d+\s*\)$")
+_THRESHOLD = re.compile(r"\(\s*\d*\.?\d+\s*\)$")
 _VARIABLE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 
 

@@ -406,11 +406,12 @@ def test_answers_that_the_grammar_of_the_schema_cannot_write_are_counted() -> No
     ("more", "kind", "says"),
     [
         ({"uniqueItems": True}, "schema followed in part", "uniqueItems"),
+        ({"uniqueItems": True}, "schema followed in part", "minProperties"),
         ({"items": {"pattern": "^(?!x)"}}, "schema not followed", "look-ahead and look-behind, is not supported."),
     ],
 )
 def test_a_schema_that_models_here_are_not_held_to_is_told(more: dict[str, Any], kind: str, says: str) -> None:
-    schema = {"properties": {"tags": {"type": "array", **more}}}
+    schema = {"properties": {"tags": {"type": "array", **more}}, "minProperties": 1}
     (found,) = _schema_findings([{"tags": ["a"]}], [{"tags": ["b"]}], schema).values()
     assert (found.kind, found.severity) == (kind, "warning")
     assert says in found.says
