@@ -29,11 +29,13 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
             "labels": list(task.labels),
             "schema": task.schema,
             "temperature": task.temperature,
-            "folds": [{"train": _cases(fold.train), "selection": _cases(fold.selection)} for fold in task.folds],
+            "folds": [
+                {"train": frozen_cases(fold.train), "selection": frozen_cases(fold.selection)} for fold in task.folds
+            ],
             "documents": [asdict(document) for document in task.documents],
             "unlabelled": list(task.unlabelled),
         },
-        "heldout": _cases(benchmark.heldout),
+        "heldout": frozen_cases(benchmark.heldout),
         "metric": frozen_metric(benchmark.metric),
         "shown_metrics": [frozen_metric(metric) for metric in benchmark.shown_metrics],
         "target": benchmark.target,
@@ -131,8 +133,9 @@ def as_begun(benchmark: Benchmark, values: Mapping[str, Any]) -> Benchmark:
     )
 
 
-def _cases(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in asdict(case).items() if value} for case in cases]
+def frozen_cases(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
+    """As `thawed_cases` takes them. Metadata that is nested deeply is not copied, which would take more depth than reading it."""
+    return [{key: value for key, value in vars(case).items() if value} for case in cases]
 
 
 def thawed_cases(rows: list[dict[str, Any]]) -> tuple[Case, ...]:

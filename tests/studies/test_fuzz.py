@@ -86,6 +86,13 @@ def test_what_was_found_does_not_come_back(name: str, readers: Readers) -> None:
         assert time.monotonic() - begun < 5
 
 
+def test_what_a_row_nests_deeply_can_be_stored(readers: Readers) -> None:
+    """Reading it takes less depth than copying it did."""
+    deep = b'{"a":' * 600 + b"0" + b"}" * 600
+    row = b'{"id": "1", "input": "x", "output": "a", "metadata": {"m": %s}}\n' % deep
+    assert fuzz.finding(readers("jsonl"), row + b'{"id": "2", "input": "y", "output": "b"}\n') is None
+
+
 # ---------------------------------------------------------------- the search itself
 
 

@@ -141,7 +141,7 @@ def _data(name: str) -> Callable[[Path], Read]:
     """Cases, inputs and documents of a file of that name; the cases can be stored."""
 
     def opened(folder: Path) -> Read:
-        from benchmarks.data.frozen import thawed_cases
+        from benchmarks.data.frozen import frozen_cases, thawed_cases
         from benchmarks.data.load import read_cases, read_documents, read_inputs
         from benchmarks.specs.spec import Columns
 
@@ -149,7 +149,7 @@ def _data(name: str) -> Callable[[Path], Read]:
 
         def cases() -> None:
             found = read_cases(path, Columns()).cases
-            text = json.dumps([asdict(case) for case in found], ensure_ascii=False).encode()
+            text = json.dumps(frozen_cases(found), ensure_ascii=False).encode()
             assert thawed_cases(json.loads(text)) == found, "the cases are others when they were stored"
 
         def read(data: bytes) -> None:
