@@ -153,7 +153,7 @@ def _guard(values: Mapping[str, Any] | None) -> Guard | None:
 
 
 def recommended(verdict: Verdict) -> str:
-    """The run's choice, or what is safe for now. Raises `BadInput` where there is neither."""
+    """The run's choice, or what is proven so far. Raises `BadInput` where there is neither."""
     told = verdict.recommendation
     name = told.choice or told.safe
     if name is None:

@@ -206,11 +206,8 @@ class _Reckoned:
     def _teach(self, candidate: Candidate) -> None:
         """What the teacher does for a student, in each of its fits. Students whose requests are the same share its answers; of
         more requests than they can learn from each has its own, as its tokens are."""
-        task, teacher, rebuilt = (
-            self.benchmark.task,
-            self.models.language(self.models.teacher),
-            self._rebuilds(candidate),
-        )
+        task, teacher = self.benchmark.task, self.models.language(self.models.teacher)
+        rebuilt = self._rebuilds(candidate)
         known, self.taught = self.taught and all_learn(task, self.options), True
         if self.models.served(teacher.name):
             load = load_of_teacher(task, teacher, self.options, rebuilt)

@@ -76,9 +76,8 @@ class Learnt:
             self.limit_field = NEWER_LIMIT
             return True
         if drawn and fault.refuses(TEMPERATURE):
-            self._own_temperature = (
-                True  # Answers may differ from one time to the next then, whatever the task asks for.
-            )
+            # Answers may differ from one time to the next then, whatever the task asks for.
+            self._own_temperature = True
             self._say(TEMPERATURE)
             return True
         return False

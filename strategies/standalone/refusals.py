@@ -140,8 +140,7 @@ def _said(part: object, deep: int = DEEPEST) -> str:
     where, more = part.get("loc"), part.get("metadata")
     if isinstance(where, list):  # FastAPI's: the way to a field of the request.
         said += f" ({'.'.join(str(step) for step in where[:MOST] if isinstance(step, str | int))})"
-    if isinstance(more, Mapping) and isinstance(
-        more.get("raw"), str
-    ):  # OpenRouter's: what the provider behind it said.
-        said += f" ({more['raw'][:READ]})"
+    raw = more.get("raw") if isinstance(more, Mapping) else None
+    if isinstance(raw, str):  # OpenRouter's: what the provider behind it said.
+        said += f" ({raw[:READ]})"
     return said
