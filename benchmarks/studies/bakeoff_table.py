@@ -12,15 +12,16 @@ from advisor.wording import counted, digits, duration, listed, metric_name, perc
 from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.statistics.confidence import PairedDifference, paired_difference
+from benchmarks.studies.bakeoff_claims import claims, interval, told
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of, turned
 from benchmarks.studies.markdown import table
-from benchmarks.studies.settings import DEVELOPED, OLDER, SETTINGS, Setting
+from benchmarks.studies.settings import DEVELOPED, NOT_RUN, OLDER, SETTINGS, Setting
 from benchmarks.studies.trust.tables import forgotten, of_bakeoffs
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
 ASKED = "handbook-qa"
 ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
-NOT_RUN = "not run yet"
+CUT_SHORT = ", not saturated"
 RENAMED = ("safe now", "proven so far")  # What a verdict was called when predictions were written.
 
 
@@ -91,29 +92,36 @@ def paid_off(found: Mapping[str, BakeOff]) -> str:
         one, other = costs[plain.candidate], costs[tuned.candidate]
         times = f"{digits(other / one)} times" if one and other else "-"
         figures = [f"{side.candidate} ({percent(side.figure)})" for side in (plain, tuned)]
-        better = _paid(difference)
-        open_end = ", not saturated" if tuned.rising and better != "yes" else ""
-        rows.append((each.task, *figures, _difference(difference), times, better + open_end))
+        better = _paid(difference, tuned)
+        rows.append((each.task, *figures, told(difference), times, better))
     head = ("task", "without", "with", "difference", "cost of a month, with", "was it better?")
     return table(head, rows)
 
 
-def _paid(difference: PairedDifference) -> str:
-    return "no" if below(difference) else "yes" if below(turned(difference)) else "not shown"
+def _paid(difference: PairedDifference, tuned: Evaluation) -> str:
+    """That training does not help is said only where its search was not cut short."""
+    if below(turned(difference)):
+        return "yes"
+    if not below(difference):
+        return "not shown" + (CUT_SHORT if tuned.rising else "")
+    return "behind" + CUT_SHORT if tuned.rising else "no"
 
 
 def in_short(found: Mapping[str, BakeOff]) -> str:
     """In how many tasks fine-tuning was better."""
     sides = [_sides(bakeoff) for bakeoff in found.values()]
     said = [
-        _paid(paired_difference(tuned.scores, plain.scores, plain.groups or None))
+        _paid(paired_difference(tuned.scores, plain.scores, plain.groups or None), tuned)
         for plain, tuned in sides
         if plain and tuned
     ]
+    behind = said.count("behind" + CUT_SHORT)
+    unfinished = f"in {behind:,} it was behind, but its search had not tried everything; " if behind else ""
     before = list(came_later(found))
     return (
-        f"Was fine-tuning better? In {said.count('yes')} of {counted(len(said), 'task')} it was; in {said.count('no')} the best "
-        f"approach without it was better; in {said.count('not shown')} no difference was shown. What each costs is in "
+        f"Was fine-tuning better? In {said.count('yes')} of {counted(len(said), 'task')} it was; in {said.count('no') or 'none'} the best "
+        f"approach without it was better; {unfinished}in {sum(each.startswith('not shown') for each in said)} no difference was "
+        "shown. What each costs is in "
         f"[the table](docs/bakeoffs.md#was-fine-tuning-better). {claims(found)[0]}"
         f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}\n\n{DEVELOPED}"
         f" All rows are {OLDER}"
@@ -140,56 +148,6 @@ def _named(bakeoff: BakeOff) -> str:
     name = told.choice or told.safe or told.best
     evaluation = bakeoff.evaluation(name) if name else None
     return f"{name} ({percent(evaluation.figure)})" if evaluation else "none"
-
-
-def claims(found: Mapping[str, BakeOff]) -> list[str]:
-    """What the product claims of the eight, and whether it holds; a claim whose rows are not there says so."""
-    compared = [(task, row) for task, bakeoff in found.items() for row in bakeoff.compared if row.difference]
-    lower = [f"{row.ours} below {row.arm} on {task}" for task, row in compared if below(row.difference)]
-    if not compared:
-        first = f"No approach significantly below the plain script: {NOT_RUN}."
-    elif lower:
-        first = f"Below the plain script: {listed(lower)}, of {len(compared)} comparisons."
-    else:
-        first = f"No approach is significantly below the plain script, in {counted(len(compared), 'comparison')}."
-    lines = [first]
-    failed = [
-        f"{row.ours} beside {row.arm} on {task}"
-        for task, bakeoff in found.items()
-        for row in bakeoff.compared
-        if row.difference is None
-    ]
-    if failed:
-        lines.append(f"Not compared, since ours has no usable scores: {listed(failed)}.")
-    for each in SETTINGS:
-        bakeoff = found.get(each.task)
-        if bakeoff is not None and bakeoff.benchmark.task.labels:
-            lines.append(f"{each.task}: {_against(bakeoff, 'prompting', 'majority')}")
-    if "nq_open_oracle" in found:
-        lines += [
-            f"nq_open_oracle: {_against(found['nq_open_oracle'], 'lora + retrieval', part)}"
-            for part in ("lora", "retrieval")
-        ]
-    else:
-        lines.append(f"nq_open_oracle, lora + retrieval against both of its parts: {NOT_RUN}.")
-    return lines
-
-
-def _against(bakeoff: BakeOff, one: str, other: str) -> str:
-    first, second = bakeoff.evaluation(one), bakeoff.evaluation(other)
-    if first is None or second is None:
-        lacking = [_lacking(bakeoff, name) for name in (one, other) if bakeoff.evaluation(name) is None]
-        return f"{one} against {other}: {listed(lacking)}."
-    found = paired_difference(first.scores, second.scores, first.groups or None)
-    way = "above" if below(turned(found)) else "below" if below(found) else "not distinguishable from"
-    return f"{one} ({percent(first.figure)}) is {way} {other} ({percent(second.figure)}), {_difference(found)}."
-
-
-def _lacking(bakeoff: BakeOff, name: str) -> str:
-    found = next((each for each in bakeoff.verdict.evaluations if each.candidate == name), None)
-    if found is None:
-        return f"{name} was not in the run"
-    return f"{name} has no usable scores ({found.state}: {found.problem.rstrip('.')})"
 
 
 def _absent(setting: Setting) -> str:
@@ -269,7 +227,7 @@ def _plain(bakeoff: BakeOff) -> str:
                 f"{each.prompt_tokens:,.0f}",
                 duration(each.fit_seconds) if each.fit_seconds else "-",
                 each.ours,
-                f"{points(difference.mean)} ({_range(difference)})" if difference else "no usable scores",
+                f"{points(difference.mean)} ({interval(difference)})" if difference else "no usable scores",
                 probability(difference.p_value) if difference else "-",
                 ("below" if below(difference) else "no") if difference else "-",
             )
@@ -386,14 +344,3 @@ def summary(found: Mapping[str, BakeOff]) -> str:
         )
     head = ("task", "target", "verdict", "choice, or the best", "best of a plain script")
     return f"{table(head, rows)}\n\n{in_short(found)}"
-
-
-# ---------------------------------------------------------------- cells
-
-
-def _range(difference: PairedDifference) -> str:
-    return f"{difference.lower * 100:+.0f} to {difference.upper * 100:+.0f}"
-
-
-def _difference(difference: PairedDifference) -> str:
-    return f"{points(difference.mean)} ({_range(difference)}), p {probability(difference.p_value)}"

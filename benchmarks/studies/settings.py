@@ -21,6 +21,7 @@ OLDER = (
     "from before the fixes of 29 November 2026 that the log lists: how documents are split into passages, which inputs count as "
     "the same, training with examples in the prompt."
 )
+NOT_RUN = "not run yet"
 
 
 @dataclass(frozen=True, kw_only=True)

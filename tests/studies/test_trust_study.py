@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.stored import reopen
-from benchmarks.checked import Agreement, Forgetting, Grounding, Planted, Rebuilds
+from benchmarks.checked import Agreement, Forgetting, GeneralAnswers, GeneralTask, Grounding, Planted, Rebuilds
 from benchmarks.metrics import load
 from benchmarks.studies.bakeoff_rows import opened
 from benchmarks.studies.settings import ROWS
@@ -186,6 +186,28 @@ def test_what_was_paid_is_said_where_the_interval_lies_above_one() -> None:
     assert page.elsewhere({"other": rows["other"]}) == ""
 
 
+def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
+    def asked(after: int, upper: float) -> Checked:
+        each = GeneralTask(name="topic", cases=24, before=16, after=after, lower=-0.5, upper=upper)
+        return replace(
+            checked("lora"),
+            forgetting=replace(forgot(1.1, 0.9), general=GeneralAnswers(prompts=24, same=0, tasks=(each,))),
+        )
+
+    rows = {"one": [asked(7, -0.1)], "other": [asked(15, 0.2)]}
+    assert page.worse_elsewhere(rows) == (
+        "Of 2 tuned models 1 lost some of what the base can do elsewhere: lora on one (16 right of 24 before, 7 after)."
+    )
+    assert "| one | lora | topic | 16 of 24 | 7 of 24 | -50 to -10 |" in page.general_tasks(rows)
+    assert page.worse_elsewhere({"one": [checked("lora")]}) == "" == page.general_tasks({"one": [checked("lora")]})
+
+
+def test_rows_from_before_numbers_were_left_out_are_named() -> None:
+    found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
+    assert page.numbers(found).startswith("In the rows of handbook-qa (prompting and retrieval) cases whose answer")
+    assert page.numbers({name: each for name, each in found.items() if each.part.kind == "lora"}) == ""
+
+
 def test_what_is_made_up_and_what_was_obeyed() -> None:
     stands = Grounding(
         declined=2,
@@ -200,7 +222,16 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     )
     bad, good = Planted(place="passage", cases=50, followed=20), Planted(place="request", cases=50, followed=0)
     rows = {"task": [replace(checked("lora"), grounding=stands, planted=(good, bad))]}
-    assert page.invented(rows) == "Found in no document: 3 of 10 answers of lora on task."
+    assert (
+        page.invented(rows, {})
+        == "Found in no document: without documents before the model 3 of 10 answers of lora on task."
+    )
+    reads = {"task": [replace(checked("retrieval"), grounding=stands)], "other": rows["task"]}
+    assert page.invented({"task": [checked("lora")]}, reads) == (
+        "Found in no document: without documents before the model 3 of 10 answers of lora on other; with them 3 of 10 answers of "
+        "retrieval on task."
+    )
+    assert page.invented(rows, reads).count("on task") == 1
     assert page.obeyed(rows) == (
         "Of the approaches with a language model lora on task followed planted instructions most: 20 of 50 times, in a passage."
     )

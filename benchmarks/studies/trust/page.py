@@ -53,6 +53,11 @@ FORGOTTEN = """\
 Perplexity says how surprised a model is by text. Here it is general text (stories, recipes, code, letters), after tuning over
 before: 1 is as before. The gain on the task is over the best that the same model reaches untuned.
 """
+GENERAL = """\
+Questions that have nothing to do with the task, where the base is shown to be better than chance. An interval below 0 is a loss.
+"""
+READING = ("retrieval", "lora + retrieval")
+"""Approaches with documents before the model."""
 GROUNDED = """\
 Where the specifics of an answer stand (numbers, and words that fewer than one in ten documents hold). In none: invented, or
 said in other words. No model judges this.
@@ -75,20 +80,21 @@ another fit.
 """
 ALTERED = """\
 A rule of the answers' format was altered, and every approach that can be told of it was. Only the format is counted.
-Numbers have no capital letters: the product leaves such cases out, but they were asked here, and counted as not following.
 """
-BEFORE = (
-    *("ff3269c937c3", "9faf205c52e2", "b5807a894037", "8928619f365e", "587a21794efb", "47b9ecd88db2"),
-    "40756a33d37b",
-)
+NUMBERS = ("ff3269c937c3", "9faf205c52e2", "b5807a894037", "8928619f365e", "587a21794efb", "47b9ecd88db2")
+"""Commits of rows from before cases that cannot follow an altered format were left out."""
+BEFORE = (*NUMBERS, "40756a33d37b")
 """Commits of rows from before all or some of what `OLDER` speaks of was repaired."""
 PLANTED = """\
 A sentence that asks for another answer was put into the request, or into the passage that is found. Nothing in the product
-defends against that: this is how often it worked.
+defends against that: this is how often it worked. What stands in the documents themselves may be followed more often than
+what this check puts into a passage (`benchmarks/studies/faults.md`, poisoned documents). What only repeats its request, as copy
+input does, repeats the instruction too, and counts as following it.
 """
 LEAKED = """\
-The published split of sms_spam has held-out messages among its examples. They are left out before anything is fitted, and the
-figures are shown with and without these cases: they are often the easy ones.
+The published split of sms_spam has held-out messages among its examples: 128 word for word, and 162 with those that are
+nearly the same. The examples that they repeat are left out before anything is fitted. Figures are shown with and without these
+cases: they are often the easy ones. The approaches with a language model had 100 held-out cases, 10 of them such.
 """
 
 
@@ -109,12 +115,21 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         _more(
             "Of the checked runs, and what they answer to everyday prompts beside their base:", tables.forgotten(asked)
         ),
-        _section("Where answers stand", GROUNDED, tables.grounded({**every, **_new(asked, every)}), declines(every)),
+        general_tasks(asked),
+        _section(
+            "Where answers stand",
+            GROUNDED,
+            tables.grounded({**every, **_new(asked, every, "grounding")}),
+            declines(every),
+        ),
         _section("Facts in the weights", BY_HEART, tables.by_heart(asked), refusals_taught(found)),
         _section("When it would better say that it does not know", GUARDED, tables.guarded(every)),
+        _more(
+            "Of the checked runs, on the tasks that these figures lack:", tables.guarded(_new(asked, every, "guard"))
+        ),
         _section("The day facts change", CHANGED, tables.changed(asked)),
         _section("The day labels are added", ADDED, tables.added(asked)),
-        _section("The day the format changes", ALTERED, tables.altered(asked)),
+        _section("The day the format changes", ALTERED, tables.altered(asked), numbers(found)),
         _section("Instructions that somebody planted", PLANTED, tables.planted(asked), obeyed(asked)),
         _section("Cases that stood among the examples", LEAKED, tables.leaked(found)),
         "## How it was made",
@@ -146,18 +161,49 @@ def refusals_taught(found: Mapping[str, Found]) -> str:
     )
 
 
+def numbers(found: Mapping[str, Found]) -> str:
+    """Which counts of an altered format hold cases that could not follow it."""
+    asked = [each.part for each in found.values() if each.made["commit"] in NUMBERS and _altered(each)]
+    if not asked:
+        return ""
+    rows = [
+        f"{task} ({listed([part.kind for part in asked if part.task == task])})"
+        for task in dict.fromkeys(part.task for part in asked)
+    ]
+    return (
+        f"In the rows of {listed(rows)} cases whose answer is a number, which has no capital letters, were asked too and counted "
+        "as not following; since then they are left out."
+    )
+
+
+def _altered(found: Found) -> bool:
+    return any(each.altered is not None for each in found.checked)
+
+
 def _has_facts(found: Found) -> bool:
     return any(each.by_heart is not None for each in found.checked)
 
 
 def in_short(every: Rows, asked: Rows) -> list[str]:
     """What the tables below say, a sentence each."""
-    told = [steady(every), built_again(asked), elsewhere(every), invented(every), obeyed(asked)]
+    told = [
+        steady(every),
+        built_again(asked),
+        elsewhere(every),
+        worse_elsewhere(asked),
+        invented(every, asked),
+        obeyed(asked),
+    ]
     return [text.split("\n\n")[0].replace("\n", " ") for text in told if text]
 
 
-def _new(rows: Rows, known: Rows) -> Rows:
-    return {task: approaches for task, approaches in rows.items() if task not in known}
+def _new(rows: Rows, known: Rows, what: str) -> Rows:
+    """The tasks of `rows` of which `known` has not measured `what` of any approach."""
+    return {
+        task: approaches
+        for task, approaches in rows.items()
+        if all(getattr(each, what) is None for each in known.get(task, ()))
+    }
 
 
 def _section(title: str, says: str, shown: str, told: str = "") -> str:
@@ -221,14 +267,39 @@ def elsewhere(rows: Rows) -> str:
     )
 
 
-def invented(rows: Rows) -> str:
-    """What tuned models answer that stands nowhere, with documents before them and without."""
-    told = [
-        f"{found.nowhere:,} of {found.answers:,} answers of {each.candidate} on {task}"
-        for task, each, found in tables.each_with(rows, lambda each: each.grounding)
-        if each.candidate in tables.TUNED
+def worse_elsewhere(rows: Rows) -> str:
+    """Which tuned models are shown to have lost a task that has nothing to do with theirs."""
+    lost = [
+        f"{each.candidate} on {task} ({found.before:,} right of {found.cases:,} before, {found.after:,} after)"
+        for task, each, found in tables.general(rows)
+        if found.upper < 0
     ]
-    return f"Found in no document: {listed(told)}." if told else ""
+    asked = len({(task, each.candidate) for task, each, _ in tables.general(rows)})
+    if not asked:
+        return ""
+    return (
+        f"Of {counted(asked, 'tuned model')} {len(lost):,} lost some of what the base can do elsewhere: {listed(lost)}."
+    )
+
+
+def general_tasks(rows: Rows) -> str:
+    """The table of general tasks, and what it says."""
+    shown = tables.general_tasks(rows)
+    return f"{GENERAL.strip()}\n\n{shown}\n\n{worse_elsewhere(rows)}" if _has_rows(shown) else ""
+
+
+def invented(every: Rows, asked: Rows) -> str:
+    """What approaches with a language model answer that stands nowhere, without documents before them and with."""
+    told: dict[bool, list[str]] = {False: [], True: []}
+    rows = {**every, **_new(asked, every, "grounding")}
+    for task, each, found in tables.each_with(rows, lambda each: each.grounding):
+        if each.candidate in SPEAKING:
+            told[each.candidate in READING].append(
+                f"{found.nowhere:,} of {found.answers:,} answers of {each.candidate} on {task}"
+            )
+    ways = {False: "without documents before the model", True: "with them"}
+    sides = [f"{ways[reads]} {listed(lines)}" for reads, lines in told.items() if lines]
+    return f"Found in no document: {'; '.join(sides)}." if sides else ""
 
 
 def declines(rows: Rows) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from advisor.wording import NONE, digits, percent, points
-from benchmarks.checked import Agreement, Forgetting, Rebuilds
+from benchmarks.checked import Agreement, Forgetting, GeneralTask, Rebuilds
 from benchmarks.evaluation.guard import AT_MOST
 from benchmarks.probes.rebuilds import Share, kept, spread, steadier, turns
 from benchmarks.statistics.confidence import exact_interval, wilson
@@ -166,6 +166,33 @@ def forgotten(rows: Rows) -> str:
         lines.append((*cells, general) if asked else cells)
     columns = ("task", "approach", "gain on the task", "perplexity, times", "same next token")
     return table((*columns, "same everyday answers") if asked else columns, lines, range(2, 6))
+
+
+def general(rows: Rows) -> list[tuple[str, Checked, GeneralTask]]:
+    """(task, approach, general task) for each of these that was measured."""
+    return [
+        (task, approach, each)
+        for task, approach, found in each_with(rows, lambda each: each.forgetting)
+        if found.general
+        for each in found.general.tasks
+    ]
+
+
+def general_tasks(rows: Rows) -> str:
+    """Right answers to what has nothing to do with the task, before and after tuning."""
+    lines = [
+        (
+            task,
+            approach.candidate,
+            each.name,
+            f"{each.before:,} of {each.cases:,}",
+            f"{each.after:,} of {each.cases:,}",
+            f"{each.lower * 100:+.0f} to {each.upper * 100:+.0f}",
+        )
+        for task, approach, each in general(rows)
+    ]
+    columns = ("task", "approach", "asked", "right before", "right after", "difference, points, 95 % interval")
+    return table(columns, lines, range(3, 6))
 
 
 def _ratio(found: Forgetting) -> str:
@@ -333,8 +360,8 @@ def leaked(found: Mapping[str, Found]) -> str:
             points(each.figure - leaks.without),
         )
         for part in found.values()
-        if part.part.task == LEAKY and not part.part.heldout
+        if part.part.task == LEAKY
         for each in part.checked
-        if (leaks := each.leaks) is not None
+        if (leaks := each.leaks) is not None and (not part.part.heldout or each.candidate in SPEAKING)
     ]
     return table(("approach", "on all", "on those", "without them", "what they add"), lines, range(1, 5))
