@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from advisor.contract import Amount, CostItem, Costs
 from advisor.costs.amounts import among_the_least, clearly_more, exactly, one_unit, range_of, times, total
-from advisor.costs.upkeep import CHOOSING, INDEX, TRAINING, upkeep
+from advisor.costs.upkeep import CHOOSING, INDEX, TRAINING, tuned_elsewhere, upkeep
 from advisor.wording import SECONDS, TOKENS, listed
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.costs.prices import MachinePrices, TokenPrices
@@ -42,6 +42,7 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     asked = _by_request(evaluation, prices, unit)
     items = [*_spent_items(evaluation.fitting, prices)]
     elsewhere, unfinished = evaluation.family == "recorded", "fit" in evaluation.left and not items
+    items += tuned_elsewhere(evaluation, prices)
     unknown = Amount(value=None, unit=unit)
     spent = unknown if elsewhere or unfinished else total((item.amount for item in items), unit)
     once = CostItem(name="putting it to work", amount=exactly(0.0, unit), when="once", source=_NOTHING_LEFT)
@@ -344,6 +345,12 @@ def _price_wanted(bills: Mapping[str, Costs], unranked: Collection[str], recorde
     unknown = [name for name in unranked if _unpriced(bills[name])]
     silent = [name for name in unknown if name in recorded]
     unknown = [name for name in unknown if name not in recorded]
+    tuned = [
+        name
+        for name in unknown
+        if any(item.when == "spent" and item.amount.value is None for item in bills[name].items)
+    ]
+    unknown = [name for name in unknown if name not in tuned]
     known = {bill.ahead.unit for bill in bills.values() if bill.ahead.value is not None}
     known |= {amount.unit for name in unranked for amount in _running(bills[name]) if amount.value is not None}
     units = sorted(unit for unit in known if not unit.startswith(TOKENS))
@@ -352,6 +359,10 @@ def _price_wanted(bills: Mapping[str, Costs], unranked: Collection[str], recorde
         sentences.append(
             f"The cost of {listed(unknown)} is not known: give the price of the model's tokens "
             "(input_per_million and output_per_million in the task spec)."
+        )
+    if tuned:
+        sentences.append(
+            f"The cost of {listed(tuned)} is not known: state what tuning the model took (tuning_price) and what its tokens cost."
         )
     if silent:
         sentences.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from advisor.contract import CostItem
+from advisor.contract import Amount, CostItem
 from advisor.costs.amounts import exactly, times
 from benchmarks.contract import Evaluation
 from benchmarks.costs.prices import MachinePrices
@@ -31,10 +31,20 @@ def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostIt
         items += _labels(prices, stated.task_months)
         items += _hours(prices, stated.task_months) if _worked_on(spent) else []
     if stated.facts_months is not None:
-        held = [item for item in spent if item.name == _holds_facts(evaluation)]
+        held = [item for item in spent if item.name == _holds_facts(evaluation, prices)]
         items += [_again(item, stated.facts_months) for item in held]
         items += _hours(prices, stated.facts_months) if _worked_on(held) else []
     return items
+
+
+def tuned_elsewhere(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
+    """What tuning the model took before it came here; recorded answers say nothing of it."""
+    if evaluation.model not in prices.tuned or evaluation.family == "recorded":
+        return []
+    price = prices.tuned[evaluation.model]
+    amount = Amount(value=None, unit=prices.currency) if price is None else exactly(price, prices.currency)
+    source = f"of {evaluation.model}, elsewhere; {'its price is not known' if price is None else STATED}"
+    return [CostItem(name=TRAINING, amount=amount, when="spent", source=source)]
 
 
 def upkeep_note(kinds: Collection[str]) -> str:
@@ -52,8 +62,10 @@ def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
     return [CostItem(name=FIXED, amount=exactly(amount, prices.currency), when="monthly", source=source)]
 
 
-def _holds_facts(evaluation: Evaluation) -> str:
+def _holds_facts(evaluation: Evaluation, prices: MachinePrices) -> str:
     """The step by which facts get into the approach; empty for those that hold none."""
+    if evaluation.model in prices.tuned and evaluation.family == "prompting":
+        return TRAINING
     if evaluation.searches and evaluation.family == "reference":
         return INDEX
     return {"retrieval": INDEX, "combined": INDEX, "finetuning": TRAINING}.get(evaluation.family, "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from advisor.experiments.stored import about_run, parsed_spec, reading
 from advisor.wording import listed
-from benchmarks.specs.spec_models import MODEL_PRICES
+from benchmarks.specs.spec_models import MADE, MODEL_PRICES
 
 if TYPE_CHECKING:
     from benchmarks.data.assemble import Assembly
@@ -60,7 +60,7 @@ def _differs(name: str, now: Spec, then: Spec) -> bool:
 def _as_then(now: Spec, then: Spec) -> Spec:
     before = {model.name: model for model in then.models}
     models = [
-        model.model_copy(update={key: getattr(before.get(model.name, model), key) for key in MODEL_PRICES})
+        model.model_copy(update={key: getattr(before.get(model.name, model), key) for key in (*MODEL_PRICES, *MADE)})
         for model in now.models
     ]
     return now.model_copy(update={**{name: getattr(then, name) for name in _FIXED}, "models": tuple(models)})

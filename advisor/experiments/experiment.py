@@ -19,7 +19,7 @@ COSTS = {"prices", "upkeep", "volume", "horizon_months"}
 """Keys of a spec that say what an approach costs, and nothing of what it answers."""
 RANKING = {*COSTS, "constraints", "slices"}
 """Keys of a spec on which it depends who is tested first, and who not at all."""
-RENTED = {"machine_hour", "monthly"}
+RENTED = {"machine_hour", "monthly", "tuned", "tuning_price"}
 """The same of a model."""
 
 

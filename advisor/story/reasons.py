@@ -35,10 +35,12 @@ from advisor.wording import (
     start,
 )
 from benchmarks.checked import RetrievalQuality
-from benchmarks.contract import State
+from benchmarks.contract import Evaluation, State
+from benchmarks.costs.prices import MachinePrices
 from benchmarks.statistics.confidence import sign_test
 
 TUNED = ("finetuning", "combined")
+"""Families that are tuned here (`takes_tuning` knows of models that were tuned elsewhere)."""
 _SMALL_DATA = 100
 MOST_NAMED = 4
 """Approaches that one sentence names, at most."""
@@ -216,12 +218,17 @@ def _of_cost(decided: Decided) -> list[str]:
     return found
 
 
+def takes_tuning(evaluation: Evaluation, prices: MachinePrices | None) -> bool:
+    """Whether it is tuned, here or elsewhere."""
+    return evaluation.family in TUNED or (prices is not None and evaluation.model in prices.tuned)
+
+
 def _of_expectation(decided: Decided) -> list[str]:
     """What the nature of the task suggested, and whether that came out."""
     why = list(decided.expectation.why)
     if decided.named is None:
         return why
-    if decided.evaluations[decided.named].family in TUNED:
+    if takes_tuning(decided.evaluations[decided.named], decided.prices):
         why = [sentence for sentence in why if sentence != CLASSIC_MISTAKE]
     return [*why[:1], *as_expected(decided, decided.named), *why[1:]]
 

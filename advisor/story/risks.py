@@ -14,6 +14,7 @@ from advisor.story.material import Material
 from advisor.story.reasons import TUNED
 from advisor.wording import counted, full, percent, start
 from benchmarks.contract import Evaluation
+from benchmarks.costs.prices import MachinePrices
 
 _FAMILY_RISKS = {
     "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "
@@ -42,6 +43,7 @@ def risks(material: Material) -> tuple[str, ...]:
     if named is not None:
         about = material.evaluations[named]
         found.extend(_of_its_family(about))
+        found.extend(_tuned_elsewhere(about, material.extras.prices))
         found.extend(what_it_forgot(about) if about.family in TUNED else [])
         found.extend(what_it_knows(about))
         found.extend(without_the_leaks(about))
@@ -65,6 +67,14 @@ def _of_its_family(about: Evaluation) -> Iterator[str]:
         yield _SEARCHED
     elif about.family in _FAMILY_RISKS:
         yield _FAMILY_RISKS[about.family]
+
+
+def _tuned_elsewhere(about: Evaluation, prices: MachinePrices | None) -> Iterator[str]:
+    if prices is not None and about.model in prices.tuned:
+        yield (
+            f"{start(about.model)} was tuned elsewhere: whether it learnt from held-out cases cannot be seen here, and then its "
+            "figures are too high. What it lost of other skills was not measured."
+        )
 
 
 def worth_knowing(material: Material) -> tuple[int, ...]:

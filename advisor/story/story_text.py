@@ -15,7 +15,7 @@ from advisor.story.gap import short_of_the_target
 from advisor.story.looked import looks, seen_before
 from advisor.story.material import Material
 from advisor.story.nobody import nobody_named, without_figures
-from advisor.story.reasons import TUNED
+from advisor.story.reasons import takes_tuning
 from advisor.story.supposed import supposed
 from advisor.wording import TOKENS, about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Procedure, State
@@ -37,9 +37,10 @@ def headline(material: Material) -> str:
     seen = _UNCONFIRMED if material.benchmark.look.shown else ""
     seen = f"{beyond}{seen}" if material.benchmark.margin is not None else seen
     if told.verdict == "choose":
-        family = material.evaluations[named].family
-        answer = "Fine-tuning pays off: use" if family in TUNED else "No need to fine-tune: use"
-        answer = "Use" if family == "recorded" else answer
+        chosen = material.evaluations[named]
+        tuned = takes_tuning(chosen, material.extras.prices)
+        answer = "Fine-tuning pays off: use" if tuned else "No need to fine-tune: use"
+        answer = "Use" if chosen.family == "recorded" else answer
         met = f"It {_reaches(material, named)}, {goal.meets}, and {_no_rival(material)}."
         return f"{answer} {named}. {met}{seen}"
     if told.verdict == "safe but cheaper undecided":
@@ -56,10 +57,10 @@ def headline(material: Material) -> str:
 
 def _safe(material: Material, named: str) -> str:
     """What meets, and whether that takes fine-tuning, up to the verb of the goal."""
-    family = material.evaluations[named].family
-    if family == "recorded":
+    safe = material.evaluations[named]
+    if safe.family == "recorded":
         return f"{start(named)} is proven so far: it {_reaches(material, named)} and"
-    how = "with" if family in TUNED else "without"
+    how = "with" if takes_tuning(safe, material.extras.prices) else "without"
     return f"Proven so far, {how} fine-tuning: {named} {_reaches(material, named)} and"
 
 

@@ -122,6 +122,8 @@ class MachinePrices:
     """Models at a server, which fitting asks too; the others are fitted on this machine, wherever they are to answer."""
     monthly: Mapping[str, float] = field(default_factory=dict)
     """Fixed amounts a month, by model."""
+    tuned: Mapping[str, float | None] = field(default_factory=dict)
+    """Models that were tuned elsewhere, and what that took. None: it is not known."""
     upkeep: Upkeep = field(default_factory=Upkeep)
     stated: str = STATED
     """Where the price of an hour of this machine is from, as a clause."""
@@ -198,6 +200,7 @@ def machine_prices(spec: Spec, on: date | None = None, listed: Listed | None = N
         hours=hours,
         served=frozenset(model.name for model in spec.models if model.endpoint is not None),
         monthly={name: each.monthly for name, each in stated.items() if each.monthly is not None},
+        tuned={model.name: model.tuning_price for model in spec.models if model.tuned},
         upkeep=Upkeep(**{key: value for key, value in spec.upkeep if value is not None}),
         stated=spec.prices.stated,
         sources={model.name: where for model in spec.models if (where := where_stated(model, spec.prices))},

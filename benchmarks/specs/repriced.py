@@ -27,7 +27,10 @@ def repriced(values: Mapping[str, Any], other: Mapping[str, Any], listed: Listed
     _must_fit(spec, over)
     kept = "currency" not in over.model_fields_set or over.currency == spec.prices.currency
     known = spec.prices if kept else Prices(currency=over.currency)
-    models = [model if kept else model.model_copy(update=dict.fromkeys(MODEL_PRICES)) for model in spec.models]
+    models = [
+        model if kept else model.model_copy(update=dict.fromkeys((*MODEL_PRICES, "tuning_price")))
+        for model in spec.models
+    ]
     return {
         **values,
         "models": [{**model.model_dump(mode="json"), **_settled(model, known, over, listed)} for model in models],

@@ -29,7 +29,15 @@ SECTION_KEYS: Mapping[str, tuple[str, ...]] = {
     "models": (
         *("name", "folder", "engine", "endpoint", "model", "key_env"),
         *("concurrency", "timeout_s", "retries", "context_tokens", "reasoning_tokens", "extra_body"),
-        *("input_per_million", "output_per_million", "cached_per_million", "machine_hour", "monthly"),
+        *(
+            "input_per_million",
+            "output_per_million",
+            "cached_per_million",
+            "machine_hour",
+            "monthly",
+            "tuned",
+            "tuning_price",
+        ),
     ),
 }
 SECRET_KEYS = ("api_key", "apikey", "key", "token", "password", "secret", "authorization")
@@ -80,6 +88,8 @@ _SAMPLES: Mapping[str, str] = {
     "data_stays_here": "data_stays_here: true",
     "machine_hour": "machine_hour: 0.40",
     "monthly": "monthly: 50",
+    "tuned": "tuned: true",
+    "tuning_price": "tuning_price: 38.50",
     "reasoning_tokens": "reasoning_tokens: 2000",
     "extra_body": "extra_body: {reasoning_effort: low}",
     "currency": "currency: USD",

@@ -31,7 +31,9 @@ def last_part(path: str) -> str:
 
 TOKEN_PRICES = ("input_per_million", "output_per_million", "cached_per_million")
 MODEL_PRICES = (*TOKEN_PRICES, "machine_hour", "monthly")
-"""Keys that say what a model costs."""
+"""Keys that say what a model costs to use."""
+MADE = ("tuned", "tuning_price")
+"""Keys that say how it came about."""
 BOTH_PRICES = "has a price for its tokens and one for an hour (machine_hour). Keep the one that you pay."
 HOW_ASKED = "address, model, context_tokens, reasoning_tokens or extra_body"
 """What tells one way to ask a server from another (`EndpointModel.fingerprint`)."""
@@ -100,6 +102,10 @@ class ModelSpec(Section):
     """Of another machine than this, on which it is to answer."""
     monthly: NotNegative | None = None
     """What is due for it every month, whether it answers or not."""
+    tuned: bool | None = None
+    """It was fine-tuned elsewhere for this task: at a provider, or by the person."""
+    tuning_price: NotNegative | None = None
+    """What that took, in money; None: nobody knows."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -109,7 +115,7 @@ class ModelSpec(Section):
     @property
     def serving(self) -> Mapping[str, Any]:
         """The part of `options` that says how the server is asked, its context without what may be thought, which takes time."""
-        known = {key: value for key, value in self.options.items() if key not in MODEL_PRICES}
+        known = {key: value for key, value in self.options.items() if key not in (*MODEL_PRICES, *MADE)}
         if self.context_tokens is not None:
             known["context_tokens"] = self.context_tokens - (self.reasoning_tokens or 0)
         if self.timeout_s is None and self.reasoning_tokens is not None:
@@ -138,6 +144,8 @@ class ModelSpec(Section):
             raise ValueError("has both a folder and an endpoint. Keep the one that is to answer.")
         if self.machine_hour is not None and any(getattr(self, key) is not None for key in TOKEN_PRICES):
             raise ValueError(BOTH_PRICES)
+        if self.tuning_price is not None and not self.tuned:
+            raise ValueError("has a tuning_price and is not said to be tuned. Add `tuned: true`, or remove it.")
         if self.endpoint is not None and self.engine is not None:
             raise ValueError(
                 "has both an engine and an endpoint. A server that runs already needs no engine: remove it."

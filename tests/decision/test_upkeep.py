@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from advisor.contract import Costs
 from advisor.costs.breakeven import Line, bands
-from advisor.costs.economics import costs
+from advisor.costs.economics import costs, rank
 from advisor.wording import SECONDS
 from benchmarks.contract import BadInput
 from benchmarks.costs.prices import MachinePrices, Upkeep, machine_prices
@@ -188,3 +188,57 @@ def test_the_volume_that_changes_the_answer_is_told() -> None:
     (said,) = (line for line in found.would_change if "requests a month" in line)
     assert said.startswith("More than about 210,000 requests a month")
     assert said.endswith("(10,000 now): lora would be preferred.")
+
+
+# ---------------------------------------------------------------- models that were tuned elsewhere
+
+
+def tuned_elsewhere(price: float | None, name: str = "prompting", stated: Upkeep | None = None) -> Costs:
+    prices = MachinePrices(machine_hour=3.6, tuned={"smollm2-135m": price}, upkeep=stated or Upkeep())
+    evaluation = evaluation_of(name, scores_of(290, 300), seconds=0.1, model="smollm2-135m", fitting=took(search=600))
+    return costs(evaluation, BENCH, prices)
+
+
+def test_what_tuning_took_elsewhere_is_spent_and_spent_again_whenever_what_was_learnt_changes() -> None:
+    assert tuned_elsewhere(38.5).spent.value == pytest.approx(0.6 + 38.5)
+    assert (tuned_elsewhere(None).spent.value, tuned_elsewhere(None).ahead.value) == (None, pytest.approx(12.0))
+    changes = Upkeep(task_months=5, facts_months=11)
+    anew = kept(tuned_elsewhere(38.5, stated=changes))
+    assert anew["training anew, every 5 months"] == pytest.approx(7.7)
+    assert anew["training anew, every 11 months"] == pytest.approx(3.5), "a prompt alone has its facts from the weights"
+    assert "training anew, every 11 months" not in kept(tuned_elsewhere(38.5, "retrieval", changes))
+    assert tuned_elsewhere(None, stated=changes).ahead.value is None
+
+
+def test_a_model_that_was_tuned_elsewhere_is_no_proof_that_nobody_needs_to_tune() -> None:
+    asked = evaluation_of("prompting", scores_of(290, 300), seconds=0.1, model="theirs")
+    told = Bakeoff(
+        evaluations=(asked,), benchmark=BENCH, prices=MachinePrices(machine_hour=3.6, tuned={"theirs": None})
+    )
+    story = told.told().story
+    assert story.headline.startswith("Fine-tuning pays off: use prompting.")
+    assert any(
+        line.startswith("Theirs was tuned elsewhere: whether it learnt from held-out cases") for line in story.risks
+    )
+    plain = dataclasses.replace(told, prices=MachinePrices(machine_hour=3.6)).told().story
+    assert plain.headline.startswith("No need to fine-tune: use prompting.")
+    assert not any("tuned elsewhere" in line for line in plain.risks)
+
+
+def test_without_the_price_of_tuning_what_changes_cost_is_unknown_and_said_so() -> None:
+    asked = evaluation_of("prompting", scores_of(290, 300), seconds=0.1, model="theirs")
+    other = evaluation_of("linear head", scores_of(295, 300), seconds=0.2)
+    prices = MachinePrices(machine_hour=3.6, tuned={"theirs": None}, upkeep=Upkeep(task_months=6))
+    note = rank([costs(each, BENCH, prices) for each in (asked, other)], (asked, other)).note
+    assert note.startswith("The cost of prompting is not known: state what tuning the model took (tuning_price)")
+
+
+def test_who_tuned_a_model_stands_with_it_and_changes_nothing_that_is_asked() -> None:
+    stated = {"name": "far", "endpoint": "https://models.example.org/v1"}
+    spec = parse_spec(
+        {"name": "a", "instruction": "b", "examples": "c", "models": [{**stated, "tuned": True, "tuning_price": 38.5}]}
+    )
+    assert machine_prices(spec).tuned == {"far": 38.5}
+    assert spec.models[0].serving == {}
+    with pytest.raises(BadInput, match=r"has a tuning_price and is not said to be tuned\. Add `tuned: true`"):
+        parse_spec({"name": "a", "instruction": "b", "examples": "c", "models": [{**stated, "tuning_price": 38.5}]})
