@@ -344,10 +344,8 @@ def test_whether_fine_tuning_was_better_is_said_of_every_task_by_its_interval(co
         assert rising or answer != "behind"
         said.append(answer)
     front = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert (
-        f"In {said.count('yes')} of {len(said)} tasks it was; in {said.count('no') or 'none'} the best approach without"
-        in front
-    )
+    better, worse = said.count("yes"), said.count("no") or "none"
+    assert f"It was in {better} of {len(said)} tasks, and the best approach without it in {worse};" in front
     assert f"in {said.count('behind')} it was behind, but its search had not tried everything" in front
 
 
