@@ -120,8 +120,8 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
     unfinished = f"in {behind:,} it was behind, but its search had not tried everything; " if behind else ""
     before = list(came_later(found))
     return (
-        f"Was fine-tuning better? It was in {said.count('yes')} of {counted(len(said), 'task')}, and the best approach without it "
-        f"in {said.count('no') or 'none'}; {unfinished}in {alike} no difference was shown. What each costs is in "
+        f"Was fine-tuning better? It was in {said.count('yes')} of {counted(len(said), 'task')}, and the best approach without "
+        f"it in {said.count('no') or 'none'}; {unfinished}in {alike} no difference was shown. What each costs is in "
         f"[the table](docs/bakeoffs.md#was-fine-tuning-better). {claims(found)[0]}"
         f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}\n\n{DEVELOPED}"
         f" All rows are {OLDER}"
