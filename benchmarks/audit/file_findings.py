@@ -17,15 +17,19 @@ from benchmarks.metrics._json import read as read_json
 from benchmarks.specs.spec import Spec
 from strategies.answers import LONGEST_ANSWER
 from strategies.contract import Case, Document
+from strategies.prompting.rendering import INPUT_TOKENS
 from strategies.standalone.reading import UNSPACED
 from strategies.words import LETTER, count
 
 _FIXED_PHRASE_SHARE = 0.05
-_LONG_WORDS = 1_500
 _PIECE = re.compile(rf"{LETTER}|[^\W\d_{UNSPACED}]+|\d{{1,3}}|[^\w\s]+")
 """A word, a letter of a script without spaces, up to three digits, or marks: each is a token or more."""
 _LONG_PIECES = 450
 """So many of these are about `LONGEST_ANSWER` tokens of English prose, and more of most other texts."""
+_MOST = 0.8
+"""Share of the examples from which on one label is most of them."""
+_FEW_LONG = 0.05
+"""Share of the cases up to which long inputs are a note."""
 _SEPARATOR, _AROUND = re.compile("[,;|]"), "[]{}()'\" "
 """Between the parts of a list that is one label, and around each of them."""
 ALIKE = {
@@ -102,6 +106,7 @@ def audit(
         *_empty_inputs(examples, heldout),
         *_one_output(examples),
         *_conflicts(examples, spec),
+        *_held_out_conflicts(heldout, spec),
         *_duplicates(examples, "examples", "example"),
         *_duplicates(heldout, "held-out cases", "held-out case"),
         *_long_inputs(examples, heldout),
@@ -112,6 +117,7 @@ def audit(
         *private_requests(unlabelled),
     ]
     if labels:
+        found.extend(_imbalance(examples, spec))
         found.extend(_spelt_apart([*examples, *heldout], labels))
         found.extend(_ordered_apart([*examples, *heldout], labels))
         found.extend(_unused(examples, heldout, labels))
@@ -171,6 +177,24 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
         )
 
 
+def _held_out_conflicts(heldout: Sequence[Case], spec: Spec) -> Iterator[Finding]:
+    """The same of held-out cases, where no answer is right in both."""
+    if spec.kind == "generation":
+        return
+    groups = [group for group in _by_input(heldout) if exclude_each_other(group)]
+    if groups:
+        yield Finding(
+            kind="held-out conflicts",
+            count=len(groups),
+            examples=ids(group[0] for group in groups),
+            says=f"{many(len(groups), 'input of held-out cases has', 'inputs of held-out cases have')} different outputs in "
+            "different rows.",
+            effect="Nobody can be right in all of them, so a perfect approach would fall short, and which one is right there is "
+            "by chance.",
+            what_to_do="Decide which output is right and correct the other rows, or list the alternatives as answers.",
+        )
+
+
 def exclude_each_other(group: Sequence[Case]) -> bool:
     """Whether one of them accepts no answer that the first accepts."""
     accepted = [{_compared(answer) for answer in case.accepted} for case in group]
@@ -199,16 +223,18 @@ def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Findi
 
 
 def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
-    long = [case for case in (*examples, *heldout) if len(case.input) > _LONG_WORDS and count(case.input) > _LONG_WORDS]
+    cases = (*examples, *heldout)
+    long = [case for case in cases if len(case.input) > _LONG_PIECES and _pieces(case.input) > _LONG_PIECES]
     if long:
         yield Finding(
             kind="long inputs",
             count=len(long),
             examples=ids(long),
-            says=f"{many(len(long), 'input has', 'inputs have')} more than {_LONG_WORDS:,} words.",
-            effect="Small models cut such inputs and answer from a part, so they may lose for that reason alone.",
-            what_to_do="Cut them yourself where the rest does not matter.",
-            severity="note",
+            says=f"{many(len(long), 'input is', 'inputs are')} probably longer than {INPUT_TOKENS} tokens.",
+            effect=f"Language models are shown the first {INPUT_TOKENS} tokens here, so what stands further behind they answer "
+            "without; embedders read less still.",
+            what_to_do="Put the deciding part first, cut what does not matter, or split the texts.",
+            severity="warning" if len(long) > _FEW_LONG * len(cases) else "note",
         )
 
 
@@ -229,6 +255,27 @@ def _long_outputs(cases: Sequence[Case]) -> Iterator[Finding]:
 
 def _pieces(text: str) -> int:
     return sum(1 for _ in _PIECE.finditer(text))
+
+
+def _imbalance(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
+    """One label of nearly all examples; where accuracy is asked for, `infer.imbalance_note` says what that hides."""
+    counts = Counter(case.output for case in examples)
+    if len(counts) < 2:
+        return
+    label, most = counts.most_common(1)[0]
+    if most < _MOST * len(examples):
+        return
+    others = [case for case in examples if case.output != label]
+    yield Finding(
+        kind="imbalance",
+        count=len(others),
+        examples=ids(others),
+        says=f"{listed([label])} is the label of {most:,} of {len(examples):,} examples; all others have {len(others):,}.",
+        effect="What always answers it is right nearly as often as anything, and the others are learnt from few examples.",
+        what_to_do="Add examples of the others, and let a metric decide that counts them: macro_f1, or f1_of_label with the one "
+        "that matters.",
+        severity="note",
+    )
 
 
 def _unused(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:

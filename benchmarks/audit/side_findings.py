@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from benchmarks.audit.document_quality import held_out_questions
-from benchmarks.audit.file_findings import ALIKE
+from benchmarks.audit.file_findings import ALIKE, exclude_each_other
 from benchmarks.audit.findings import Finding, gravest_first, ids, listed, many
 from benchmarks.data.sides import Sides
 from benchmarks.data.similar import normalised
@@ -28,9 +28,9 @@ def side_findings(
 ) -> tuple[Finding, ...]:
     """What is found of the cases that are compared, the gravest first: where limits take a sample, of that sample.
 
-    These are overlap, groups on both sides, labels without or with few examples, near duplicates, and questions that stand in
-    documents. Everything else is told of whole files, by `audit`. `examples` and `heldout` are as they were read; the latter
-    are the examples where no file of held-out cases was.
+    These are overlap, groups on both sides, labels without or with few examples, near duplicates, labels that contradict
+    each other there, and questions that stand in documents. Everything else is told of whole files, by `audit`. `examples`
+    and `heldout` are as they were read; the latter are the examples where no file of held-out cases was.
     """
     found = [
         *(_overlap(sides.overlap, examples, sides.near_left_out) if sides.overlap else ()),
@@ -39,6 +39,8 @@ def side_findings(
         *held_out_questions(documents, sides.heldout),
         *_near_duplicates(sides.examples, examples, "examples", "example"),
         *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
+        *(_near_conflicts(sides, (*examples, *heldout)) if labels else ()),
+        *(_contradicted(sides, examples) if labels else ()),
     ]
     return gravest_first(found)
 
@@ -157,11 +159,7 @@ def _near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, 
     `cases` are as `split.grouped` marked them and `read` as they came: what a person grouped may be alike for other reasons.
     """
     by_hand = {case.id for case in read if case.group}
-    groups: defaultdict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        if case.group:
-            groups[case.group].append(case)
-    near = [case for group in groups.values() for case in _other_texts(group) if case.id not in by_hand]
+    near = [case for group in _alike(cases) for case in _other_texts(group) if case.id not in by_hand]
     if near:
         yield Finding(
             kind="near duplicates" if one == "example" else "held-out near duplicates",
@@ -171,6 +169,50 @@ def _near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, 
             effect=ALIKE[one],
             what_to_do="They stay on one side of every split and count as one group. `advisor check --fix` lists them.",
             severity="note",
+        )
+
+
+def _alike(cases: Sequence[Case]) -> list[list[Case]]:
+    """The cases of each group, in their order."""
+    groups: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.group:
+            groups[case.group].append(case)
+    return list(groups.values())
+
+
+def _near_conflicts(sides: Sides, read: Sequence[Case]) -> Iterator[Finding]:
+    """Inputs that are nearly the same under different labels; of equal ones `file_findings` tells, and groups that a person
+    made are no sign of either."""
+    by_hand = {case.id for case in read if case.group}
+    alike = [group for cases in (sides.examples, sides.heldout) for group in _alike(cases)]
+    texts = [[group[0], *_other_texts(group)] for group in alike if by_hand.isdisjoint(case.id for case in group)]
+    groups = [several for several in texts if len(several) > 1 and exclude_each_other(several)]
+    if groups:
+        yield Finding(
+            kind="near conflicts",
+            count=len(groups),
+            examples=ids(group[0] for group in groups),
+            says=f"{many(len(groups), 'input has', 'inputs have')} another label where it is asked in nearly the same words.",
+            effect="Either the small difference decides, or one of the labels is wrong and nothing can be right in all of them.",
+            what_to_do="Look at them (`advisor check --fix` lists them) and correct the label that is wrong.",
+            severity="note",
+        )
+
+
+def _contradicted(sides: Sides, examples: Sequence[Case]) -> Iterator[Finding]:
+    """Held-out cases that stand among the examples under another label."""
+    held = {normalised(case.input): case for case in sides.heldout}
+    same = sides.overlap.same if sides.overlap else frozenset[str]()
+    found = [case for case in examples if case.id in same and exclude_each_other([held[normalised(case.input)], case])]
+    if found:
+        yield Finding(
+            kind="contradicted held-out cases",
+            count=len(found),
+            examples=ids(found),
+            says=f"{many(len(found), 'example has', 'examples have')} the input of a held-out case and another label.",
+            effect="One of the two is wrong. Where it is that of the held-out case, right answers count as wrong there.",
+            what_to_do="Decide which label is right, and correct the other row.",
         )
 
 

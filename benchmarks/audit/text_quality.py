@@ -22,7 +22,10 @@ _PLACEHOLDERS = frozenset(
 )
 _DELIBERATE = 0.05
 """An output of this share of the cases is an answer that stands by itself."""
-_ANY = re.compile(r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|\b(?:sk|ghp|hf|xox[abprs])[-_]")
+_ANY = re.compile(
+    r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|AIza|eyJ|\b(?:sk|rk|ghp|hf|github_pat|xox[abprs])[-_]"
+    r"|(?i:passw|api.?key|secret|token)"
+)
 """Whatever any of the patterns below holds: most texts hold none of it."""
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "an e-mail address": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
@@ -31,14 +34,24 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?: ?\(0\))?(?:[ ./()-]{0,3}\d{2,4}){2,5}(?!\d)"),
     "a secret key": re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bsk-[\w-]{20,}|\bghp_\w{36}\b|\bhf_\w{30,}"
-        r"|\bxox[abprs]-[\w-]{10,}"
+        r"|\bxox[abprs]-[\w-]{10,}|\b[sr]k_(?:live|test)_\w{16,}|\bgithub_pat_\w{30,}|\bAIza[\w-]{35}"
+        r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
     ),
+    "a password or key with its name": re.compile(
+        r"(?i)\b(?:passw(?:or)?d|(?:aws_)?(?:secret_)?(?:access|api|secret)[ _-]?key|(?:access|auth|api)[ _-]?token)\b"
+        r"[\"']?[ \t]{0,2}[:=][ \t]{0,2}[\"']?([^\s\"',;]{8,})"
+    ),
+    "a US phone number": re.compile(r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"),
+    "a US social security number": re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
 }
 
 
-_MEANT_TO_BE_READ = frozenset({"an e-mail address", "a phone number"})
+_MEANT_TO_BE_READ = frozenset({"an e-mail address", "a phone number", "a US phone number"})
 """What a document may hold on purpose: where to write to and whom to call."""
-_ONLY_PATTERNS = "Only patterns are looked for: names and addresses are not found."
+_ONLY_PATTERNS = (
+    "Only patterns are looked for: names, addresses, national numbers other than those of the USA and keys of other makers are "
+    "not found."
+)
 
 
 def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
@@ -62,6 +75,20 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             what_to_do="Write the answers, or leave these rows out.",
         )
     yield from _private(cases)
+
+
+def broken_documents(documents: Sequence[Document]) -> Iterator[Finding]:
+    """The same trouble with the encoding of documents."""
+    broken = [each for each in documents if _BROKEN.search(each.title) or _BROKEN.search(each.text)]
+    if broken:
+        yield Finding(
+            kind="broken encoding of documents",
+            count=len(broken),
+            examples=tuple(each.id for each in broken[:3]),
+            says=f"{many(len(broken), 'document holds', 'documents hold')} characters that a wrong encoding makes.",
+            effect="A question in right letters does not find such words, and an answer that quotes them counts as wrong.",
+            what_to_do="Export the documents anew as UTF-8.",
+        )
 
 
 def broken_encoding(cases: Sequence[Case]) -> list[Case]:
@@ -178,7 +205,14 @@ def _checked_iban(plain: str) -> bool:
     return len(plain) >= 15 and int(turned) % 97 == 1
 
 
+def _is_a_key(said: str) -> bool:
+    """Letters and digits behind the name, as no ordinary word has them."""
+    value = re.split(r"[:=]", said, maxsplit=1)[1]
+    return bool(re.search(r"\d", value) and re.search(r"[^\W\d_]", value))
+
+
 _CHECKS: Mapping[str, Callable[[str], bool]] = {
+    "a password or key with its name": _is_a_key,
     "an e-mail address": _of_somebody,
     "a card number": _luhn,
     "a bank account (IBAN)": _iban,

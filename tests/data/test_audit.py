@@ -54,7 +54,11 @@ def test_clean_data_has_no_findings() -> None:
         ("conflicts", [Case(id="x", input=_text(1), output="a")], []),
         ("duplicates", [Case(id="x", input=_text(2), output="a")], []),
         ("held-out duplicates", [], [Case(id="x", input=_text(100), output="a")]),
-        ("long inputs", [Case(id="x", input="long " * 2_000, output="a")], []),
+        ("held-out conflicts", [], [Case(id="x", input=_text(101), output="a")]),
+        ("contradicted held-out cases", [Case(id="x", input=_text(101), output="a")], []),
+        ("near conflicts", [Case(id="x", input=_text(1) + " now", output="a")], []),
+        ("near conflicts", [], [Case(id="x", input=_text(101) + " now", output="a")]),
+        ("long inputs", [Case(id="x", input="long " * 600, output="a")], []),
         ("unseen labels", [], [Case(id="x", input=_text(999), output="c")]),
         ("tiny labels", [Case(id="x", input=_text(999), output="c")], []),
     ],
@@ -63,7 +67,7 @@ def test_one_planted_fault_is_found_once_and_named(kind: str, examples: list[Cas
     spec = SPEC.model_copy(update={"labels": ("a", "b", "c")}) if kind.endswith("labels") else SPEC
     finding = _found([*_clean(0, 40), *examples], [*_clean(100, 40), *heldout], spec)[kind]
     assert finding.count == 1
-    assert finding.examples in (("x",), ("c1",))
+    assert finding.examples in (("x",), ("c1",), ("c101",))
     assert all(said.endswith(".") for said in (finding.says, finding.effect, finding.what_to_do))
 
 
@@ -170,6 +174,15 @@ def test_near_copies_are_left_out_up_to_a_fifth_of_the_examples(copies: int, kep
     near = [_near(100 + number, "now", f"near {number}") for number in range(copies)]
     sides = given_sides((*_clean(0, 40), *near), tuple(_clean(100, 40)), (None, None), 0)
     assert len(sides.examples) == kept
+
+
+def test_one_label_of_nearly_all_examples_is_told_whatever_decides() -> None:
+    rare = [replace(case, output="b" if number < 7 else "a") for number, case in enumerate(_clean(0, 40))]
+    (finding,) = (each for kind, each in _found(rare, []).items() if kind == "imbalance")
+    assert (finding.count, finding.examples) == (7, ("c0", "c1", "c2"))
+    assert '"a" is the label of 33 of 40 examples; all others have 7.' in finding.says
+    more = [replace(case, output="b" if number < 9 else "a") for number, case in enumerate(_clean(0, 40))]
+    assert "imbalance" not in _found(more, [])
 
 
 def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -> None:
@@ -318,12 +331,29 @@ def test_held_out_questions_that_stand_in_documents_are_counted() -> None:
     heldout = [
         Case(id="there", input="Who may open the main gate?", output="a"),
         Case(id="in part", input="Who may open the main gate at night?", output="a"),
+        Case(id="one letter", input="Who has the key of the smal store room?", output="a"),
+        Case(id="the last", input="Who has the key of the small store roam?", output="a"),
+        Case(id="two words", input="Who had the key of the small store rooms?", output="a"),
+        Case(id="few words", input="Who cleans the small store hall?", output="a"),
         Case(id="short", input="Who may?", output="a"),
     ]
-    documents = [Document(id="d", text="Questions. Who may open the main gate? The porter.")]
+    documents = [
+        Document(id="d", text="Questions. Who may open the main gate? The porter. Who cleans the small store rooms?"),
+        Document(id="e", text="Who has the key of the small store room? Ask at the small store."),
+    ]
     data = Loaded(examples=tuple(_clean(0, 20)), heldout=tuple(heldout), documents=tuple(documents))
     found = {finding.kind: finding for finding in assemble(SPEC, data=data).findings}
-    assert found["questions in documents"].examples == ("there",)
+    assert found["questions in documents"].examples == ("there", "one letter", "the last")
+
+
+def test_documents_in_a_wrong_encoding_or_another_language_are_named() -> None:
+    english = [Document(id=f"d{n}", text=f"The {_text(n)} is open for you and your guests.") for n in range(20)]
+    assert not {each.kind for each in audit(_clean(0, 20), (), english, SPEC)}
+    german = Document(id="german", text="Der Raum ist nicht für die Gäste und das Haus mit dem Garten.")
+    broken = Document(id="broken", text="The caf\u00c3\u00a9 is open for you and your guests.")
+    found = {each.kind: each for each in audit(_clean(0, 20), (), [*english, german, broken], SPEC)}
+    assert found["broken encoding of documents"].examples == ("broken",)
+    assert found["other language (documents)"].examples == ("german",)
 
 
 def test_held_out_questions_that_were_cut_from_the_examples_are_counted_too() -> None:

@@ -30,7 +30,19 @@ PRIVATE = {
         "AKIA" + "ABCDEFGHIJ234567",
         "ghp_" + "a1" * 18,
         "-----BEGIN RSA PRIVATE KEY-----",
+        "sk_live_" + "a1B2" * 6,
+        "github_pat_" + "a1B2" * 10,
+        "AIza" + "a1B2-" * 7,
+        "eyJ" + "hbGciOiJI" * 2 + ".eyJ" + "zdWIiOiIx" * 2 + "." + "SflKxwRJ" * 3,
     ],
+    "a password or key with its name": [
+        "my password: hunter2hunter",
+        'api_key = "a1b2c3d4e5f6"',
+        "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG",
+        "Passwd: s3cret-and-long",
+    ],
+    "a US phone number": ["call (212) 555-0123", "ring 212-555-0123 now"],
+    "a US social security number": ["my number is 078-05-1120"],
 }
 
 
@@ -57,6 +69,10 @@ def test_personal_data_and_secrets_are_found_by_kind_and_never_shown(kind: str, 
         "write to tom@harlowstudio.example or a@mail.example.com",  # names kept for examples
         "the task is risk-free and brisk-looking",
         "article SK-20 and part HF-3000",
+        "I forgot my password: please help me reset-it",
+        "my password: resetting does not work",
+        "parts 000-12-3456 and 123-45-67890",
+        "the api token expired yesterday",
     ],
 )
 def test_what_only_looks_a_little_like_it_is_left_alone(text: str) -> None:
@@ -91,7 +107,7 @@ def test_documents_and_requests_are_looked_through_too(kind: str, text: str) -> 
     assert (finding.count, finding.examples) == (1, ("d",))
     assert finding.says.startswith("1 document seems to hold personal data or secrets: ")
     assert f"{kind} in 1" in finding.says
-    public = kind in ("an e-mail address", "a phone number")
+    public = kind in ("an e-mail address", "a phone number", "a US phone number")
     assert finding.severity == ("note" if public else "warning"), "a document may say whom to write to"
     (asked,) = private_requests(["where is it?", long])
     assert (asked.count, asked.examples, asked.severity) == (1, ("request 2",), "warning")
