@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from strategies import answers, spans
 from strategies.answers import Prior, mean_prior
+from strategies.beyond import gone_beyond, pays
 from strategies.contract import (
     Case,
     Evidence,
@@ -58,6 +59,8 @@ class Kitchen:
     uses_votes: bool = False
     calibrates: bool = True
     """Not for tuned models: training teaches the labels' prior, and that of a fold's adapter is not that of the refit."""
+    larger: Callable[[Setup], Sequence[Setup]] = lambda setup: ()
+    """What is tried beyond the chosen setup where it is the largest of its space; nothing where it is not."""
     _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
     _owed: list[Usage] = field(default_factory=list, repr=False)
     """What was built for looks that are not taken yet."""
@@ -359,9 +362,18 @@ def fit_searched(
     def race(entered: Sequence[Setup], share: float) -> Finished:
         return Contest(approach, task, kitchen.bench, share).halve(entered, kitchen.looks)
 
-    outcome = race(setups, FORMS_SHARE if any(setup.draws for setup in setups) else 1.0)
+    share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
+    outcome = race(setups, share)
     chosen = outcome.best if prefer == "best" else outcome.cheapest()
     record = record_of(outcome, chosen)
+    if prefer == "best" and (larger := kitchen.larger(chosen.configuration)):
+        budget = float(kitchen.bench.tuning_tokens)
+        left = share * budget - sum(standing.tokens for standing in outcome.standings)
+        if pays(chosen, larger, left):
+            chosen, told = gone_beyond(chosen, larger, race, left / budget)
+            record = _after(record, told, chosen)
+        else:
+            record["rising"] = True
     others = [] if words is None else words.on(chosen, WORDS_SHARE * kitchen.bench.tuning_tokens)
     if words is not None and others:
         told = race(others, WORDS_SHARE)

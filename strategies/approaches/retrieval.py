@@ -15,6 +15,8 @@ from strategies.selection import Kitchen, fit_searched
 from strategies.spans import Reading
 from strategies.traits import Preference
 
+MOST, BEYOND = 3, (5, 8)
+"""Passages of the largest setup, and what is tried where that is chosen: a model that reads well gains from more of them."""
 SHORT_WORDS = 30
 """Words of a short passage, a sentence or two: from these a small model reads an answer off more surely (LOG.md)."""
 
@@ -59,7 +61,7 @@ class Retrieval:
                 for passages in (1, 2)
                 for shots in (3, 6)
             ]
-            return spread([bare, replace(bare, form=marked), replace(bare, passages=3), *shown])
+            return spread([bare, replace(bare, form=marked), replace(bare, passages=MOST), *shown])
         few = replace(bare, shots=4, grounded=True)
         setups = [bare, replace(few, form=marked), replace(bare, form=marked), few]
         if task.kind == "qa":
@@ -70,13 +72,13 @@ class Retrieval:
             setups = short + [one for pair in zip(read, setups, strict=False) for one in pair] + read[len(setups) :]
         more = [
             replace(few, picks="nearest"),
-            replace(bare, passages=3),
+            replace(bare, passages=MOST),
             replace(few, form=marked, passages=2, shots=3),
         ]
         return [*setups, *more]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        kitchen = Kitchen(task, bench, uses_votes=bool(task.labels))
+        kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), larger=larger)
         setups = self.space(task, kitchen.mode())
         if not isinstance(bench.model, ScoresLabels):
             setups = [setup for setup in setups if setup.reading is None]
@@ -93,6 +95,11 @@ class Retrieval:
         if not looks_up_examples(fitted.setup):
             return None
         return replace(fitted, sources=replace(fitted.sources, cases=task.examples))
+
+
+def larger(setup: Setup) -> list[Setup]:
+    """With more passages than any setup of the space, beyond the one with the most of them."""
+    return [replace(setup, passages=count) for count in BEYOND] if setup.passages == MOST else []
 
 
 def looks_up_examples(setup: Setup) -> bool:

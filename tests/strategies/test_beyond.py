@@ -1,0 +1,69 @@
+"""Where the largest setup of a search is chosen, larger ones are tried with what is left of the budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from strategies.approaches.retrieval import BEYOND, MOST, Retrieval
+from strategies.beyond import DEARER, pays
+from strategies.contract import Prompt
+from strategies.models.scripted import ScriptedModel
+from strategies.pipeline import Pipeline, Setup
+from strategies.search import FIRST, Standing
+from tests import tiny
+
+TASK = tiny.benchmark("qa", examples=80).task
+PLENTY = 10_000_000
+
+
+def fitted(folder: Path, needs: dict[int, int]) -> tuple[Pipeline, tiny.Bench]:
+    """By a model that is right in so many of eight questions where at least so many passages stand before the request."""
+
+    def answer(prompt: Prompt) -> str:
+        asked = prompt[-1].content
+        case = next(case for case in TASK.examples if case.input in asked)
+        right = max((right for passages, right in needs.items() if asked.count("Its floor is") >= passages), default=0)
+        return case.output if int(case.id[1:]) % 8 < right else "unknown"
+
+    bench = tiny.Bench(folder=folder, language=ScriptedModel(name="reader", answer=answer), tuning_tokens=PLENTY)
+    pipeline = Retrieval().fit(TASK, bench)
+    assert isinstance(pipeline, Pipeline)
+    return pipeline, bench
+
+
+@pytest.mark.parametrize(
+    ("needs", "passages", "rising"),
+    [
+        ({1: 2, 3: 4, 5: 8}, 5, False),
+        ({1: 2, 3: 4, 8: 8}, 8, True),
+        ({1: 2, 3: 6}, MOST, False),
+    ],
+)
+def test_more_passages_are_tried_where_the_most_of_them_win(
+    needs: dict[int, int], passages: int, rising: bool, tmp_path: Path
+) -> None:
+    pipeline, bench = fitted(tmp_path, needs)
+    assert (pipeline.setup.passages, pipeline.describe()["rising"]) == (passages, rising)
+    assert {trial.configuration["passages"] for trial in bench.trials} >= {MOST, *BEYOND}
+    assert pipeline.describe()["configurations_tried"] == len(bench.trials)
+
+
+def test_nothing_larger_is_tried_where_fewer_do(tmp_path: Path) -> None:
+    pipeline, bench = fitted(tmp_path, {1: 6})
+    assert pipeline.setup.passages == 1
+    assert max(trial.configuration["passages"] for trial in bench.trials) == MOST
+
+
+def test_without_the_budget_for_a_look_it_is_said_that_more_may_help(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chosen = Standing(Setup(passages=MOST), scores=[1.0] * FIRST, tokens=100 * FIRST)
+    needed = 2 * FIRST * 100 * DEARER
+    assert pays(chosen, BEYOND, needed)
+    assert not pays(chosen, BEYOND, needed - 1)
+    monkeypatch.setattr("strategies.selection.pays", lambda *_: False)
+    pipeline, bench = fitted(tmp_path, {1: 2, 3: 4, 5: 8})
+    assert (pipeline.setup.passages, pipeline.describe()["rising"]) == (MOST, True)
+    assert max(trial.configuration["passages"] for trial in bench.trials) == MOST
