@@ -20,6 +20,11 @@ NEW = 0.02
 Turing's estimate)."""
 MORE = 2
 """Fields of an open object beyond the most that an example has. Without a limit a small model writes the same one for ever."""
+LONGER = 2
+"""How many times as long as the longest of the examples a string or list may be: a small model repeats a word until it is cut
+off, and what is cut off is no JSON."""
+SHORTEST, MOST_LETTERS, FEWEST_ITEMS = 60, 2_000, 4
+"""Characters and items that are allowed in any case, and from how many characters on no limit is set."""
 _SAYS_MORE = {"properties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "enum", "const"}
 """Beside any of these an object is not open, or may get no limit on the number of its fields."""
 PLAIN = {"type", "title", "description", "minLength", "maxLength"}
@@ -45,6 +50,7 @@ def narrowed(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
     if isinstance(items := schema.get("items"), Mapping):
         rows = [(text, item) for text, value in seen if isinstance(value, list) for item in value]
         found["items"] = narrowed(items, rows)
+        found |= _ended(schema, [len(value) for _, value in seen if isinstance(value, list)])
     if schema.get("type") == "object" and not _SAYS_MORE & set(schema):
         found |= _opened(schema, seen)
     return found
@@ -80,11 +86,26 @@ def only(name: str) -> str:
 def _string(schema: dict[str, Any], seen: Sequence[tuple[str, str]]) -> dict[str, Any]:
     missed = sum(not _stands(value, text) for text, value in seen)
     if len(seen) < LEAST or missed > MISSED * len(seen):
-        return schema
+        return schema | _bounded(schema, [len(value) for _, value in seen])
     most = max(len(words(value)) for _, value in seen) + SPARE
     if schema["type"] == "string":
         return {**schema, COPIED: most}
     return {"anyOf": [{"type": "null"}, {**schema, "type": "string", COPIED: most}]}
+
+
+def _bounded(schema: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any]:
+    """A limit on the length of a string that may hold anything, no higher than the task's own."""
+    longest = max(SHORTEST, LONGER * max(lengths, default=0), schema.get("minLength", 0))
+    if len(lengths) < LEAST or longest > MOST_LETTERS:
+        return {}
+    return {"maxLength": min(longest, schema.get("maxLength", longest))}
+
+
+def _ended(schema: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any]:
+    """The same of a list: how many items."""
+    if len(lengths) < LEAST or "maxItems" in schema:
+        return {}
+    return {"maxItems": max(FEWEST_ITEMS, LONGER * max(lengths), schema.get("minItems", 0))}
 
 
 def _stands(value: str, text: str) -> bool:

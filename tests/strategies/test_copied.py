@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.contract import Message, Query, Sampling
-from strategies.copied import LEAST, MORE, SPARE, narrowed
+from strategies.copied import FEWEST_ITEMS, LEAST, MORE, SHORTEST, SPARE, narrowed
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -43,10 +43,10 @@ def object_of(**fields: Any) -> dict[str, Any]:
 
 def test_what_every_example_took_from_its_input_is_marked_and_nothing_else() -> None:
     found = narrowed(object_of(city=STRING, **{"class": STRING}), CITIES)
-    assert found["properties"] == {"city": {**STRING, COPIED: 2 + SPARE}, "class": STRING}
+    assert found["properties"] == {"city": {**STRING, COPIED: 2 + SPARE}, "class": {**STRING, "maxLength": SHORTEST}}
     assert narrowed(object_of(city=STRING), CITIES[: LEAST - 1])["properties"]["city"] == STRING, "too few to say"
     changed = [*CITIES, ("a trip to New york", {"city": "New York"})]
-    assert narrowed(object_of(city=STRING), changed)["properties"]["city"] == STRING, "one in six was not copied"
+    assert COPIED not in narrowed(object_of(city=STRING), changed)["properties"]["city"], "one in six was not copied"
     part = [(text, {"city": value["city"][:-1]}) for text, value in CITIES]
     assert (
         COPIED not in narrowed(object_of(city=STRING), [(f"Newer {text}", value) for text, value in part])["properties"]
@@ -113,11 +113,14 @@ def test_an_open_object_gets_the_fields_that_it_had_where_no_other_is_likely() -
     open_: dict[str, Any] = {"type": "object", "additionalProperties": STRING}
     found = narrowed(open_, often)
     assert found["additionalProperties"] is False
-    assert found["patternProperties"] == {"^city$": {**STRING, COPIED: 2 + SPARE}, "^class$": STRING}
+    assert found["patternProperties"] == {
+        "^city$": {**STRING, COPIED: 2 + SPARE},
+        "^class$": {**STRING, "maxLength": SHORTEST},
+    }
     assert found["maxProperties"] == 2 + MORE
     assert narrowed({**open_, "maxProperties": 3}, often)["maxProperties"] == 3, "the person's limit stays"
     rare = [*often, ("x", {"once": "y"})]
-    assert narrowed(open_, rare)["additionalProperties"] == STRING, "another one may come"
+    assert narrowed(open_, rare)["additionalProperties"] == {**STRING, "maxLength": SHORTEST}, "another one may come"
     assert narrowed(open_, rare)["maxProperties"] == 2 + MORE
     assert narrowed({"type": "object", "additionalProperties": False}, often) == {
         "type": "object",
@@ -212,3 +215,25 @@ def test_the_examples_of_a_task_mark_its_schema() -> None:
     for case in task.examples:
         asked = json.loads(for_text(json.dumps(marked), case.input))
         jsonschema.validate(json.loads(case.output), asked)
+
+
+def test_what_may_be_anything_ends_at_twice_the_longest_of_the_examples() -> None:
+    """A model that repeats a word until it is cut off gives no JSON at all."""
+    free = [("a", {"note": "x" * length, "tags": ["y"] * items}) for length, items in ((5, 1), (40, 3), (7, 2))]
+    schema = object_of(note=STRING, tags={"type": "array", "items": {"type": "integer"}})
+    found = narrowed(schema, free)["properties"]
+    assert found["note"]["maxLength"] == 80
+    assert found["tags"]["maxItems"] == 6
+    assert narrowed(schema, free[:2])["properties"]["note"] == STRING, "two tell too little"
+    short = narrowed(schema, [(text, {"note": "x", "tags": []}) for text, _ in free])["properties"]
+    assert (short["note"]["maxLength"], short["tags"]["maxItems"]) == (SHORTEST, FEWEST_ITEMS)
+    own = object_of(
+        note={**STRING, "minLength": 70, "maxLength": 75}, tags={**schema["properties"]["tags"], "maxItems": 3}
+    )
+    kept = narrowed(own, free)["properties"]
+    assert (kept["note"]["maxLength"], kept["tags"]["maxItems"]) == (75, 3)
+    least = object_of(note={**STRING, "minLength": 90}, tags={"type": "array", "items": {}, "minItems": 9})
+    bounds = narrowed(least, free)["properties"]
+    assert (bounds["note"]["maxLength"], bounds["tags"]["maxItems"]) == (90, 9)
+    endless = [(text, {**value, "note": "x" * 1_500}) for text, value in free]
+    assert narrowed(schema, endless)["properties"]["note"] == STRING
