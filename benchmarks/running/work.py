@@ -100,7 +100,7 @@ class Worker:
         except BadInput:
             raise
         except Exception as error:
-            if disk_fault(error) or not code_of(candidate.strategy):
+            if disk_fault(error) or not (_its_own(error) or code_of(candidate.strategy)):
                 raise
             return _given_up(unit, candidate, error)
 
@@ -262,12 +262,23 @@ class Worker:
         return consistency.probe_cases(self.benchmark, self.options.seed)
 
 
+def _its_own(error: Exception) -> str:
+    """What a model's own trouble is, as the end of a sentence; empty for other errors: a request that alone takes more memory
+    than a graphics card has, likelihoods that are no numbers."""
+    if type(error).__name__ == "OutOfMemoryError":  # Of torch, which may not be loaded.
+        return f"took more graphics memory than is free, for one request alone ({str(error).splitlines()[0]})"
+    return f"failed: {error}" if isinstance(error, ArithmeticError) else ""
+
+
 def _given_up(unit: Unit, candidate: Candidate, error: Exception) -> Finished:
-    """What a unit brought in which an approach of another package raised: a problem of that approach alone, or where it is a
-    check no rows. A run that goes on tries it again."""
-    package = package_behind(type(candidate.strategy).__module__)
+    """What a unit brought in which an approach of another package raised, or a model cannot be asked: a
+    problem of that approach alone, or where it is a check no rows. A run that goes on tries it again."""
     doing = {"fit": "fitting", "answer": "answering"}.get(unit.kind, f"the check {unit.kind!r}")
-    said = without_folders(f"{doing} failed in the package {package} with {type(error).__name__}: {error}")
+    if own := _its_own(error):
+        said = f"{doing} {own}"
+    else:
+        package = package_behind(type(candidate.strategy).__module__)
+        said = without_folders(f"{doing} failed in the package {package} with {type(error).__name__}: {error}")
     logging.getLogger(__name__).warning("%s: %s", candidate.name, said)
     problem = {"problem": f"{said}; resuming the run tries it again"} if unit.kind in ("fit", "answer") else {}
     return Finished(unit=unit.name, kind=unit.kind, candidate=candidate.name, note={**problem, AGAIN: True})

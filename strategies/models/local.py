@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from strategies.contract import (
     Ends,
     LabelScores,
     LanguageModel,
+    Message,
     Narrow,
     Prompt,
     Recipe,
@@ -31,12 +33,16 @@ from strategies.models.attention import reach, stated
 from strategies.models.batch_size import USUAL
 from strategies.models.batching import Drawing
 from strategies.models.blockwise import WAYS, use_blockwise
+from strategies.models.careful import in_half, in_smaller_batches
 from strategies.models.chat import Chat
 from strategies.models.device import Placement
 from strategies.models.grammar import Grammar
 from strategies.models.heap import prepare_heap
 from strategies.models.parts import Parts
 from strategies.models.trees import LabelTree, Rounds, score_rounds
+
+TRIAL = "A parcel of 12 books left Paris on Monday. Who has it now, and what did it cost?"
+"""A text by which is found out whether float16 has room for a model's numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +109,8 @@ class LocalModel:
 
         if self.quantised:
             return module
+        if self.placement.dtype == "float16":
+            return in_half(module, self.placement.device, self.chat.encode((Message("user", TRIAL),)))
         return module.to(device=self.placement.device, dtype=getattr(torch, self.placement.dtype))
 
     def base(self) -> Any:
@@ -136,8 +144,14 @@ class LocalModel:
         follow = None if grammar is None else lambda row: grammar.follow(prompts[row][-1].asked)
         drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, follow)
         clock = _Clock(len(ids))
-        for row, written, shared in engine.generate(parts, ids, drawing, 4 * self.batch_tokens) if ids else ():
+
+        def ask(rows: Sequence[int], tokens: int) -> Iterator[tuple[int, Any, int]]:
+            there = drawing if follow is None else replace(drawing, follow=lambda row: follow(rows[row]))
+            return engine.generate(parts, [ids[row] for row in rows], there, tokens)
+
+        for row, written, shared in in_smaller_batches(ask, len(ids), 4 * self.batch_tokens):
             answer, odds = written.ids, written.odds
+            _check_number(odds)
             usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
             text, ended = self.chat.decode(answer), len(answer) < max_tokens
             unheld = grammar is None and self.adapter is None  # Else something tells it where to end.
@@ -193,7 +207,12 @@ class LocalModel:
     def _scored(self, prompts: Sequence[Prompt], rounds: Rounds, step: Step) -> Iterator[tuple[int, LabelScores]]:
         ids = [self.chat.encode(prompt) for prompt in prompts]
         clock = _Clock(len(prompts))
-        for row, scores, nodes, shared in score_rounds(self.parts, ids, rounds, self.batch_tokens) if ids else ():
+
+        def ask(rows: Sequence[int], tokens: int) -> Iterator[tuple[int, list[float], int, int]]:
+            return score_rounds(self.parts, [ids[row] for row in rows], rounds.of(rows), tokens)
+
+        for row, scores, nodes, shared in in_smaller_batches(ask, len(ids), self.batch_tokens):
+            _check_number(scores)
             usage = self._usage(step, len(ids[row]), shared, (nodes, clock.share()))
             yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
 
@@ -226,6 +245,14 @@ class LocalModel:
             batch_tokens=self.batch_tokens,
             attention=self.attention,
             quantised=self.quantised,
+        )
+
+
+def _check_number(values: Sequence[float]) -> None:
+    """Raises `ArithmeticError` for what is no number: taken for a likelihood, it would make an answer of nothing."""
+    if any(map(math.isnan, values)):
+        raise ArithmeticError(
+            "the model's likelihoods are no numbers; its number format may be too small, so try --dtype float32"
         )
 
 

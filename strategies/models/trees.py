@@ -92,6 +92,14 @@ class Rounds:
     then: Sequence[Callable[[int, Sequence[float]], LabelTree]] = ()
     """(index of the prompt, scores of its labels) -> the tree that is scored next."""
 
+    def of(self, rows: Sequence[int]) -> Rounds:
+        """The same for these prompts alone, by their numbers among them."""
+
+        def asked(narrow: Callable[[int, Sequence[float]], LabelTree]) -> Callable[[int, Sequence[float]], LabelTree]:
+            return lambda row, scores: narrow(rows[row], scores)
+
+        return Rounds([self.first[row] for row in rows], [asked(narrow) for narrow in self.then])
+
     def play(self, rows: Sequence[int], score: Callable[[Sequence[LabelTree]], list[list[float]]]) -> Iterator[Played]:
         """What comes out for each row, with a way to score one tree for each."""
         trees = [self.first[row] for row in rows]
