@@ -31,6 +31,7 @@ def train(module: Any, lessons: Lessons, seed: int) -> int:
 
     torch.manual_seed(seed)
     batches = list(_batches(lessons, random.Random(seed)))
+    module.float()  # Many embedders come in float16, in which the squares that AdamW keeps are 0, and its steps no numbers.
     optimizer = torch.optim.AdamW(module.parameters(), lr=lessons.learning_rate)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share(step, len(batches)))
     module.train()

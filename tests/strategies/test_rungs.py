@@ -24,7 +24,7 @@ from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
 from strategies.retrieval.chunking import sentences
 from tests import tiny
-from tests.tiny_embedder import TrainableHashes, trainable
+from tests.tiny_embedder import TrainableHashes, embedder_folder, trainable
 
 
 def test_the_constant_answer_leaves_out_what_most_answers_lack_and_says_null_where_they_do() -> None:
@@ -298,3 +298,17 @@ def test_a_label_that_was_never_shown_decides_no_choice_alone(tmp_path: Path) ->
     assert found.logs[0] == math.log(LEAST_SHARE)
     assert len(found.logs) == len(found.rows) == len(fold.selection)
     assert max(found.logs) > math.log(0.25), "of four labels"
+
+
+def test_an_embedder_that_comes_in_float16_is_trained_in_float32(tmp_path: Path) -> None:
+    """In float16 its weights became no numbers at the first step, on processors too."""
+    folder = embedder_folder(tmp_path)
+    whole = LocalEmbedder(name="whole", folder=folder, fingerprint="f").model
+    whole.half().save_pretrained(str(tmp_path / "half"), create_model_card=False)
+    embedder = LocalEmbedder(name="half", folder=tmp_path / "half", fingerprint="f")
+    texts = [f"Where is my order {place}?" if place % 2 else f"Refund the lamp {place}" for place in range(16)]
+    lessons = Lessons(texts=texts, labels=["ab"[place % 2] for place in range(16)], epochs=2, learning_rate=1e-3)
+    embedder.tuned(lessons, tmp_path / "tuned", 0)
+    before, after = embedder.embed(texts), embedder.at(tmp_path / "tuned").embed(texts)
+    assert np.isfinite(after).all()
+    assert abs(after - before).max() > 1e-3
