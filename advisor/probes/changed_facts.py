@@ -68,7 +68,7 @@ def _interval(found: Changed) -> tuple[float, float]:
 
 
 def the_day_it_changes(material: Material) -> Iterator[str]:
-    """One sentence on who gives the new answers at once, and who gives the old ones until it is fitted again."""
+    """One sentence on who gives the new answers at once, and who goes on giving the old ones."""
     found = {name: each for name, each in _found(material).items() if each.known}
     readers = {name: each for name, each in found.items() if each.seconds is not None}
     others = [name for name, each in found.items() if each.seconds is None]
@@ -83,7 +83,10 @@ def the_day_it_changes(material: Material) -> Iterator[str]:
         )
     if others:
         gives, it = ("gives", "it is") if len(others) == 1 else ("give", "they are")
-        told.append(f"{listed(others)} {gives} the old ones until {it} fitted again with new examples")
+        told.append(
+            f"{listed(others)} {gives} the old ones as long as {it} not fitted again with new examples, and what that would "
+            "bring is not measured"
+        )
     if told:
         yield start(f"on the day on which facts in the documents change, {'; '.join(told)}.")
 
