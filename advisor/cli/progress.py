@@ -31,6 +31,7 @@ WORK = {
     "edit": "edited inputs",
     "repeat": "repeats",
     "format": "other prompt forms",
+    "reworded": "requests in other words",
     "latency": "latency",
     "seed": "second seed",
     "oracle": "gold documents",

@@ -27,7 +27,7 @@ ALL_REBUILDS = 3
 """Rebuilds among all probes: with fewer there is no interval."""
 
 
-def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
+def further_of(wishes: Wishes, benchmark: Benchmark, teacher: str = "") -> Further:
     """What is measured beside the core. Raises `BadInput` for what this task or no task has."""
     from benchmarks.probes.added import adds_labels
     from benchmarks.probes.altered import has_a_rule
@@ -56,6 +56,7 @@ def further_of(wishes: Wishes, benchmark: Benchmark) -> Further:
         planted=wishes.planted or everything,
         rebuilds=wishes.rebuilds or (ALL_REBUILDS if everything else 0),
         changed=changes,
+        reworded_by="" if wishes.probes == "none" else teacher,
     )
 
 

@@ -13,6 +13,7 @@ _NAMED: Mapping[str, str] = {
     "edit": "harmless edits",
     "repeat": "the same asked again",
     "format": "other forms of the prompt",
+    "reworded": "requests in other words",
     "latency": "waiting times",
     "seed": "the second seed",
     "oracle": "right passages handed over",

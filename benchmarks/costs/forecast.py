@@ -17,11 +17,13 @@ from benchmarks.costs.hosted import (
     in_all,
     load_of,
     load_of_advice,
+    load_of_rewording,
     load_of_teacher,
     with_proposals,
 )
 from benchmarks.costs.needed import Computed, Needed, by_model, needed, needed_to_teach
 from benchmarks.probes.rebuilds import SHARE
+from benchmarks.probes.reworded import rewords
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
 from strategies.contract import LanguageModel, Trains, thoughts
@@ -129,6 +131,7 @@ def forecast(
     for candidate in candidates:
         if not candidate.strategy.unsuitable(benchmark.task):
             found.add(candidate)
+    found.reword()
     minutes, memory = (FIXED_S + sum(work.seconds for work in found.works)) / 60, found.memory
     room = fits(memory, models.placement.device)
     return Forecast(
@@ -190,6 +193,13 @@ class _Reckoned:
         elif all(isinstance(model, need) for need in candidate.strategy.needs):
             asked_of = with_proposals(self.benchmark) if advised else self.benchmark
             self._wait_for(load_of(asked_of, candidate, model, self.options, self.further), candidate)
+
+    def reword(self) -> None:
+        """What a teacher at a server writes once for all; one in this process takes a moment for it."""
+        teacher = self.further.reworded_by
+        if teacher and rewords(self.benchmark.task) and self.models.served(teacher):
+            model = self.models.language(teacher)
+            self.loads.append(load_of_rewording(self.benchmark, model, self.options.seed))
 
     def _ask_for_advice(self, candidate: Candidate) -> None:
         """Of the teacher, in each fit; that is no more than a moment."""

@@ -8,17 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.contract import Benchmark, Candidate
+from benchmarks.probes import reworded
 from benchmarks.probes.added import adds_labels
 from benchmarks.probes.altered import has_a_rule
 from benchmarks.probes.by_heart import CASES as BY_HEART
 from benchmarks.probes.changed import CASES, asks_for_facts
-from benchmarks.probes.consistency import PART_CASES, PROBE_CASES, repeats
+from benchmarks.probes.consistency import PART_CASES, PROBE_CASES, probe_cases, repeats
 from benchmarks.probes.curve import DRAWS, sizes
 from benchmarks.probes.gold import naming
 from benchmarks.probes.handed import most
 from benchmarks.probes.planted import CASES as PLANTED
 from benchmarks.probes.rebuilds import SHARE
-from benchmarks.running.plan import Further, Options, is_prompted, planted_units, rebuild_units
+from benchmarks.running.plan import Further, Options, is_prompted, planted_units, rebuild_units, reworded_units
 from strategies.answers import answer_limit
 from strategies.approaches.lora_distilled import most_requests
 from strategies.approaches.prompting import Prompting
@@ -153,6 +154,20 @@ def load_of_advice(task: Task, teacher: LanguageModel, seed: int, times: int) ->
     )
 
 
+def load_of_rewording(benchmark: Benchmark, teacher: LanguageModel, seed: int) -> Load:
+    """The requests that the teacher writes in other words, once for all approaches."""
+    texts = [case.input for case in probe_cases(benchmark, seed)[:PART_CASES]]
+    tokens = [max(teacher.count(reworded.question(text)), math.ceil(most_tokens(text))) for text in texts]
+    return Load(
+        model=teacher.name,
+        searching=0,
+        answering=len(texts),
+        prompt_tokens=sum(tokens),
+        limit=reworded.limit(teacher, texts) + thoughts(teacher),
+        longest_prompt=max(tokens),
+    )
+
+
 def with_proposals(benchmark: Benchmark) -> Benchmark:
     """The same with an instruction as long as a proposed one may be, for reckoning."""
     task = benchmark.task
@@ -278,6 +293,7 @@ def answers_after_fit(benchmark: Benchmark, candidate: Candidate, options: Optio
     answers += 3 * BY_HEART if trained and options.probes and asks_for_facts(benchmark) else 0
     if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
         answers += 3 * probed
+    answers += part * len(reworded_units(benchmark, candidate, options, "", further.reworded_by))
     if further.curve and candidate.strategy.family != "prompting":
         answers += DRAWS * len(sizes(len(task.examples))) * probed
     return answers

@@ -45,7 +45,7 @@ from strategies.search import add
 
 SHOWN = 0.025
 """Level of each side of an interval that is shown."""
-NAMES = {"edit": "edits", "repeat": "repeats", "format": "prompt forms", "seed": "seed"}
+NAMES = {"edit": "edits", "repeat": "repeats", "format": "prompt forms", "reworded": "rewordings", "seed": "seed"}
 
 
 @dataclass(frozen=True, kw_only=True)

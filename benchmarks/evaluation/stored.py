@@ -23,6 +23,7 @@ PURPOSES = (
     "edit",
     "repeat",
     "format",
+    "reworded",
     "seed",
     "oracle",
     "curve",

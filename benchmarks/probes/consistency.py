@@ -172,5 +172,6 @@ SAYS: Mapping[str, str] = {
     "repeat": "the same question asked again among other batch neighbours",
     "sampled": "the same question drawn again at the task's temperature",
     "format": "the same question in another form of the prompt, or with its examples in another order",
+    "reworded": "the same question in other words, which a model wrote and nobody checked",
     "seed": "the same configuration built once more with another seed",
 }

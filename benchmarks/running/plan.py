@@ -17,6 +17,7 @@ from benchmarks.probes.curve import DRAWS, FEWEST, PARTS, sizes
 from benchmarks.probes.gold import naming
 from benchmarks.probes.handed import askable
 from benchmarks.probes.rebuilds import size
+from benchmarks.probes.reworded import rewords
 from strategies.catalog import approaches
 from strategies.contract import Strategy, Task, Trains
 from strategies.traits import prefers_cheapest, takes_advice, takes_teaching
@@ -80,6 +81,8 @@ class Further:
     """How often everything is fitted again, on other examples and with other seeds."""
     changed: bool = False
     """What is answered when facts in the documents are others, labels are added, or the format is altered."""
+    reworded_by: str = ""
+    """The model that writes requests in other words, where one is given."""
 
 
 def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Candidate]:
@@ -186,7 +189,14 @@ def further_units(
         *(planted_units(benchmark, candidate, options, salt) if further.planted else ()),
         *rebuild_units(benchmark, candidate, options, salt, further.rebuilds),
         *(change_units(benchmark, candidate, options, salt) if further.changed else ()),
+        *reworded_units(benchmark, candidate, options, salt, further.reworded_by),
     ]
+
+
+def reworded_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str, teacher: str) -> list[Unit]:
+    """Requests in other words, where somebody writes them and answers should stay; a file holds none to them."""
+    asked = teacher and rewords(benchmark.task) and not is_recorded(candidate)
+    return [_unit(candidate, options, f"{salt}|{teacher}", ("reworded", 0))] if asked else []
 
 
 def change_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:

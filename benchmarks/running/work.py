@@ -158,6 +158,10 @@ class Worker:
             bench.teacher = replace(self._bench(teacher, seed), spent=bench.spent)
         return bench
 
+    def bench_of(self, name: str) -> Bench:
+        """For a model by itself, whoever is checked with it."""
+        return self._bench(name, self.options.seed)
+
     def _bench(self, name: str, seed: int, code: str = "") -> Bench:
         """`code` names that of another package, whose edited version finds nothing of what the one before it found."""
         model = self.models.language(name).fingerprint if name else ""

@@ -185,7 +185,10 @@ def test_a_teacher_is_counted_beside_the_small_model_that_learns_from_it(
     (asked,) = expected(prepare(task, wishes)).asked
     assert asked.model == "hosted"
     assert asked.requests > 40
-    assert expected(prepare(task, replace(wishes, approaches=("lora @ llama-chat-0",)))).asked == ()
+    alone = replace(wishes, approaches=("lora @ llama-chat-0",))
+    (words,) = expected(prepare(task, alone)).asked
+    assert words.requests == 30, "half of the probe cases, or all where there are fewer, in other words"
+    assert expected(prepare(task, replace(alone, probes="none"))).asked == ()
 
 
 @dataclass(frozen=True)

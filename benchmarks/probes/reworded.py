@@ -1,0 +1,83 @@
+"""Requests in other words, as a model writes them: whether answers stay when somebody else asks the same."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Sequence
+from typing import cast
+
+from benchmarks.data.similar import normalised
+from strategies.answers import FAULTS_ALLOWED
+from strategies.contract import Case, Generates, LanguageModel, Message, Prompt, Sampling, Task, Unanswered, Workbench
+from strategies.search import Look, journalled
+
+WANTED = (
+    "Write the request below once more in other words, as another person would put it. Keep its language, its meaning and "
+    "every name and number. Write the new request and nothing else."
+)
+LONGER, ROOM = 2.0, 40
+"""A rewording may have so many times the tokens of the request, and so many more."""
+_RATIO = 3.0
+"""What is so many times as long or as short is another text."""
+_AROUND = "\"'\u201c\u201d\u201e\u00ab\u00bb` "
+
+
+def rewords(task: Task) -> bool:
+    """Whether an answer should stay: what is extracted or rewritten may hold any word of the request."""
+    return task.kind in ("classification", "qa")
+
+
+def question(text: str) -> Prompt:
+    return (Message("user", f"{WANTED}\n\n{text}"),)
+
+
+def limit(model: LanguageModel, texts: Sequence[str]) -> int:
+    """Tokens that a rewording of the longest of these may have."""
+    return math.ceil(LONGER * max(model.count(question(text)) for text in texts)) + ROOM
+
+
+def reworded(cases: Sequence[Case], bench: Workbench) -> list[tuple[Case, str]]:
+    """The cases of which the bench's model wrote usable rewordings, each with its own; its journal keeps them, so that all
+    approaches are asked in the same words. Raises `Unanswered` where faults took more answers than a check may lose."""
+    texts = [case.input for case in cases]
+    (look,) = journalled(bench, [("reworded", texts)], lambda _: [_asked(texts, bench)], bench.model.name)
+    return [
+        (case, found)
+        for case, said in zip(cases, look.notes["said"], strict=True)
+        if (found := usable(case.input, said)) is not None
+    ]
+
+
+def usable(text: str, said: str) -> str | None:
+    """The rewording, or None: it is empty, the same, lost or made up a number, or is of another size altogether."""
+    found = said.strip().strip(_AROUND).strip()
+    sizes = len(found), len(text)
+    if not found or normalised(found) == normalised(text) or max(sizes) > _RATIO * min(sizes):
+        return None
+    return found if _numbers(found) == _numbers(text) else None
+
+
+def _numbers(text: str) -> list[str]:
+    return sorted(re.findall(r"\d+", text))
+
+
+def _asked(texts: Sequence[str], bench: Workbench) -> Look:
+    writer, said, faults = cast(Generates, bench.model), [""] * len(texts), 0
+    spent = []
+    prompts = [question(text) for text in texts]
+    for done, (place, found) in enumerate(
+        writer.generate(prompts, limit(bench.model, texts), Sampling(seed=bench.seed)), start=1
+    ):
+        said[place] = found.text if not found.error and found.finished else ""
+        faults += bool(found.error) and not found.lasting
+        spent.append(found.usage)
+        bench.progress(done, len(texts), f"{bench.model.name} rewords requests")
+    if faults > FAULTS_ALLOWED * len(texts):
+        raise Unanswered(f"{bench.model.name} was to reword requests, and {faults:,} of {len(texts):,} had no answer")
+    for usage in spent:
+        bench.record(usage)
+    kept = sum(usable(text, row) is not None for text, row in zip(texts, said, strict=True))
+    logging.getLogger(__name__).info("%s reworded %d of %d requests", bench.model.name, kept, len(texts))
+    return Look((), (), {"said": said})
