@@ -443,6 +443,20 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
+class Prompted(Embedder, Protocol):
+    """An embedder whose own files state what goes before a text, another for what is asked than for what is searched."""
+
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """What goes before a `query` and before a `document`; empty where the files state neither."""
+        ...
+
+    def embed_behind(self, prompt: str, texts: Sequence[str]) -> Any:
+        """As `embed`, with the prompt before each text."""
+        ...
+
+
 class Reranker(Protocol):
     @property
     def name(self) -> str: ...

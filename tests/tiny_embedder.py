@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,14 @@ class TrainableHashes(LocalEmbedder):
 def trainable(place: Path) -> TrainableHashes:
     known = tiny.WordHashes()
     return TrainableHashes(name=known.name, folder=place / FOLDER, fingerprint=known.fingerprint)
+
+
+def prompted(folder: Path, place: Path, prompts: Mapping[str, str]) -> Path:
+    """A copy of an embedder that states prompts in its files."""
+    shutil.copytree(folder, place)
+    about = place / "config_sentence_transformers.json"
+    about.write_text(json.dumps(json.loads(about.read_text(encoding="utf-8")) | {"prompts": prompts}), encoding="utf-8")
+    return place
 
 
 def embedder_folder(place: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -251,14 +251,25 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
         f"searched {searched}. `passages.json` holds the documents with their texts, and for each passage the number of its "
         "document and the characters where it begins and ends, and under `versions` which documents are versions of one, with "
         f"their dates; `vectors.npy` a float32 vector of {about['dimension']} numbers "
-        f"and unit length for each, in the same order, made by {literal(about['embedder'])}; `manifest.json` these numbers and "
-        "how many passages each ranking brings. Without this product:",
+        f"and unit length for each, in the same order, made by {literal(about['embedder'])}{_behind(about)}; "
+        "`manifest.json` these numbers and how many passages each ranking brings. Without this product:",
         "",
         "```",
         f'python {LOOKUP.name} "What is asked?" --index {place} --embedder FOLDER_OR_HUB_ID',
         "```",
         "",
     ]
+
+
+def _behind(about: Mapping[str, Any]) -> str:
+    """What the embedder of an index reads before each text, as a clause; empty where that is nothing."""
+    sides, prompts = {"document": "each passage", "query": "what is asked"}, about.get("prompts", {})
+    told = [
+        f"{literal(json.dumps(prompts[side], ensure_ascii=False))} before {what}"
+        for side, what in sides.items()
+        if prompts.get(side)
+    ]
+    return f", which reads {listed(told)}" if told else ""
 
 
 def _why_not(folder: Path, evaluation: Evaluation) -> str:

@@ -27,7 +27,6 @@ from strategies.contract import (
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.retrieval.chunking import sentences
 from strategies.retrieval.index import Mode, PassageIndex
-from strategies.retrieval.vectors import vectors_of
 from strategies.spans import standing_answers
 
 MODES: tuple[Mode, ...] = ("dense", "hybrid")
@@ -101,8 +100,7 @@ class BestSentence:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
-        passages = sentences(task.documents)
-        index = PassageIndex.of(passages, vectors_of([each.text for each in passages], bench.embedder), bench.embedder)
+        index = PassageIndex.made(sentences(task.documents), bench.embedder)
         fitted = Quoting(index, _choose(task, index))
         bench.record(Usage(model=bench.embedder.name, step="index", seconds=time.perf_counter() - start))
         return fitted

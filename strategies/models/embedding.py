@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ KEPT = 200_000
 """Vectors that are kept at most."""
 COUNTED = 256
 """Texts whose tokens are counted at once."""
+SIDES = {"query": ("query",), "document": ("document", "passage", "corpus")}
+"""Under which names a model states the prompt of each side of a search, as sentence-transformers looks them up."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,16 @@ class LocalEmbedder:
     @cached_property
     def model(self) -> Any:
         return self._module()
+
+    @cached_property
+    def prompts(self) -> Mapping[str, str]:
+        """What the files of the model put before a `query` and before a `document`; empty where they state neither.
+
+        It is for searching. Texts of one kind are compared as `embed` makes their vectors, as sentence-transformers advises.
+        """
+        stated = _stated_prompts(self.folder)
+        found = {side: next((stated[name] for name in names if stated.get(name)), "") for side, names in SIDES.items()}
+        return found if any(found.values()) else {}
 
     def unloaded(self) -> LocalEmbedder:
         """The same, with nothing loaded or remembered."""
@@ -96,15 +109,22 @@ class LocalEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Any:
         """float32 array of shape (len(texts), dimension), rows of unit length."""
+        return self._embedded(texts, None)
+
+    def embed_behind(self, prompt: str, texts: Sequence[str]) -> Any:
+        """As `embed`, with the prompt before each text; an empty one is none, whatever the model puts there by default."""
+        return self._embedded(texts, prompt)
+
+    def _embedded(self, texts: Sequence[str], prompt: str | None) -> Any:
         import numpy as np
 
         keys = [_key(text) for text in texts]
         if not keys:
             return np.zeros((0, self.model.get_embedding_dimension()), dtype="float32")
         asked = dict(zip(keys, texts, strict=True))
-        found = self._of_common(asked) if self.remember else {}
+        found = self._of_common(asked) if self.remember and prompt is None else {}
         for block in _blocks([key for key in asked if key not in found]):
-            found.update(zip(block, self._block(block, asked).vectors, strict=True))
+            found.update(zip(block, self._block(block, asked, prompt).vectors, strict=True))
         return np.stack([found[key] for key in keys])
 
     @cached_property
@@ -132,22 +152,34 @@ class LocalEmbedder:
         self.spared_s += whole.seconds * len(places) / len(self._places)
         return {key: whole.vectors[place] for key, place in places.items()}
 
-    def _block(self, block: Sequence[bytes], texts: Mapping[bytes, str]) -> Read:
+    def _block(self, block: Sequence[bytes], texts: Mapping[bytes, str], prompt: str | None) -> Read:
         if not self.remember:
-            return self._read([texts[key] for key in block])
-        name = hashlib.sha256(b"".join(block)).digest()
+            return self._read([texts[key] for key in block], prompt)
+        name = hashlib.sha256(b"".join([*block, *([] if prompt is None else [_key(prompt), b"prompt"])])).digest()
         if name in self._kept:
             self.spared_s += self._kept[name].seconds
             return self._kept[name]
-        read = self._read([texts[key] for key in block])
+        read = self._read([texts[key] for key in block], prompt)
         if sum(len(each.vectors) for each in self._kept.values()) + len(block) <= KEPT:
             self._kept[name] = read
         return read
 
-    def _read(self, texts: list[str]) -> Read:
+    def _read(self, texts: list[str], prompt: str | None = None) -> Read:
         model, start = self.model, time.perf_counter()
-        vectors = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
+        behind = {} if prompt is None else {"prompt": prompt}
+        vectors = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, **behind)
         return Read(vectors.astype("float32"), time.perf_counter() - start)
+
+
+def _stated_prompts(folder: Path) -> dict[str, str]:
+    """What the files of a model state by name, where sentence-transformers takes it from them."""
+    path = folder / "config_sentence_transformers.json"
+    if not path.is_file() or not (folder / "modules.json").is_file():
+        return {}
+    stated = json.loads(path.read_text(encoding="utf-8"))
+    if stated.get("model_type", "SentenceTransformer") != "SentenceTransformer":
+        return {}
+    return {name: text for name, text in (stated.get("prompts") or {}).items() if isinstance(text, str)}
 
 
 def _key(text: str) -> bytes:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from strategies.contract import Document, Embedder, Evidence, Reranker
+from strategies.contract import Document, Embedder, Evidence, Prompted, Reranker
 from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading
 from strategies.retrieval.named import Named
-from strategies.retrieval.vectors import vector_index, vectors_of
+from strategies.retrieval.vectors import embedded, vector_index, vectors_of
 from strategies.retrieval.versions import YEAR, Version, versions
 from strategies.words import SEARCHED, composed
 
@@ -48,11 +48,19 @@ class PassageIndex:
     near: Any
     words: Any
     reranker: Reranker | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """What the embedder read before each `query` and `document`; empty: nothing, as in every index of earlier versions."""
 
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
-        passages = tuple(cut(documents, words))
-        return cls.of(passages, vectors_of([passage.text for passage in passages], embedder), embedder)
+        return cls.made(tuple(cut(documents, words)), embedder)
+
+    @classmethod
+    def made(cls, passages: tuple[Passage, ...], embedder: Embedder) -> PassageIndex:
+        """Of passages that are embedded now, as the embedder's own files say that it is to search."""
+        prompts = embedder.prompts if isinstance(embedder, Prompted) else {}
+        vectors = vectors_of([passage.text for passage in passages], embedder, prompts.get("document"))
+        return replace(cls.of(passages, vectors, embedder), prompts=prompts)
 
     @classmethod
     def of(cls, passages: tuple[Passage, ...], vectors: Any, embedder: Embedder) -> PassageIndex:
@@ -65,7 +73,7 @@ class PassageIndex:
         if not self.passages or not texts:
             return [() for _ in texts]
         size = min(len(self.passages), max(POOL, k))
-        scores, found = self.near.search(self.embedder.embed(texts), size)
+        scores, found = self.near.search(self._vectors("query", texts), size)
         rankings = [[[place for place in row if place >= 0] for row in found.tolist()]]  # A graph may find fewer.
         if mode != "dense" and self.words is not None:
             rankings.append(self._by_words(texts, size))
@@ -77,6 +85,9 @@ class PassageIndex:
             similarity = dict(zip(found[row].tolist(), scores[row].tolist(), strict=True))
             results.append(self._evidence(order, similarity, k))
         return results
+
+    def _vectors(self, side: str, texts: Sequence[str]) -> Any:
+        return embedded(texts, self.embedder, self.prompts.get(side))
 
     def _reranked(self, texts: Sequence[str], orders: Sequence[Sequence[int]]) -> list[list[int]]:
         """Each order with its first passages sorted by the cross-encoder."""
@@ -138,7 +149,7 @@ class PassageIndex:
     def passages_of(self, documents: Sequence[str], asked: str) -> list[Evidence]:
         """All passages of some documents, the most similar to what is asked first."""
         places = [place for place, passage in enumerate(self.passages) if passage.document_id in documents]
-        scores = (self.vectors[places] @ self.embedder.embed([asked])[0]).tolist() if places else []
+        scores = (self.vectors[places] @ self._vectors("query", [asked])[0]).tolist() if places else []
         found = [_shown(self.passages[place], score) for place, score in zip(places, scores, strict=True)]
         return sorted(found, key=lambda passage: -passage.score)
 
@@ -148,9 +159,9 @@ class PassageIndex:
 
         names = {document.id for document in documents}
         kept = [place for place, passage in enumerate(self.passages) if passage.document_id not in names]
-        vectors = np.vstack([self.vectors[kept], self.embedder.embed([passage.text for passage in fresh])])
+        vectors = np.vstack([self.vectors[kept], self._vectors("document", [passage.text for passage in fresh])])
         index = self.of((*(self.passages[place] for place in kept), *fresh), vectors, self.embedder)
-        return replace(index, reranker=self.reranker)
+        return replace(index, reranker=self.reranker, prompts=self.prompts)
 
     def save(self, folder: Path) -> None:
         import numpy as np
@@ -178,6 +189,7 @@ class PassageIndex:
             "fusion": RRF,
             "reranked": RERANKED,
             "searched": SEARCHED,
+            **({"prompts": dict(self.prompts)} if self.prompts else {}),
         }
         (folder / MANIFEST).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -189,7 +201,13 @@ class PassageIndex:
         documents = [Document(**row) for row in kept["documents"]]
         vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         passages = (Passage(documents[place], start, end) for place, start, end in kept["passages"])
-        return cls.of(tuple(passages), vectors, embedder)
+        return replace(cls.of(tuple(passages), vectors, embedder), prompts=_prompts_of(folder / MANIFEST))
+
+
+def _prompts_of(manifest: Path) -> Mapping[str, str]:
+    """Those that an index was made with; indexes of earlier versions state none, or have no such file."""
+    about = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    return dict(about.get("prompts", {}))
 
 
 def named_by(index: Finder | None) -> Named:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
-from strategies.contract import Embedder
+from strategies.contract import Embedder, Prompted
 
 EXACT = 200_000
 """Vectors up to which every one is compared: putting them into lists costs more there than the searches of a run save."""
@@ -22,16 +22,24 @@ RECALL, NEIGHBOURS, SAMPLE = 0.98, 10, 200
 """Share of the ten nearest that has to be found, over a sample of the vectors themselves."""
 
 
-def vectors_of(texts: Sequence[str], embedder: Embedder) -> Any:
-    """float32 vectors of shape (texts, dimension). More than `EXACT` lie in a file that is gone with the last who maps it, so
-    that the copy in an index over them is the only one in memory. Raises `OSError` where the disk has no room."""
+def embedded(texts: Sequence[str], embedder: Embedder, prompt: str | None = None) -> Any:
+    """float32 vectors of shape (texts, dimension), of texts behind a prompt where there is one."""
+    if prompt is None or not isinstance(embedder, Prompted):
+        return embedder.embed(texts)
+    return embedder.embed_behind(prompt, texts)
+
+
+def vectors_of(texts: Sequence[str], embedder: Embedder, prompt: str | None = None) -> Any:
+    """As `embedded`. More than `EXACT` lie in a file that is gone with the last who maps it, so that the copy in an index over
+    them is the only one in memory. Raises `OSError` where the disk has no room."""
     import numpy as np
 
     if len(texts) <= EXACT:
-        return embedder.embed(texts)
+        return embedded(texts, embedder, prompt)
     with tempfile.TemporaryFile(prefix="vectors-") as file:
         for start in range(0, len(texts), SLICE):
-            np.ascontiguousarray(embedder.embed(texts[start : start + SLICE]), np.float32).tofile(file)
+            part = embedded(texts[start : start + SLICE], embedder, prompt)
+            np.ascontiguousarray(part, np.float32).tofile(file)
         file.flush()
         return np.memmap(file, np.float32, "r").reshape(len(texts), -1)
 

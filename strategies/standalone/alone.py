@@ -261,8 +261,8 @@ def as_shares(scores: list[float]) -> list[float]:
 
 
 @cache
-def embedding(model: str) -> Callable[[list[str]], Any]:
-    """What makes float32 vectors of unit length, one for each text."""
+def embedding(model: str) -> Callable[..., Any]:
+    """What makes float32 vectors of unit length, one for each text; behind a prompt where one is given."""
     from sentence_transformers import SentenceTransformer
 
     if not model:
@@ -270,8 +270,8 @@ def embedding(model: str) -> Callable[[list[str]], Any]:
     check(Path(model))
     encoder = SentenceTransformer(model, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True})
 
-    def embed(texts: list[str]) -> Any:
-        return encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False).astype("float32")
+    def embed(texts: list[str], lead: str | None = None) -> Any:
+        return encoder.encode(texts, prompt=lead, normalize_embeddings=True, show_progress_bar=False).astype("float32")
 
     return embed
 

@@ -27,7 +27,7 @@ PLACE, NOTHING = "{{input}}", "-"
 SAME = 0.99
 """How near the vector of a passage has to be to the one that was kept of it."""
 _YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
-Embed = Callable[[list[str]], Any]
+Embed = Callable[..., Any]
 Rerank = Callable[[str, list[str]], list[float]]
 
 
@@ -59,7 +59,8 @@ class Index:
 
         kept = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
         self.how = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        self.documents, self.embed, self.rerank = kept["documents"], embed, rerank
+        prompts: dict[str, str] = self.how.get("prompts", {})
+        self.documents, self.embed, self.rerank, self.prompt = kept["documents"], embed, rerank, prompts.get("query")
         self.versions: dict[str, tuple[int, str]] = kept.get("versions", {})
         self.passages = [
             (number, Passage(one["id"], start, end, _heading(one) + one["text"][start:end]))
@@ -68,7 +69,7 @@ class Index:
         ]
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         if self.passages:
-            (own,) = embed([self.passages[0][1].text])
+            (own,) = embed([self.passages[0][1].text], prompts.get("document"))
             if own.shape != vectors[0].shape or float(own @ vectors[0]) < SAME:
                 raise SystemExit(f"This is not the embedder that the index was made with ({self.how['embedder']}).")
         self.near = faiss.IndexFlatIP(vectors.shape[1])
@@ -80,13 +81,12 @@ class Index:
         if not self.passages:
             return []
         size = min(len(self.passages), max(self.how["pool"], most))
-        scores, found = (each[0].tolist() for each in self.near.search(self.embed([text]), size))
+        scores, found = (each[0].tolist() for each in self.near.search(self.embed([text], self.prompt), size))
         rankings = [[place for place in found if place >= 0]]
         if mode != "dense" and self.words is not None:
             rankings.append(self.words(text, size))
         order = self._current(self._fused(rankings), text)
-        if mode == "reranked":
-            order = self._reranked(order, text)
+        order = self._reranked(order, text) if mode == "reranked" else order
         similar = dict(zip(found, scores, strict=True))
         ranked = [self.passages[place][1]._replace(score=similar.get(place, 0.0)) for place in order]
         best: dict[str, Passage] = {}
@@ -387,8 +387,8 @@ def main() -> None:
         given.embedder, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
     )
 
-    def embed(texts: list[str]) -> Any:
-        return encoder.encode(texts, normalize_embeddings=True, show_progress_bar=False).astype("float32")
+    def embed(texts: list[str], lead: str | None = None) -> Any:
+        return encoder.encode(texts, prompt=lead, normalize_embeddings=True, show_progress_bar=False).astype("float32")
 
     index = Index(Path(given.index), embed, reranking(given.reranker))
     for passage in index.find(given.question, given.passages, "reranked" if given.reranker else "hybrid"):

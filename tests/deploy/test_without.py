@@ -49,6 +49,7 @@ from tests import tiny
 from tests.conftest import Folders
 from tests.strategies.test_listing import many
 from tests.strategies.test_reranking import cross_encoder
+from tests.tiny_embedder import prompted
 from tests.verdict_cases import evaluation_of, scores_of
 
 INLINE, TURNS = Form(layout="inline"), Form(layout="turns")
@@ -438,10 +439,13 @@ def test_the_same_chunks_are_found_without_the_product(
         assert [one.score for one in found] == pytest.approx([one.score for one in row], abs=1e-5)
 
 
-def test_an_exported_index_is_described_and_searched_as_its_card_says(embedder: LocalEmbedder, tmp_path: Path) -> None:
+def test_an_exported_index_is_described_and_searched_as_its_card_says(model_folders: Folders, tmp_path: Path) -> None:
     """And the sentences of the documents answer by `predict.py`, or the answer that stands by itself."""
+    stated = {"query": "answer to ", "document": "room and floor: "}
+    told = prompted(model_folders.embedder, tmp_path / "told", stated)
+    embedder = LocalEmbedder(name="tiny", folder=told, fingerprint="tiny")
     passages = sentences((*tiny.rooms(), *VERSIONS))
-    index = PassageIndex.of(passages, embedder.embed([each.text for each in passages]), embedder)
+    index = PassageIndex.made(passages, embedder)
     made = Quoting(index, Choice(mode="hybrid", otherwise="no idea", least=0.5))
     made.save(tmp_path / "parts" / "0")
     for program in needed(tmp_path):
@@ -449,6 +453,7 @@ def test_an_exported_index_is_described_and_searched_as_its_card_says(embedder: 
     card = "\n".join(without_us(tmp_path, evaluation_of("copy nearest", scores_of(9, 10))))
     assert f"{len(passages)} passages of 17 documents, searched by vectors and by words (BM25)" in card
     assert "With sentence-transformers, faiss-cpu and bm25s alone, from the embedder that it was fitted with" in card
+    assert 'which reads "room and floor: " before each passage and "answer to " before what is asked; `manif' in card
     command = next(line for line in card.splitlines() if line.startswith("python lookup.py"))
     given = ["Sick pay weeks", "--index", "parts/0", "--embedder", str(embedder.folder)]
     assert command.split()[-4:] == ["--index", "parts/0", "--embedder", "FOLDER_OR_HUB_ID"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,11 +22,14 @@ from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup, load_pipeline
+from strategies.retrieval.chunking import cut
+from strategies.retrieval.index import PassageIndex
+from strategies.retrieval.neighbours import Neighbours
 from strategies.retrieval.timed import Watch
 from strategies.search import total
 from strategies.selection import Kitchen
 from tests import tiny
-from tests.tiny_embedder import embedder_folder
+from tests.tiny_embedder import embedder_folder, prompted
 from tests.verdict_cases import benchmark_of, evaluation_of, scores_of
 
 SLOW = 0.002
@@ -277,6 +281,57 @@ def test_a_text_more_reads_only_those_near_it_again(folder: Path) -> None:
     asked.clear()
     embedder.embed([*texts[:1500], "one more", *texts[1500:]])
     assert 0 < sum(asked) < len(texts) / 2
+
+
+def test_documents_are_searched_with_the_prompts_that_the_embedder_states(folder: Path, tmp_path: Path) -> None:
+    """And examples, like requests, without: they are texts of one kind."""
+    stated = {"query": "find the answer to ", "document": "room and floor "}
+    embedder = LocalEmbedder(name="tiny", folder=prompted(folder, tmp_path / "model", stated), fingerprint="f")
+    asked, how = ["How many seats has Room Ada?"], {"normalize_embeddings": True}
+    index, own = PassageIndex.build(tiny.rooms(), embedder), embedder.model
+    texts = [passage.text for passage in index.passages]
+    assert index.vectors == pytest.approx(own.encode_document(texts, **how), abs=1e-5)
+    index.save(tmp_path / "index")
+    saved, changed = PassageIndex.load(tmp_path / "index", embedder), tiny.rooms()[:1]
+
+    def found(index: PassageIndex) -> list[float]:
+        return [each.score for each in index.search(asked, len(texts), "dense")[0]]
+
+    wanted = sorted((own.encode_query(asked, **how) @ index.vectors.T)[0].tolist(), reverse=True)
+    for one in (index, saved, saved.updated(changed, cut(changed))):
+        assert found(one) == pytest.approx(wanted, abs=1e-5)
+    (nearest, *_) = saved.passages_of([passage.document_id for passage in saved.passages], asked[0])
+    assert nearest.score == pytest.approx(wanted[0], abs=1e-5)
+    assert Neighbours(PLAIN.task.examples[:1], embedder).vectors() == pytest.approx(
+        own.encode([PLAIN.task.examples[0].input], **how), abs=1e-5
+    )
+    about = json.loads((tmp_path / "index" / "manifest.json").read_text(encoding="utf-8"))
+    assert about.pop("prompts") == stated
+    (tmp_path / "index" / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
+    bare = sorted((own.encode(asked, **how) @ index.vectors.T)[0].tolist(), reverse=True)
+    assert found(PassageIndex.load(tmp_path / "index", embedder)) == pytest.approx(bare, abs=1e-5), "as it was made"
+    assert bare != pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("stated", "prompts"),
+    [
+        ({}, {}),
+        ({"query": "", "document": "", "classification": "sort: "}, {}),
+        ({"query": "ask: "}, {"query": "ask: ", "document": ""}),
+        ({"query": "ask: ", "document": "", "passage": "told: "}, {"query": "ask: ", "document": "told: "}),
+    ],
+)
+def test_without_prompts_for_a_search_texts_are_read_as_they_are(
+    stated: dict[str, str], prompts: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    embedder = LocalEmbedder(name="tiny", folder=prompted(folder, tmp_path / "model", stated), fingerprint="f")
+    assert embedder.prompts == prompts
+    if not prompts:
+        index = PassageIndex.build(tiny.rooms(), embedder)
+        assert (index.vectors == embedder.embed([passage.text for passage in index.passages])).all()
+        index.save(tmp_path / "index")
+        assert "prompts" not in json.loads((tmp_path / "index" / "manifest.json").read_text(encoding="utf-8"))
 
 
 def test_requests_are_the_same_whatever_they_took(tmp_path: Path) -> None:
