@@ -31,14 +31,14 @@ def checked(name: str, key: str) -> re.Match[str]:
 
 def fetched(name: str, key: str) -> Path:
     """The file in the cache of the hub's own tools, fetched where it is not there yet. Raises `BadInput`."""
-    from strategies.models.hub import data_file, explained
+    from strategies.models.hub import NotFetched, data_file
 
     parts = checked(name, key)
     data_set, shown = f"{parts['owner']}/{parts['name']}", f'{key} names "{name}"'
     try:
         found = data_file(data_set, parts["file"], parts["revision"], MAX_FILE_BYTES)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{shown}. {explained(error, 'data set', data_set, parts['revision'])}") from None
+    except NotFetched as error:
+        raise BadInput(f"{shown}. {error}") from None
     if isinstance(found, int):
         raise BadInput(f"{shown}, which has {found / 1e9:.1f} GB; at most 1 GB is read. Take a sample of it.")
     return found

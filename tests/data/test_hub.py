@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -16,7 +18,7 @@ from advisor.experiments.found import find
 from benchmarks.contract import BadInput
 from benchmarks.data import hub_data
 from benchmarks.specs.spec import read_spec
-from strategies.models.weights import resolve
+from strategies.models.weights import ModelUnavailable, resolve
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -51,6 +53,31 @@ def hub(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> HTTPServer:
         constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
     )
     return httpserver
+
+
+@pytest.fixture
+def broken(hub: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A hub, or a firewall before it, that takes every connection and ends it without an answer."""
+    from huggingface_hub import constants
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        place = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", place)
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    server.accept()[0].close()
+                except OSError:
+                    return
+
+        answering = Thread(target=hang_up, daemon=True)
+        answering.start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+        answering.join(5)
 
 
 def keep(cache: Path, place: str, files: Mapping[str, Path], branch: str = "main") -> None:
@@ -114,6 +141,12 @@ def test_data_is_fetched_once_with_the_token_and_only_where_that_is_allowed(
         ({"X-Error-Code": "RevisionNotFound"}, 404, "has no revision 'v2'. Write a branch, a tag or a commit."),
         ({"X-Error-Code": "RepoNotFound"}, 401, "The hub has no data set some-team/tickets, or it is private."),
         ({"X-Error-Code": "GatedRepo"}, 403, "is gated: accept its terms on its page with your account"),
+        (
+            {"X-Error-Message": "Enable access to public gated repositories in your token settings"},
+            403,
+            "is not complete in the local cache, and the hub answered 403 FORBIDDEN (Enable access to public gated "
+            "repositories in your token settings). Check HF_TOKEN, and what its account may read, or put the file beside",
+        ),
         ({"X-Linked-Size": "2000000000"}, 200, "which has 2.0 GB; at most 1 GB is read. Take a sample of it."),
     ],
 )
@@ -132,6 +165,26 @@ def test_what_the_hub_does_not_give_is_one_sentence(
     assert says in str(caught.value)
     assert TOKEN not in str(caught.value)
     assert not any(request.method == "GET" for request, _ in hub.log)
+
+
+@pytest.mark.usefixtures("broken")
+def test_where_the_connection_breaks_off_what_is_on_the_disk_is_taken(
+    cache: Path, tmp_path: Path, model_folders: Folders
+) -> None:
+    """It was a fault of the program, whether anything was to be fetched or not."""
+    task = write_task(tmp_path, model_folders, f"examples: {DATA}")
+    with pytest.raises(
+        BadInput, match=r"^examples names .*the connection to the hub failed \(.+\)\. What has arrived is kep"
+    ):
+        find(task, allow_remote=True).data()
+    with pytest.raises(
+        ModelUnavailable, match=r"^some-team/small could not be fetched whole: the connection to the hub fai"
+    ):
+        resolve("some-team/small")
+    keep(cache, "datasets--some-team--tickets", {"data/train.parquet": SAMPLE})
+    keep(cache, "models--some-team--small", files_in(model_folders.language))
+    assert len(find(task, allow_remote=True).data().examples) > 1
+    assert resolve("some-team/small").fingerprint == resolve(str(model_folders.language)).fingerprint
 
 
 def test_offline_it_is_said_how_to_have_it(tmp_path: Path, model_folders: Folders) -> None:
