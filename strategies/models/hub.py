@@ -50,6 +50,18 @@ def snapshot(hub_id: str, revision: str | None) -> Path:
         raise ModelUnavailable(str(error)) from error
 
 
+def must_be_whole(hub_id: str, revision: str | None) -> None:
+    """Of a model that lacks files: raises `ModelUnavailable` where it is not known that the hub has no more of it, since what
+    another program fetched for itself may be a part."""
+    from huggingface_hub import HfApi, constants
+
+    try:
+        with telling("model", hub_id, revision):
+            HfApi().model_info(hub_id, revision=revision or constants.DEFAULT_REVISION)
+    except NotFetched as error:
+        raise ModelUnavailable(str(error)) from error
+
+
 def data_file(data_set: str, name: str, revision: str | None, most: int) -> Path | int:
     """A file of a data set in the local cache, fetched where it is not there yet; its size where that is above `most` bytes.
 

@@ -31,6 +31,14 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
+def absent_parts(folder: Path) -> list[str]:
+    """Names of the parts that an index names and that are not in the folder; none where one file holds all weights."""
+    if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
+        return []
+    parts = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+    return sorted(part for part in parts if not (folder / part).is_file())
+
+
 def places(folder: Path) -> list[Path]:
     """The folders of a model that are looked into: its own, and those of its modules. Raises `ModelUnavailable`."""
     modules = [_inside(folder, str(entry.get("path", ""))) for entry in _listed(folder / "modules.json", list)]

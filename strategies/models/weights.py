@@ -40,6 +40,10 @@ DISK_RESERVE = 200_000_000
 """Bytes that stay free beside what a model needs."""
 
 
+class Lacking(ModelUnavailable):
+    """Files that a model is loaded from are not there."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
     """A model on this disk, ready to load: `folder` holds config.json, safetensors and a tokenizer."""
@@ -221,19 +225,21 @@ def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         architectures = [str(entry) for entry in config.get("architectures") or ()]
     except FileNotFoundError:
-        raise ModelUnavailable(
-            f"{hub_id or folder} holds no config.json, so it is no model that can be loaded here."
-        ) from None
+        raise Lacking(f"{hub_id or folder} holds no config.json, so it is no model that can be loaded here.") from None
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ModelUnavailable(f"The config.json of {hub_id or folder} cannot be read: {error}.") from error
     parts = _parts(folder)
     taken = {unpickled.WEIGHTS, unpickled.INDEX, config.get("transformers_weights")}
     if not any(path.name in taken for path in parts):
-        raise ModelUnavailable(
+        raise Lacking(
             f"{hub_id or folder} holds no {unpickled.WEIGHTS}. Weights in other formats can run code when they are read "
             "and are refused; save the model with `save_pretrained`, which writes safetensors."
         )
     unpickled.check(folder, hub_id)
+    if not config.get("transformers_weights") and (gone := unpickled.absent_parts(folder)):
+        raise Lacking(
+            f"{hub_id or folder} lacks {gone[0]}, which {unpickled.INDEX} names as a part of the weights. Take a whole copy."
+        )
     contents = [(path.relative_to(folder).as_posix(), _remembered_hash(path)) for path in parts]
     return Resolved(
         folder=folder,
@@ -263,10 +269,14 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _from_hub(hub_id: str, revision: str | None) -> Resolved:
-    from strategies.models.hub import snapshot
+    from strategies.models.hub import must_be_whole, snapshot
 
     folder = snapshot(hub_id, revision)
-    return _local(folder, hub_id=hub_id, revision=folder.name)
+    try:
+        return _local(folder, hub_id=hub_id, revision=folder.name)
+    except Lacking:
+        must_be_whole(hub_id, revision)
+        raise
 
 
 def _stated_licence(folder: Path) -> str:

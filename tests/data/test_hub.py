@@ -251,6 +251,26 @@ def test_of_a_model_the_weights_that_nothing_reads_are_not_fetched(
     assert resolve("some-team/small").fingerprint == found.fingerprint, "one that was fetched before"
 
 
+def test_a_part_of_a_model_in_the_cache_is_no_model_without_weights(
+    hub: HTTPServer, cache: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may have fetched what it needs alone; the hub that cannot say so is named with its answer."""
+    from huggingface_hub import constants
+
+    files = files_in(model_folders.language)
+    keep(cache, "models--some-team--small", {"config.json": files["config.json"]})
+    hub.expect_request("/api/models/some-team/small/revision/main").respond_with_data("", status=503)
+    with pytest.raises(
+        ModelUnavailable, match=r"the hub answered 503 SERVICE UNAVAILABLE\. Give the same command again later"
+    ):
+        resolve("some-team/small")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        ModelUnavailable, match=r"is not complete in the local cache and HF_HUB_OFFLINE is set\. Fetch it once"
+    ):
+        resolve("some-team/small")
+
+
 def test_models_by_id_take_part_in_a_run_out_of_the_hubs_cache(
     cache: Path, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:

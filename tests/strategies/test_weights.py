@@ -297,6 +297,20 @@ def test_a_folder_without_safetensors_is_refused(tmp_path: Path) -> None:
         resolve(str(folder))
 
 
+def test_a_folder_without_a_part_of_its_weights_is_refused(tmp_path: Path) -> None:
+    """As a copy that was cut short; it was read, and then ended the run as a fault of the program."""
+    folder = write_folder(tmp_path / "cut")
+    parts = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    (folder / "model.safetensors").rename(folder / parts[0])
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": dict(zip("ab", parts, strict=True))})
+    )
+    with pytest.raises(ModelUnavailable, match=rf"cut lacks {parts[1]}, which .* names .* Take a whole copy\."):
+        resolve(str(folder))
+    (folder / parts[1]).write_bytes(HEADER)
+    assert resolve(str(folder)).kind == "language"
+
+
 def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"no config\.json"):
         resolve(str(tmp_path))
