@@ -21,6 +21,7 @@ from strategies.contract import Embedder, Prediction, Query, Sampling, Usage
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
 from strategies.models.scripted import ScriptedModel
+from strategies.models.weights import resolve
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.retrieval.chunking import cut
 from strategies.retrieval.index import PassageIndex
@@ -287,6 +288,7 @@ def test_documents_are_searched_with_the_prompts_that_the_embedder_states(folder
     """And examples, like requests, without: they are texts of one kind."""
     stated = {"query": "find the answer to ", "document": "room and floor "}
     embedder = LocalEmbedder(name="tiny", folder=prompted(folder, tmp_path / "model", stated), fingerprint="f")
+    assert resolve(str(embedder.folder)).fingerprint != resolve(str(folder)).fingerprint, "another embedder"
     asked, how = ["How many seats has Room Ada?"], {"normalize_embeddings": True}
     index, own = PassageIndex.build(tiny.rooms(), embedder), embedder.model
     texts = [passage.text for passage in index.passages]
