@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from advisor.experiments.stored import about_run, parsed_spec, reading
@@ -16,6 +18,8 @@ from benchmarks.specs.spec_models import MADE, MODEL_PRICES
 
 if TYPE_CHECKING:
     from benchmarks.data.assemble import Assembly
+    from benchmarks.running.models import Models
+    from benchmarks.running.sharding import Shard
     from benchmarks.specs.spec import Spec
 
 _OPTIONS = {"volume": "--volume", "horizon_months": "--horizon-months", "prices": "--prices"}
@@ -32,6 +36,27 @@ def is_frozen(folder: Path) -> bool:
         return False
     with closing(Store(path)) as store:
         return store.meta("identity") is not None
+
+
+def anew(models: Models, shard: Shard | None, forked: Path | None) -> str:
+    """What tells a run that a server answers from the same one begun before; a fork has the answers of its source."""
+    if shard is not None or all(each.endpoint is None for each in models.specs):
+        return ""
+    if forked is not None:
+        _, stop, its = str(about_run(forked).get("experiment", "")).partition(".")
+        return stop + its
+    return f".{token_hex(4)}"
+
+
+def anew_of_a_start(folder: Path, experiment: str) -> str:
+    """The same of a start of that experiment in the folder which ended before it asked anything, so that the next one is no
+    further look; empty where there was none."""
+    try:
+        begun = str(json.loads((folder / "run.json").read_text(encoding="utf-8"))["experiment"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    name, stop, its = begun.partition(".")
+    return stop + its if name == experiment else ""
 
 
 def as_it_began(assembly: Assembly, folder: Path) -> Assembly:

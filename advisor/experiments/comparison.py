@@ -8,12 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from advisor.contract import Verdict
 from advisor.experiments.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models, with_notes
-from advisor.experiments.begun import as_it_began, is_frozen
+from advisor.experiments.begun import anew, anew_of_a_start, as_it_began, is_frozen
 from advisor.experiments.economical import check_economical, terms_of
 from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
@@ -256,22 +255,12 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         executor=executor,
         allowed=allowed,
         looks=None if found.origin else found.folder,
-        anew=_anew(models, shard, earlier if wishes.fork is not None else None),
+        anew=anew(models, shard, earlier if wishes.fork is not None else None),
     )
     _ = prepared.populations  # A time that cannot be read is said before anything is spent.
     known = (prepared.experiment, subject_of(prepared), rivals_in(prepared))
     look = look_at(assembly.benchmark.heldout, found.folder, *known)
     return replace(prepared, assembly=prepared.at(look))
-
-
-def _anew(models: Models, shard: Shard | None, forked: Path | None) -> str:
-    """What tells a run that a server answers from the same one begun before; a fork has the answers of its source."""
-    if shard is not None or all(each.endpoint is None for each in models.specs):
-        return ""
-    if forked is not None:
-        _, stop, its = str(about_run(forked).get("experiment", "")).partition(".")
-        return stop + its
-    return f".{token_hex(4)}"
 
 
 # ---------------------------------------------------------------- running and telling
@@ -344,7 +333,7 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
 
 
 def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
-    prepared.allowed.check_room(folder)
+    prepared.allowed.check(folder)
     if is_frozen(folder):
         prepared.go_on(folder)
     else:
@@ -360,7 +349,9 @@ def _begin(prepared: Prepared, folder: Path) -> None:
     from benchmarks.data.frozen import keep_code
     from benchmarks.statistics.looks import begin_look, remember_place
 
-    prepared.run(folder).identity()  # Refuses a model that cannot be opened, before anything says that there is a run.
+    prepared.run(folder).check()  # Before anything says that there is a run, or that it was a look.
+    if prepared.anew and not prepared.fork:
+        prepared.anew = anew_of_a_start(folder, experiment_of(prepared)) or prepared.anew
     if prepared.looks is not None:
         experiment, subject = prepared.experiment, subject_of(prepared)
         look = begin_look(prepared.assembly.benchmark, prepared.looks, experiment, subject, rivals_in(prepared))

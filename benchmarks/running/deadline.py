@@ -45,14 +45,23 @@ class Allowance:
         _check("--max-hours", "hours", self.hours, LONGEST_HOURS)
         _check("--max-disk", "gigabytes", self.gigabytes, MOST_GIGABYTES)
 
-    def check_room(self, folder: Path) -> None:
-        """Raises `BadInput` where the folder takes more already: the work would end where it begins."""
+    def check(self, folder: Path) -> None:
+        """Raises `BadInput` where the folder takes more already: the work would end at once. And as `check_alarm` does."""
+        self.check_alarm()
         taken = bytes_in(folder) / 1e9
         if self.gigabytes is not None and taken > self.gigabytes:
             raise BadInput(
                 f"{folder} takes {taken:.3g} GB already, and --max-disk is {self.gigabytes:g}. Give it more, such as "
                 f"--max-disk {2 * taken:.2g}."
             )
+
+    def check_alarm(self) -> None:
+        """Raises `BadInput` where there is a limit and the system has no alarm for it, or this is not the main thread."""
+        if self.hours is None and self.gigabytes is None:
+            return
+        if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+            option = "--max-disk" if self.hours is None else "--max-hours"
+            raise BadInput(f"{option} needs Linux or macOS, and the main thread. Leave it out.")
 
     def told(self, error: UsedUp, folder: Path) -> str:
         """Which limit it was, and what goes on."""
@@ -84,6 +93,7 @@ def within(allowed: Allowance, folder: Path) -> Iterator[None]:
 
     Raises `BadInput` where the system has no such alarm, or the work is not done in the main thread.
     """
+    allowed.check_alarm()
     if allowed.hours is None and allowed.gigabytes is None:
         yield
         return
@@ -92,11 +102,7 @@ def within(allowed: Allowance, folder: Path) -> Iterator[None]:
     def end(*_: object) -> None:
         raise DiskUp if full.is_set() else TimeUp
 
-    try:
-        before = signal.signal(signal.SIGALRM, end)
-    except (AttributeError, ValueError):
-        option = "--max-disk" if allowed.hours is None else "--max-hours"
-        raise BadInput(f"{option} needs Linux or macOS, and the main thread. Leave it out.") from None
+    before = signal.signal(signal.SIGALRM, end)
     if allowed.hours is not None:
         signal.setitimer(signal.ITIMER_REAL, allowed.hours * 3600, AGAIN_S)
     watcher = threading.Thread(target=_watch, args=((allowed.gigabytes or 0.0) * 1e9, folder, full, over), daemon=True)

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,6 +49,19 @@ def must_hold_a_run(folder: Path) -> None:
         raise BadInput(f"{folder} holds no run to take over from. Give the folder that `advisor run --out` wrote.")
 
 
+def must_suit(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Raises `BadInput` where the folder holds no run, or one of other examples or another seed than the run of that identity."""
+    must_hold_a_run(folder)
+    with closing(Store(folder / "run.sqlite")) as store:
+        known = store.meta("identity") or {}
+    if known.get("task_hash") != identity["task_hash"]:
+        wrong = "other examples, documents or another metric"
+    else:
+        wrong = "another seed" if known.get("options", {}).get("seed") != identity["options"]["seed"] else ""
+    if wrong:
+        raise BadInput(f"nothing can be taken over from {folder.name}: it was made with {wrong}. Leave out --reuse.")
+
+
 @dataclass(frozen=True)
 class Earlier:
     """An earlier run of the same examples, model and seed, by the same program."""
@@ -58,8 +72,8 @@ class Earlier:
     @classmethod
     def open(cls, folder: Path, identity: Mapping[str, Any], provenance: Mapping[str, str]) -> Earlier | None:
         """None, with a warning, where another program, machine, embedder, reranker or code of the metric made it. Raises
-        `BadInput` where it is no run, or one of other examples or another seed."""
-        must_hold_a_run(folder)
+        `BadInput` as `must_suit` does."""
+        must_suit(folder, identity)
         store = Store(folder / "run.sqlite")
         known, made = store.meta("identity") or {}, store.meta("provenance") or {}
         other = next((name for name in SAME if bare(made.get(name)) != bare(provenance.get(name))), None)
@@ -67,17 +81,9 @@ class Earlier:
         code = identity["metric_code"]
         if known.get("metric_code", code) != code:  # Runs of earlier versions have none.
             other = other or "metric's code"
-        if known.get("task_hash") != identity["task_hash"]:
-            wrong = "other examples, documents or another metric"
-        else:
-            wrong = "another seed" if known.get("options", {}).get("seed") != identity["options"]["seed"] else ""
-        if not wrong and other is None:
+        if other is None:
             return cls(folder, store)
         store.close()
-        if wrong:
-            raise BadInput(
-                f"nothing can be taken over from {folder.name}: it was made with {wrong}. Leave out --reuse."
-            )
         logging.getLogger(__name__).warning("nothing is taken over from %s: its %s was another", folder.name, other)
         return None
 

@@ -28,7 +28,7 @@ from benchmarks.running.left import LEFT
 from benchmarks.running.models import Models
 from benchmarks.running.pending import Events, Pending, Rules, Silent
 from benchmarks.running.plan import Further, Options, Unit, further_units, is_advised, is_taught, units
-from benchmarks.running.reuse import Earlier, bare, program
+from benchmarks.running.reuse import Earlier, bare, must_suit, program
 from benchmarks.running.work import Job, task_hash
 from benchmarks.specs.spec_models import HOW_ASKED
 from benchmarks.storage.private import private
@@ -98,6 +98,12 @@ class Run:
     """Its answers too, where they are still valid."""
     _began_on: str = field(default="", init=False, repr=False)
     """The device; empty where it begins now."""
+
+    def check(self) -> None:
+        """Raises `BadInput` for a model that cannot be opened, and for an earlier run of which nothing can be taken over."""
+        identity = self.identity()
+        if self.reuse is not None:
+            must_suit(self.reuse, identity)
 
     def execute(self) -> None:
         """Performs every unit that is not finished yet."""

@@ -17,7 +17,7 @@ from advisor.decision.bounds import family_statuses, level_for_every_target, sha
 from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from advisor.experiments.experiment import rivals_in, subject_of
 from advisor.experiments.found import find
-from benchmarks.contract import Look, Row, State
+from benchmarks.contract import BadInput, Look, Row, State
 from benchmarks.evaluation.evaluate import About, evaluate
 from benchmarks.metrics import load
 from benchmarks.review.lineage import Changes, Lineage
@@ -181,11 +181,36 @@ def test_the_same_run_that_a_server_answers_anew_is_a_later_look(
     assert first.experiment == first.experiment, "of one run it is the same whenever it is asked"
     assert subject_of(first) == subject_of(again)
     monkeypatch.setattr("benchmarks.running.reuse.must_hold_a_run", lambda folder: None)
-    monkeypatch.setattr("advisor.experiments.comparison.about_run", lambda folder: {"experiment": first.experiment})
+    monkeypatch.setattr("advisor.experiments.begun.about_run", lambda folder: {"experiment": first.experiment})
     forked = prepare(task, Wishes(approaches=("majority",), fork=tmp_path)).experiment
     reused = prepare(task, Wishes(approaches=("majority",), reuse=tmp_path)).experiment
     assert forked == first.experiment, "a fork has the answers of its source"
     assert reused not in (first.experiment, again.experiment)
+
+
+def test_a_start_that_is_refused_or_ends_before_anything_is_asked_is_no_look(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advise(write_task(tmp_path / "of another seed", model_folders), out=tmp_path / "other", wishes=MAJORITY)
+    task = write_task(tmp_path / "hosted", model_folders, "models: [{name: hosted, endpoint: 'http://127.0.0.1:9/v1'}]")
+    out, asked = tmp_path / "out", replace(MAJORITY, seed=5)
+    with pytest.raises(BadInput, match="nothing can be taken over"):
+        advise(task, out=out, wishes=replace(asked, reuse=tmp_path / "other"))
+    with ThreadPoolExecutor(1) as threads, pytest.raises(BadInput, match="--max-hours needs Linux or macOS"):
+        threads.submit(advise, task, out=out, wishes=replace(asked, max_hours=1)).result()
+    assert not (task.parent / FILE).exists()
+    assert not (out / "run.json").exists()
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("benchmarks.running.run.private", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            advise(task, out=out, wishes=asked)
+    advise(task, out=out, wishes=asked)
+    assert [row["look"] for row in written(task.parent)] == [1]
+    assert "look 2" not in (out / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_second_run_with_more_cases_is_a_second_look(
