@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from advisor.contract import Verdict
 from advisor.decision.bounds import without_walk
+from advisor.experiments.wished import plain
 from advisor.story.cases import CaseChoice, shown_cases
 from advisor.story.full_cases import HELDOUT, full_cases
 from benchmarks.contract import BadInput, Benchmark, Evaluation
@@ -61,7 +62,7 @@ class Changes:
                 "--margin compares approaches case by case, and in this run each was asked only until it was decided "
                 "(--stop-when-decided). Give --target, or run once more without it."
             )
-        stated = {name: value for name, value in vars(self).items() if value is not None}
+        stated = {name: plain(value) for name, value in vars(self).items() if value is not None}
         for name, other in (("target", "margin"), ("margin", "target")):
             if name in stated:
                 spec = {key: value for key, value in spec.items() if key != other}
@@ -291,4 +292,5 @@ def parsed_spec(spec: Mapping[str, Any]) -> Spec:
 
 def _stated(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The stored spec without keys that were empty."""
-    return {key: value for key, value in spec.items() if value not in (None, {}, [])}
+    empty = {key for key, value in spec.items() if value is None or (isinstance(value, dict | list) and not value)}
+    return {key: value for key, value in spec.items() if key not in empty}

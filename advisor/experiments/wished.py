@@ -39,10 +39,12 @@ _AS_IN_A_TASK = ("target", "margin")
 def check_wishes(wishes: Wishes) -> Wishes:
     """The wishes, with plain numbers for those of NumPy. Raises `BadInput` for a wish that is of another kind than its field, or
     beyond what it may be."""
-    plain: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
     for each in fields(wishes):
         value = getattr(wishes, each.name)
         kind = str(each.type).removesuffix(" | None")
+        if kind in ("int", "float"):
+            numbers[each.name] = plain(value)
         if each.name in _AS_IN_A_TASK or (value is None and kind != each.type):
             continue
         types, called = _KINDS[kind]
@@ -52,6 +54,15 @@ def check_wishes(wishes: Wishes) -> Wishes:
             right = all(isinstance(name, str) for name in value)
         if not right or (within and not least <= value <= most):
             raise BadInput(f"{each.name} is {brief(value)}; it must be {' '.join(filter(None, (called, within)))}.")
-        if kind in ("int", "float") and not isinstance(value, int | float):
-            plain[each.name] = int(value) if kind == "int" else float(value)
-    return replace(wishes, **plain)
+    return replace(wishes, **numbers)
+
+
+def plain(value: Any) -> Any:
+    """The value with plain numbers for those of NumPy, in mappings and lists too, as a file would hold it."""
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, Integral) else value

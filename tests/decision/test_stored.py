@@ -11,6 +11,7 @@ from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from advisor.contract import Verdict
@@ -240,6 +241,17 @@ def test_what_cannot_be_is_refused_in_one_sentence(run: Path, changes: Changes, 
         reopen(run, changes=changes)
     assert said in str(refusal.value)
     assert "what was asked for" in str(refusal.value)
+
+
+def test_numbers_of_numpy_ask_what_plain_ones_ask(run: Path) -> None:
+    numbers: dict[str, Any] = {
+        "volume": np.int64(77_000),
+        "target": np.float64(0.75),
+        "prices": {"machine_hour": np.float32(0.5)},
+    }
+    plain = Changes(volume=77_000, target=0.75, prices={"machine_hour": 0.5})
+    assert reopen(run, changes=Changes(**numbers)) == reopen(run, changes=plain)
+    assert reopen(run, changes=Changes(machine_hour=np.float64(0.5))) == reopen(run, changes=Changes(machine_hour=0.5))
 
 
 def test_the_report_of_the_run_itself_stays(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

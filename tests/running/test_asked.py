@@ -74,6 +74,8 @@ def test_a_wish_from_python_that_cannot_be_is_refused_as_an_option_is(wished: di
 def test_numbers_of_numpy_are_plain_ones() -> None:
     wishes = check_wishes(Wishes(seed=np.int64(3), max_hours=np.float32(1.5), examples=60))  # type: ignore[arg-type]
     assert (type(wishes.seed), wishes.seed, type(wishes.max_hours), wishes.max_hours) == (int, 3, float, 1.5)
+    goals = check_wishes(Wishes(target=np.float64(0.75), margin=np.float32(0.25)))  # type: ignore[arg-type]
+    assert (type(goals.target), goals.target, type(goals.margin), goals.margin) == (float, 0.75, float, 0.25)
 
 
 def test_a_curve_takes_four_sizes_of_examples() -> None:
