@@ -339,7 +339,7 @@ def _parameters(spec: Spec, folder: Path, allow_code: bool) -> Mapping[str, Any]
     assert spec.metric is not None
     given = {**_of_the_task(spec, spec.metric.name), **spec.metric.parameters}
     if spec.metric.name == "person" or ".py:" in spec.metric.name:
-        for key in ("allow_code", "folder"):
+        for key in ("allow_code", "folder", "when_scored"):
             if key in given:
                 raise BadInput(f"metric: {key} is not set in the spec. Start with --allow-code after reading the code.")
         given.update(allow_code=allow_code, folder=str(folder.resolve()))

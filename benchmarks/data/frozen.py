@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from benchmarks import metrics
 from benchmarks.contract import Benchmark, Constraints, Look, Metric, MetricScore
 from benchmarks.metrics.person import PERSON, Offered, Person
+from benchmarks.statistics.looks import place_of_task
 from strategies.contract import Case, Document, Fold, Task
 
 CODE = "metric"
@@ -200,5 +202,17 @@ def thawed_metric(row: Mapping[str, Any], folder: Path, allow_code: bool) -> Met
     """The metric of the run or export in `folder`, as `frozen_metric` wrote it. Raises `BadInput`."""
     parameters = {key: value for key, value in row["parameters"].items() if value is not None}
     if row["name"] == PERSON:
-        parameters |= {"allow_code": allow_code, "folder": str(folder / CODE)}
+        place = _place_of_code(str(parameters.get("function", "")), folder)
+        parameters |= {"allow_code": allow_code, "folder": str(place), "when_scored": True}
     return metrics.load(row["name"], parameters)
+
+
+def _place_of_code(function: str, folder: Path) -> Path:
+    """Where a person's own metric is read: beside the task of the run while it is the same there, since it may read what lies
+    beside it, else in the run or export itself."""
+    name, copies, task = function.rpartition(":")[0], folder / CODE, place_of_task(folder)
+    if name.endswith(".py") and task is not None:
+        with suppress(OSError):
+            if (task / name).read_bytes() == (copies / name).read_bytes():
+                return task
+    return copies

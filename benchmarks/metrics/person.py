@@ -9,6 +9,8 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.abc import SourceLoader
+from importlib.machinery import ModuleSpec
 from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +20,7 @@ from benchmarks.metrics._base import EVERY_KIND, OfCases
 from strategies.contract import Case, Kind
 
 PERSON = "person"
+_ALONE = "With a run, and on other machines, the file is alone: what it reads beside itself is not brought along."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,8 @@ class Person(OfCases):
 
     The function takes (input: str, output: str, accepted: list[str], metadata: dict), where `output` is the answer to
     score, and returns a number in [0, 1]. It runs with all rights of the person who starts it, so `allow_code` must be
-    true. A path is relative to `folder` and stays inside it; without one it is relative to the working directory.
+    true. A path is relative to `folder` and stays inside it; without one it is relative to the working directory. The file is
+    run as it was when the metric was made, on machines that have none too. What it reads beside itself is known to nobody.
     Errors: BadInput where the function cannot be used, or takes other arguments; ScoreFailure where it raises or returns
     something else.
     """
@@ -37,9 +41,13 @@ class Person(OfCases):
     function: str
     allow_code: bool = field(default=False, compare=False, repr=False)
     folder: str = field(default="", compare=False, repr=False)
+    when_scored: bool = field(default=False, compare=False, repr=False)
+    """The function is loaded once there is something to score: a stored run is told without it."""
     source_sha256: str = field(init=False, default="")
     """Hash of the file, so that two versions of a function are two metrics; empty for an installed module, of which
     `benchmarks.running.foreign` takes one."""
+    source: bytes = field(init=False, default=b"", compare=False, repr=False)
+    """What stands in the file."""
 
     @property
     def name(self) -> str:
@@ -55,12 +63,18 @@ class Person(OfCases):
             raise BadInput(f"`function` of the metric person is {self.function!r}; write file.py:function.")
         where, _, _ = self.function.rpartition(":")
         if where.endswith(".py"):
-            object.__setattr__(self, "source_sha256", _hash(self._path(where)))
-        _must_take_four(self.function, self._callable())
+            object.__setattr__(self, "source", self._path(where).read_bytes())
+            object.__setattr__(self, "source_sha256", hashlib.sha256(self.source).hexdigest())
+        if not self.when_scored:
+            _must_take_four(self.function, self._callable())
 
     def score(self, case: Case, text: str) -> float:
         try:
-            value = self._callable()(case.input, text, list(case.accepted), dict(case.metadata))
+            function = self._callable()
+        except BadInput as error:
+            raise ScoreFailure(f"{error} {_ALONE}") from error
+        try:
+            value = function(case.input, text, list(case.accepted), dict(case.metadata))
         except Exception as error:
             raise ScoreFailure(f"`{self.function}` raised {type(error).__name__} on case {case.id}: {error}") from error
         if not isinstance(value, Real) or not 0 <= float(value) <= 1:
@@ -72,7 +86,7 @@ class Person(OfCases):
     def _callable(self) -> Callable[..., Any]:
         where, _, name = self.function.rpartition(":")
         if where.endswith(".py"):
-            return _from_file(str(self._path(where)), name, self.source_sha256)
+            return _from_file(str(Path(self.folder, where).resolve()), name, self.source)
         return _from_module(where, name)
 
     def _path(self, where: str) -> Path:
@@ -97,19 +111,27 @@ class Offered(Person):
         return self.entry
 
 
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+class _Read(SourceLoader):
+    """Loads a module from what stood in its file."""
+
+    def __init__(self, path: str, source: bytes) -> None:
+        self.path, self.source = path, source
+
+    def get_filename(self, fullname: str) -> str:
+        return self.path
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self.source
 
 
 @lru_cache(maxsize=16)
-def _from_file(path: str, name: str, source_sha256: str) -> Callable[..., Any]:
-    """The function of a file, run once for each content: the hash is part of the key."""
-    spec = importlib.util.spec_from_file_location(f"person_metric_{source_sha256[:12]}", path)
-    if spec is None or spec.loader is None:
-        raise BadInput(f"`{Path(path).name}` cannot be read as Python. Give it the ending .py.")
-    module = importlib.util.module_from_spec(spec)
+def _from_file(path: str, name: str, source: bytes) -> Callable[..., Any]:
+    """The function of a file, run once for each content."""
+    loader, called = _Read(path, source), f"person_metric_{hashlib.sha256(source).hexdigest()[:12]}"
+    module = importlib.util.module_from_spec(ModuleSpec(called, loader, origin=path))
+    module.__file__ = path
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise BadInput(f"`{Path(path).name}` failed while it was read: {what}. Correct the file.") from error

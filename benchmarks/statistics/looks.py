@@ -195,6 +195,11 @@ def write_down_shown(heldout: Sequence[Case], fingerprint: str, run: Path) -> No
         )
 
 
+def place_of_task(run: Path) -> Path | None:
+    """The folder in which the task of a run was; None where the run does not say it."""
+    return _place(run)[0]
+
+
 def _place(run: Path) -> tuple[Path | None, str, str]:
     """Where the task is, what was run and what answered in it; a run of before knows the last as empty."""
     try:

@@ -542,6 +542,9 @@ def test_own_function_scores(own: Path) -> None:
     ):
         assert metric.score(case, "ab") == 0.5
         assert pickle.loads(pickle.dumps(metric)).score(case, "abcd") == 1.0
+    carried = pickle.dumps(metric)
+    own.unlink()
+    assert pickle.loads(carried).score(case, "ab") == 0.5, "a machine of a cluster has no such file"
 
 
 def test_own_function_needs_the_flag(own: Path) -> None:
@@ -574,6 +577,30 @@ def test_own_function_that_takes_something_else_is_named_before_anything_runs(ta
         load("mine.py:share", {"allow_code": True, "folder": str(own.parent)})
     four = "a function that scores takes (input, output, accepted, metadata), in this order."
     assert str(caught.value) == f"`mine.py:share` takes ({takes}); {four}"
+
+
+def test_a_run_whose_own_function_reads_a_file_beside_it_is_told_and_scored_again(
+    tmp_path: Path, model_folders: Folders
+) -> None:
+    task, run = (
+        write_task(tmp_path / "here", model_folders, "metric: mine.py:same", "kind: classification"),
+        tmp_path / "run",
+    )
+    (tmp_path / "here" / "same.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "here" / "mine.py").write_text(
+        "import json, pathlib\n"
+        "SAME = json.loads(pathlib.Path(__file__).with_name('same.json').read_text())\n"
+        "def same(input, output, accepted, metadata):\n"
+        "    return float(SAME.get(output, output) in accepted)\n",
+        encoding="utf-8",
+    )
+    wishes = Wishes(approaches=("majority",), probes="none", second_seed=False, allow_code=True)
+    headline = advise(task, out=run, wishes=wishes).story.headline
+    assert reopen(run, rescore=True, allow_code=True).story.headline == headline
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert reopen(run, allow_code=True).story.headline == headline, "nothing is scored by it"
+    with pytest.raises(BadInput, match=r"`mine\.py` failed while it was read: FileNotFoundError.*is not brought along"):
+        reopen(run, rescore=True, allow_code=True)
 
 
 def test_an_installed_function_is_a_metric_by_its_name_in_all_that_is_stored(
