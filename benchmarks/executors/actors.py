@@ -15,7 +15,7 @@ from uuid import uuid4
 from benchmarks.contract import BadInput
 from benchmarks.executors.remote import RemoteWorker, Share, fault_values
 from benchmarks.running.plan import Unit
-from benchmarks.running.reuse import program
+from benchmarks.running.reuse import whole_program
 from benchmarks.running.work import Job
 from strategies.models.meeting import over
 
@@ -96,7 +96,7 @@ class UnitActor:
     def _begun(self) -> RemoteWorker:
         import ray
 
-        if program() != self._program:
+        if whole_program() != self._program:
             raise BadInput(
                 "a machine of the cluster has another version of this program than the one that runs the comparison. Install "
                 "the same one on all."

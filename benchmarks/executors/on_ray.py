@@ -33,7 +33,7 @@ from benchmarks.executors.pool import Pool
 from benchmarks.executors.remote import fault_values
 from benchmarks.executors.room import NOTHING, Has, Machines, free, held_by_others, machines, places, shared_out
 from benchmarks.running.pending import Pending
-from benchmarks.running.reuse import program
+from benchmarks.running.reuse import whole_program
 from benchmarks.running.work import Job
 from benchmarks.storage.store import Finished
 
@@ -381,7 +381,7 @@ def _crew(job: Job, handed: Job, each: Has, shared: bool) -> Iterator[_Crew]:
     affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     here = affinity(node_id=ray.get_runtime_context().get_node_id(), soft=False)
     post = ray.remote(num_cpus=0, max_concurrency=1000)(Post).options(scheduling_strategy=here).remote()
-    reference = ray.put((handed, program()))
+    reference = ray.put((handed, whole_program()))
     crew = _Crew(
         job=job,
         handed=reference,

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import benchmarks
 import strategies
 from benchmarks.contract import BadInput, Candidate
 from benchmarks.running.foreign import code_of
@@ -36,10 +37,22 @@ SAME = ("program", "machine", "torch", "transformers", "peft", "sentence-transfo
 @cache
 def program() -> str:
     """A hash of the code that fits and answers."""
-    root = Path(strategies.__file__).parent
+    return _hash(Path(strategies.__file__).parent)
+
+
+@cache
+def whole_program() -> str:
+    """The same with the code that measures, metrics among it: what the machines of a cluster must have alike."""
+    return f"{program()} {_hash(Path(benchmarks.__file__).parent, without='studies')}"
+
+
+def _hash(root: Path, without: str = "") -> str:
+    """Of the modules below the folder, but for those of one folder in it."""
     found = hashlib.sha256()
     for file in sorted(root.rglob("*.py")):
-        found.update(file.relative_to(root).as_posix().encode() + b"\x1f" + file.read_bytes())
+        name = file.relative_to(root)
+        if name.parts[0] != without:
+            found.update(name.as_posix().encode() + b"\x1f" + file.read_bytes())
     return found.hexdigest()[:12]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,16 +14,19 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
 from benchmarks.contract import BadInput
+from benchmarks.executors.actors import UnitActor
 from benchmarks.executors.chosen import chosen
 from benchmarks.executors.processes import Processes
 from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Options, Unit, candidates
+from benchmarks.running.reuse import whole_program
 from benchmarks.running.run import Run
 from benchmarks.storage.store import Store
 from strategies.catalog import approaches
@@ -143,6 +147,22 @@ def test_a_script_that_calls_it_without_a_guard_is_told_what_to_write(tmp_path: 
         "strategies.contract.BadInput: a worker ended while it read compare.py, as each does before it begins. Put what calls "
         'the comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
     )
+
+
+def test_a_machine_of_a_cluster_that_measures_by_other_code_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, package = whole_program(), tmp_path / "benchmarks"
+    shutil.copytree(desk.ROOT / "benchmarks", package, ignore=shutil.ignore_patterns("*.json*", "*.gz", "__pycache__"))
+    monkeypatch.setattr("benchmarks.running.reuse.benchmarks", SimpleNamespace(__file__=str(package / "__init__.py")))
+    (package / "studies" / "another.py").touch()
+    assert whole_program.__wrapped__() == here, "studies are in no wheel"
+    (package / "metrics" / "exact_match.py").write_text("another version", encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    actor = UnitActor.__new__(UnitActor)
+    actor._program = whole_program.__wrapped__()
+    with pytest.raises(BadInput, match="a machine of the cluster has another version of this program"):
+        actor._begun()
 
 
 def _cannot(case: Any, outcome: Any) -> float:
