@@ -18,6 +18,7 @@ from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
 from advisor.experiments.report_files import write_reports
 from advisor.experiments.stored import about_run, told
+from advisor.experiments.torch_kept import torch_kept
 from advisor.experiments.wished import check_wishes
 from advisor.story.cases import CaseChoice
 from benchmarks.contract import BadInput, Candidate, Look
@@ -266,6 +267,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
 # ---------------------------------------------------------------- running and telling
 
 
+@torch_kept()
 def advise(
     task: str | Path, *, out: Path | str | None = None, wishes: Wishes | None = None, events: Events | None = None
 ) -> Verdict:
@@ -288,6 +290,7 @@ def run_folder(name: str, shard: Shard | None = None) -> Path:
     return Path("runs") / ((re.sub(r"[^\w.-]+", "-", name).strip("-.") or "task") + part)
 
 
+@torch_kept()
 def execute(prepared: Prepared, folder: Path, events: Events | None = None, cases: CaseChoice = "none") -> Verdict:
     """Performs what is left to do in the run folder, and tells what came out. Raises `BadInput`, also for a part of a run.
 
@@ -317,6 +320,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
         return told(folder, about, benchmark, cases)
 
 
+@torch_kept()
 def execute_part(prepared: Prepared, folder: Path, events: Events | None = None) -> None:
     """Performs one part of a run, of which nothing can be told before `sharding.merge` has put all together."""
     from benchmarks.running.alone import alone

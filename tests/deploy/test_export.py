@@ -18,6 +18,7 @@ from advisor import Wishes, advise
 from advisor.deploy.answering import answerer
 from advisor.deploy.export import Merge, card, export
 from advisor.experiments.stored import reopen
+from advisor.experiments.torch_kept import torch_kept
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import BadInput, State
 from strategies.answers import sureness
@@ -58,6 +59,8 @@ class Desk:
 
     folder: Path
     models: Folders
+    drawn: tuple[bytes, bytes]
+    """Random state of torch before the runs, and after them."""
 
     def task(self, name: str) -> str:
         return str(self.folder / name / "task.yaml")
@@ -65,7 +68,9 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Desk:
-    folder = tmp_path_factory.mktemp("desk")
+    import torch
+
+    folder, before = tmp_path_factory.mktemp("desk"), torch.get_rng_state()
     for name, cases, approaches in (
         ("labels", tiny.messages(40), LABELS),
         ("texts", tiny.rewrites(24), ("prompting",)),
@@ -75,7 +80,18 @@ def desk(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> De
             task.write_text(task.read_text(encoding="utf-8") + "metric: chrf\n", encoding="utf-8")
         wishes = Wishes(effort="quick", approaches=approaches, probes="none", second_seed=False, dtype="float32")
         advise(task, out=folder / name / "run", wishes=wishes)
-    return Desk(folder=folder, models=model_folders)
+    drawn = before.numpy().tobytes(), torch.get_rng_state().numpy().tobytes()
+    return Desk(folder=folder, models=model_folders, drawn=drawn)
+
+
+def test_runs_leave_torch_as_it_was(desk: Desk) -> None:
+    import torch
+
+    assert desk.drawn[0] == desk.drawn[1], "an adapter was tuned, with a seed of the run"
+    threads = torch.get_num_threads()
+    with torch_kept():
+        torch.set_num_threads(threads + 1)
+    assert torch.get_num_threads() == threads
 
 
 def inputs(run: Path) -> list[str]:
