@@ -118,7 +118,7 @@ class _Crew:
         from benchmarks.contract import BadInput
 
         script = str(getattr(sys.modules.get("__main__"), "__file__", None) or "")
-        if number not in self.begun and ended == _ended_with(1) and script.endswith(".py"):
+        if number not in self.begun and ended == _ended_with(1) and _may_lack_a_guard(script):
             raise BadInput(
                 f"a worker ended while it read {os.path.basename(script)}, as each does before it begins. Put what calls the "
                 'comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
@@ -138,6 +138,15 @@ class _Crew:
             process.kill()
         for number in list(self.processes):
             self._ended(number)
+
+
+def _may_lack_a_guard(script: str) -> bool:
+    """Whether it is a person's: one that was installed as a command has a guard and no ending."""
+    try:
+        with open(script, encoding="utf-8", errors="replace") as lines:
+            return script.endswith(".py") or "__name__" not in lines.read()
+    except OSError:
+        return False
 
 
 def _ended_with(code: int | None) -> str:

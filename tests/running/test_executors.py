@@ -138,15 +138,36 @@ def test_a_fault_in_a_worker_is_told_as_if_it_had_happened_here(model: Path, tmp
 def test_a_script_that_calls_it_without_a_guard_is_told_what_to_write(tmp_path: Path, model_folders: Folders) -> None:
     task = desk.write_task(tmp_path, model_folders)
     wishes = "approaches=('majority',), effort='quick', second_seed=False, probes='none', on='processes', workers=1"
-    (tmp_path / "compare.py").write_text(
+    (tmp_path / "compare").write_text(
         "from advisor import Wishes, advise\n"
         f"print(advise({str(task)!r}, out={str(tmp_path / 'run')!r}, wishes=Wishes({wishes})))\n"
     )
-    done = subprocess.run([sys.executable, "compare.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "compare"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == (
-        "strategies.contract.BadInput: a worker ended while it read compare.py, as each does before it begins. Put what calls "
+        "strategies.contract.BadInput: a worker ended while it read compare, as each does before it begins. Put what calls "
         'the comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
     )
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        (
+            "chosen('processes', 1)",
+            "the script of this one, and <stdin> is no file. Write the script to a file such as",
+        ),
+        (
+            "multiprocessing.get_context('fork').Pool(1).apply(chosen, ('processes', 1))",
+            "this one may start none: it is a daemon",
+        ),
+    ],
+)
+def test_a_process_that_can_start_no_workers_is_told_so(program: str, said: str) -> None:
+    program = f"import multiprocessing\nfrom benchmarks.executors.chosen import chosen\n{program}\n"
+    done = subprocess.run(
+        [sys.executable, "-"], cwd=desk.ROOT, input=program, capture_output=True, text=True, check=False
+    )
+    assert said in done.stderr.splitlines()[-1]
 
 
 def test_a_machine_of_a_cluster_that_measures_by_other_code_is_refused(
@@ -218,8 +239,10 @@ def test_interrupted_it_leaves_no_worker_and_goes_on(tmp_path: Path, model_folde
     assert "Traceback" not in done.err
 
 
-def test_where_the_work_is_done_is_one_of_few_places() -> None:
+def test_where_the_work_is_done_is_one_of_few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
     for on, workers, said in (
+        ("ray", 1, "this process is connected with Ray already.*Call ray.shutdown\\(\\) first"),
         ("moon", None, "--on is 'moon'; it is one of here, processes, ray, or ray:HOST:PORT"),
         ("processes", 0, "--workers is 0; it is a number from 1 to 256"),
         ("here", 2, "here it is one. Add --on processes or --on ray"),
