@@ -13,6 +13,7 @@ from benchmarks.contract import BadInput
 if TYPE_CHECKING:
     from advisor.experiments.comparison import Prepared
     from benchmarks.costs.forecast import Forecast
+    from benchmarks.running.whereabouts import Unfetched
     from strategies.models.known import KnownModel
 
 WORTH_SHARING_MINUTES = 10
@@ -52,18 +53,19 @@ def say_before(prepared: Prepared) -> None:
         say(what.format(prepared.reuse.name) + ", with its cost")
 
 
-def says_what_is_missing(prepared: Prepared) -> list[KnownModel]:
+def says_what_is_missing(prepared: Prepared) -> list[KnownModel | Unfetched]:
     """A rehearsal downloads nothing: it says what a run would download, without which nothing can be forecast."""
     from benchmarks.running.plan import is_advised, is_taught
+    from benchmarks.running.whereabouts import to_download
 
     teacher, found = prepared.models.teacher, prepared.candidates
     asked = [teacher] if any(is_taught(each) or is_advised(each, teacher) for each in found) else []
-    missing = prepared.models.to_download([*(each.model for each in found), *asked])
+    names = [*(each.model for each in found), *asked]
+    missing: list[KnownModel | Unfetched] = [*to_download(prepared.models, names)]
     if missing:
         sizes = ", ".join(f"{model.name} ({model.download_bytes / 1e6:.0f} MB)" for model in missing)
-        names = [model.name for model in missing]
         say(f"to download first: {sizes}. A run does that by itself; to know minutes and memory before it starts,")
-        say(f"write: {line('models', 'fetch', *names)}")
+        say(f"write: {line('models', 'fetch', *(model.name for model in missing))}")
     return missing
 
 

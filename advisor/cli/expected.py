@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from benchmarks.costs.hosted import Asked
     from benchmarks.costs.needed import Computed
     from benchmarks.costs.prices import MachinePrices, TokenPrices
+    from benchmarks.running.whereabouts import Unfetched
     from strategies.models.known import KnownModel
 
 
@@ -106,7 +107,7 @@ def expected_document(expected: Forecast, prices: MachinePrices) -> dict[str, An
     }
 
 
-def missing_document(missing: list[KnownModel]) -> dict[str, Any]:
+def missing_document(missing: Sequence[KnownModel | Unfetched]) -> dict[str, Any]:
     """The same where weights have to be downloaded before anything else can be said."""
     return {
         "minutes": None,

@@ -126,12 +126,13 @@ def _sentence(expected: Forecast) -> str:
 def _not_here(models: Models, names: Sequence[str]) -> str:
     """Which weights would have to be fetched before anything can be reckoned; empty where none."""
     from benchmarks.running.installed import made
+    from benchmarks.running.whereabouts import to_download
     from strategies.models.known import KNOWN
 
     wanted = [
         spec.name for spec in models.specs if spec.name in names and spec.endpoint is None and spec.folder is None
     ]
-    lacking = [each.name for each in models.to_download(wanted) if each.kind == "language"]
+    lacking = [each.name for each in to_download(models, wanted) if each.kind == "language"]
     lacking += [name for name in wanted if name not in KNOWN and made("models", name) is None]
     if not lacking:
         return ""

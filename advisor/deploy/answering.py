@@ -202,6 +202,8 @@ class Kept:
     """candidate -> what holding back its unsure answers does (`benchmarks.evaluation.guard`); only of an export."""
     packages: Mapping[str, Package] = field(default_factory=dict)
     """candidate -> the package that brings its approach; without those that are ours."""
+    commits: Mapping[str, str] = field(default_factory=dict)
+    """Model of a hub -> the commit that was taken; empty of a run of before."""
     default: str = ""
     """Who answers where nobody is named; empty: what the run recommends."""
 
@@ -236,6 +238,7 @@ class Kept:
                 "seed": identity.get("options", {}).get("seed", 0),
             },
             packages=dict(about.get("packages", {})),
+            commits={name: str(commit) for name, commit in about.get("commits", {}).items()},
         )
 
     @classmethod
@@ -261,7 +264,7 @@ class Kept:
         texts = [self.default, *self.weights.values(), *([] if self.dtype is None else [self.dtype])]
         texts += [row[key] for row in rows for key in ("family", "model")]
         texts += [row[key] for row in made for key in ("first", "second")]
-        texts += self.searches.values()
+        texts += [*self.searches.values(), *self.commits.values()]
         texts += [row[key] for row in self.packages.values() for key in ("package", "version", "code")]
         numbers = [*self.batches.values(), *self.alone_from.values(), *(row["below"] for row in made)]
         if not all(isinstance(text, str) for text in texts) or not all(
@@ -339,6 +342,7 @@ class _Loaded:
                 embedder_spec=spec.embedder,
                 reranker_spec=spec.reranker,
                 base=base,
+                commits=dict(self.kept.commits),
             )
         return self._models
 

@@ -169,14 +169,20 @@ def _kept(folder: Path) -> dict[str, Any]:
 
 
 def _where(folder: Path, evaluation: Evaluation, models: Sequence[str]) -> list[str]:
-    """Which of our own models it takes, and the command that says in which folders they lie; nothing for a person's own."""
+    """Which of our own models it takes, and the command that says in which folders they lie; of those on a hub which commits;
+    nothing for a person's own folders."""
     embedder = _kept(folder).get("spec", {}).get("embedder") or {}
     of_embedder = embedder.get("name", "") if isinstance(embedder, dict) else embedder
     names = {_MODEL: evaluation.model, _EMBEDDER: of_embedder}
-    known = [name for what, name in names.items() if what in models and name in KNOWN]
-    if not known:
-        return []
-    return [f"Here that was {listed(known)}; `advisor models fetch {' '.join(known)}` says in which folder.", ""]
+    used, commits = [name for what, name in names.items() if what in models], _kept(folder).get("commits", {})
+    known = [name for name in used if name in KNOWN]
+    taken = [f"`{clean(name).partition('@')[0]}@{clean(commits[name])}`" for name in used if name in commits]
+    told = []
+    if known:
+        told += [f"Here that was {listed(known)}; `advisor models fetch {' '.join(known)}` says in which folder.", ""]
+    if taken:
+        told += [f"Here that was {listed(taken)} of the hub: with the commit, since a branch may be moved.", ""]
+    return told
 
 
 def _at_a_server(asked: dict[str, Any]) -> list[str]:

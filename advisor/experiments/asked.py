@@ -81,6 +81,26 @@ def with_models(spec: Spec, names: Sequence[str]) -> Spec:
         raise BadInput(f"the choice of models {error}") from None
 
 
+def models_of(spec: Spec, wishes: Wishes, folder: Path) -> Models:
+    """The models that the spec in that folder names. Raises `BadInput` for a teacher that is not among them."""
+    from benchmarks.running.models import Models
+
+    models = Models(
+        spec.models,
+        data_stays_here=spec.constraints.data_stays_here,
+        licences=spec.constraints.licences,
+        accept_terms=wishes.accept_terms,
+        dtype=wishes.dtype,
+        embedder_spec=spec.embedder,
+        reranker_spec=spec.reranker,
+        base=folder,
+        teacher=spec.teacher or "",
+        purse=purse_of(spec, wishes.max_cost),
+    )
+    models.check_teacher()
+    return models
+
+
 def with_notes(assembly: Assembly, notes: Sequence[str]) -> Assembly:
     """The same with further sentences on what was found."""
     benchmark = replace(assembly.benchmark, notes=(*assembly.benchmark.notes, *notes))

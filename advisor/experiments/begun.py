@@ -76,6 +76,15 @@ def as_it_began(assembly: Assembly, folder: Path) -> Assembly:
     return replace(assembly, spec=_as_then(assembly.spec, then), benchmark=benchmark)
 
 
+def commits_then(folder: Path) -> dict[str, str]:
+    """Model of a hub -> the commit that the run in the folder began with; empty where none has begun, or an earlier version
+    began it. Raises `BadInput` for a damaged run."""
+    if not is_frozen(folder):
+        return {}
+    with reading(folder):
+        return {str(name): str(commit) for name, commit in about_run(folder).get("commits", {}).items()}
+
+
 def _differs(name: str, now: Spec, then: Spec) -> bool:
     if name == "prices" and _as_then(now, then).models != now.models:
         return True

@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.contract import Verdict
-from advisor.experiments.asked import further_of, prediction_of, purse_of, wanted_candidates, with_models, with_notes
-from advisor.experiments.begun import anew, anew_of_a_start, as_it_began, is_frozen
+from advisor.experiments.asked import (
+    further_of,
+    models_of,
+    prediction_of,
+    wanted_candidates,
+    with_models,
+    with_notes,
+)
+from advisor.experiments.begun import anew, anew_of_a_start, as_it_began, commits_then, is_frozen
 from advisor.experiments.economical import check_economical, terms_of
 from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
@@ -135,7 +142,8 @@ class Prepared:
         return self.assembly.at(look, rivals_among(self.candidates, self.assembly.benchmark.task))
 
     def go_on(self, folder: Path) -> None:
-        """Put at the look, prices, volume and limits that the run in the folder began with (`advisor.experiments.begun`)."""
+        """Put at what the run in the folder began with: look, prices, volume, limits, commits (`advisor.experiments.begun`)."""
+        self.models.commits.update(commits_then(folder))
         self.assembly = as_it_began(self.assembly, folder)
         self.assembly = self.at(self.assembly.benchmark.look)
 
@@ -181,7 +189,6 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
     from benchmarks.data.assemble import Limits
     from benchmarks.executors.chosen import chosen
     from benchmarks.running.installed import check_priced
-    from benchmarks.running.models import Models
     from benchmarks.running.reuse import must_hold_a_run
     from benchmarks.running.sharding import Shard
     from benchmarks.statistics.looks import look_at
@@ -199,20 +206,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         must_hold_a_run(earlier)
     found = find(task, wishes.allow_remote)
     spec = with_models(found.spec, wishes.models)
-    models = Models(
-        spec.models,
-        data_stays_here=spec.constraints.data_stays_here,
-        licences=spec.constraints.licences,
-        accept_terms=wishes.accept_terms,
-        dtype=wishes.dtype,
-        embedder_spec=spec.embedder,
-        reranker_spec=spec.reranker,
-        base=found.folder,
-        teacher=spec.teacher or "",
-        purse=purse_of(spec, wishes.max_cost),
-    )
-    models.check_teacher()
-    models, left_out = models.permitted()
+    models, left_out = models_of(spec, wishes, found.folder).permitted()
     models.check_servers()
     for each in models.specs:
         check_priced(each, spec.prices)
@@ -310,7 +304,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
             _log.warning("%s", prepared.allowed.told(error, folder))
         except LimitReached as error:
             _log.warning("%s", error)
-        write_bom(folder, prepared.run(folder).identity()["weights"])
+        write_bom(folder, prepared.run(folder).identity(), prepared.models.commits)
         about = about_run(folder)
         benchmark = prepared.assembly.benchmark
         if prepared.looks is not None:  # Once more, for what was put together of parts or begun by an earlier version.
@@ -379,6 +373,7 @@ def _about_run(prepared: Prepared) -> dict[str, Any]:
         "parts": dict(prepared.assembly.parts.to_dict()),
         "candidates": [described(candidate) for candidate in prepared.candidates],
         **({"packages": brought} if (brought := packages_of(prepared.candidates)) else {}),
+        **({"commits": dict(commits)} if (commits := prepared.models.commits) else {}),
         "options": vars(prepared.options) | {},
         "experiment": prepared.experiment,
         "subject": subject_of(prepared),

@@ -150,6 +150,8 @@ def _of_run(one: Run, other: Run) -> Iterator[str]:
             yield from _values(_NAMED[key], was, has)
         elif key == "foreign_code":
             yield from _codes(was or {}, has or {})
+        elif key == "embedder_files" and None in (was, has):
+            continue  # Of a model of a hub earlier versions kept none.
         elif was != has and not (key.startswith("embedder_") and before.get("embedder") != after.get("embedder")):
             yield _HASHED.get(key, f"`{key}` of the run is another.")
 

@@ -95,16 +95,17 @@ def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rente
 def _weights(prepared: Prepared) -> dict[str, str]:
     """Model -> hash of its weights, for those in folders: training goes on, and the same path then holds another model."""
     from benchmarks.running.installed import installed_embedder, installed_model
+    from benchmarks.running.whereabouts import weights_in_folder
 
     models = prepared.models
     used = {models.teacher, *(candidate.model for candidate in prepared.candidates)}
     found = {
-        spec.name: models.weights_in_folder(spec)
+        spec.name: weights_in_folder(models, spec)
         for spec in models.specs
         if spec.name in used and spec.endpoint is None and installed_model(spec) is None
     }
     if installed_embedder(models.embedder_spec.name, models.embedder_spec.folder) is None:
-        found["embedder"] = models.weights_in_folder(models.embedder_spec)
+        found["embedder"] = weights_in_folder(models, models.embedder_spec)
     if models.reranker_spec is not None:
-        found["reranker"] = models.weights_in_folder(models.reranker_spec)
+        found["reranker"] = weights_in_folder(models, models.reranker_spec)
     return {name: weights for name, weights in found.items() if weights}

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.contract import BadInput
 from benchmarks.costs.purse import Purse
 from benchmarks.running.installed import installed_embedder, installed_model, licence_of
+from benchmarks.running.whereabouts import at_commit, place_of
 from benchmarks.specs.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
 from strategies.contract import Embedder, LanguageModel, Reranker
 from strategies.models import quantised
 from strategies.models.device import Placement, choose
-from strategies.models.known import KNOWN, NOT_ASKED, KnownModel
-from strategies.models.weights import ModelUnavailable, Resolved, cached, resolve
+from strategies.models.known import KNOWN, NOT_ASKED
+from strategies.models.weights import ModelUnavailable, Resolved, hub_parts, resolve
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
@@ -49,6 +50,8 @@ class Models:
     """What servers may be paid; None: whatever they cost."""
     meeting: Path | None = None
     """Folder on this machine in which workers meet that share the servers which the run starts; None: there is one worker."""
+    commits: dict[str, str] = field(default_factory=dict)
+    """Model of a hub -> the commit that is taken, known beforehand or from the first look on: a branch may be moved meanwhile."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
     _embedder: Embedder | None = field(default=None, repr=False)
     _reranker: Reranker | None = field(default=None, repr=False)
@@ -80,15 +83,6 @@ class Models:
         from strategies.models.endpoint import EndpointModel
 
         return self._spec(name).concurrency or EndpointModel.concurrency
-
-    def to_download(self, names: Iterable[str]) -> list[KnownModel]:
-        """Those of the named language models, and the embedder, that come with the product and are not on this disk."""
-        folders = {spec.name: spec.folder for spec in self.specs if spec.endpoint is None}
-        wanted = [name for name in dict.fromkeys(names) if name in folders and folders[name] is None]
-        wanted += [] if self.embedder_spec.folder else [self.embedder_spec.name]
-        known = [KNOWN[name] for name in wanted if name in KNOWN]
-        here = {entry.name for entry in cached(known)}
-        return [model for model in known if model.name not in here]
 
     def check_servers(self) -> None:
         """Refuses what a server could not be asked, before anything is spent or sent. Raises `BadInput`."""
@@ -289,23 +283,19 @@ class Models:
 
     def _found(self, name: str, folder: str | None) -> Resolved:
         """The weights on this disk: a folder beside the spec or as it is written, a known model, or one of a hub."""
-        written = folder or name
-        beside = self.base / Path(written).expanduser()
-        place = str(beside) if written not in KNOWN and beside.is_dir() else written
-        if folder is not None and not Path(place).expanduser().is_dir():
-            raise BadInput(f"the model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
+        place = at_commit(place_of(self.base, name, folder), self.commits.get(name))
         try:
             found = resolve(place, accept_terms=self.accept_terms)
         except ModelUnavailable as error:
             raise BadInput(str(error)) from error
         self._allowed(name, found.licence)
+        if hub_parts(place) is not None:
+            self.commits[name] = found.revision
         return found
 
-    def weights_in_folder(self, spec: ModelSpec | EmbedderSpec) -> str:
-        """A hash of what the folder of a model holds, which may be others tomorrow; empty where no folder is its name."""
-        written = Path(spec.folder or spec.name).expanduser()
-        own = spec.folder or (spec.name not in KNOWN and ((self.base / written).is_dir() or written.is_dir()))
-        return self._found(spec.name, spec.folder).fingerprint if own else ""
+    def fingerprint(self, name: str, folder: str | None) -> str:
+        """A hash of the weights, which are fetched where they are not on this disk."""
+        return self._found(name, folder).fingerprint
 
     def _local(self, spec: ModelSpec) -> LanguageModel:
         from strategies.models.local import LocalModel

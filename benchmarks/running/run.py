@@ -34,6 +34,7 @@ from benchmarks.specs.spec_models import HOW_ASKED
 from benchmarks.storage.private import private
 from benchmarks.storage.store import AGAIN, Store
 from strategies.approaches.recorded import Recorded
+from strategies.models.known import KNOWN
 from strategies.models.measured import machine
 
 _SPOKEN = {
@@ -49,6 +50,7 @@ _SPOKEN = {
     "task_hash": "kind of task, instruction, examples, documents, labels, schema, pattern or metric of the hash",
     "program": "the program of the hash",
     "recorded": "recorded answers of the hash",
+    "embedder_files": "weights of the embedder of the hash",
     "foreign_code": "code of added approaches of the hash",
     "metric_code": "a metric whose code has the hash",
 }
@@ -183,11 +185,12 @@ class Run:
 
     @property
     def _embedder_weights(self) -> dict[str, str]:
-        """Empty where its name alone says which they are. Earlier runs lack those of a folder named like a model of a hub."""
+        """Empty for one of ours, whose name says which they are. Earlier runs lack those of a folder named like a model of a hub,
+        and of such a model."""
         if self.models.may_change:
             return {"embedder_weights": self.models.embedder.fingerprint}
-        files = self.models.weights_in_folder(self.models.embedder_spec)
-        return {"embedder_files": files} if files else {}
+        name = self.models.embedder_spec.name
+        return {} if name in KNOWN else {"embedder_files": self.models.fingerprint(name, None)}
 
     @property
     def _recorded(self) -> dict[str, str]:

@@ -27,9 +27,11 @@ ROOTS = (
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def write_bom(folder: Path, models: Mapping[str, str]) -> None:
-    """Writes bom.json into the run folder. `models`: name -> hash of the weights, or of a server's address and model."""
-    components = [*_packages(), *(_model(name, found) for name, found in sorted(models.items())), *_adapters(folder)]
+def write_bom(folder: Path, identity: Mapping[str, Any], commits: Mapping[str, str]) -> None:
+    """Writes bom.json into the run folder. `identity`: that of the run; `commits`: model of a hub -> where it was taken from."""
+    models = {name: commits.get(name, "") for name in (*_hashed(identity), *commits)}
+    told = [_model(name, _hashed(identity).get(name, ""), commit) for name, commit in sorted(models.items())]
+    components = [*_packages(), *told, *_adapters(folder)]
     values = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
     partial = folder / f"{FILE}.partial"
     partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
@@ -66,8 +68,21 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _model(name: str, fingerprint: str) -> dict[str, Any]:
-    return {"type": "machine-learning-model", "name": name, "version": fingerprint}
+def _hashed(identity: Mapping[str, Any]) -> dict[str, str]:
+    """Model -> hash of its weights, or of a server's address and model; an embedder too, where its name does not say all."""
+    embedder = identity.get("embedder_weights") or identity.get("embedder_files")
+    return {**identity["weights"], **({identity["embedder"]: embedder} if embedder else {})}
+
+
+def _model(name: str, fingerprint: str, commit: str) -> dict[str, Any]:
+    """`commit` is empty for what lies on no hub."""
+    purl = f"pkg:huggingface/{name.partition('@')[0]}@{commit}"
+    return {
+        "type": "machine-learning-model",
+        "name": name,
+        "version": fingerprint or commit,
+        **({"purl": purl} if commit else {}),
+    }
 
 
 def _adapters(folder: Path) -> Iterator[dict[str, Any]]:

@@ -28,7 +28,9 @@ __all__ = [
     "cache_folder",
     "cached",
     "fetch",
+    "hub_parts",
     "resolve",
+    "stated_licence",
 ]
 
 MANIFEST = "manifest.json"
@@ -81,10 +83,18 @@ def resolve(name: str, accept_terms: bool = False) -> Resolved:
         return fetch(known, accept_terms)
     if Path(name).expanduser().is_dir():
         return _local(Path(name).expanduser().resolve())
-    hub_id = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name, re.ASCII)
-    if hub_id is None or name.startswith((".", "~")):
+    on_hub = hub_parts(name)
+    if on_hub is None:
         raise ModelUnavailable(_unknown(name))
-    return _from_hub(hub_id[1], hub_id[2])
+    return _from_hub(*on_hub)
+
+
+def hub_parts(name: str) -> tuple[str, str | None] | None:
+    """Id and revision of a model that lies on a hub; None for a known one, a folder of this disk, and what is neither."""
+    found = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name, re.ASCII)
+    if found is None or name in KNOWN or name.startswith((".", "~")) or Path(name).is_dir():
+        return None
+    return found[1], found[2]
 
 
 def _unknown(name: str) -> str:
@@ -247,7 +257,7 @@ def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
         revision=revision,
         fingerprint=_digest(contents),
         kind="embedding" if (folder / "modules.json").is_file() else _kind(config, architectures),
-        licence=_stated_licence(folder),
+        licence=stated_licence(folder),
     )
 
 
@@ -279,8 +289,8 @@ def _from_hub(hub_id: str, revision: str | None) -> Resolved:
         raise
 
 
-def _stated_licence(folder: Path) -> str:
-    """The `license` line of the model card's header."""
+def stated_licence(folder: Path) -> str:
+    """The `license` line of the model card's header; `unknown` where there is none."""
     card = folder / "README.md"
     if card.is_file():
         text = card.read_text(encoding="utf-8", errors="replace")

@@ -256,6 +256,7 @@ def with_task(**values: Any) -> Benchmark:
     [
         (BENCHMARK, {"embedder": "f", "embedder_weights": "2"}, {}, "The embedder was e and is f."),
         (BENCHMARK, {"embedder_weights": "2"}, {}, "The weights of the embedder are others."),
+        (BENCHMARK, {"embedder_files": "2"}, {}, ""),
         (BENCHMARK, {"teacher": "abc"}, {}, "The teacher, or what it is asked, is another."),
         (BENCHMARK, {"reranker": "abc"}, {}, "The reranker is another."),
         (BENCHMARK, {"quantised": ["m"]}, {}, "The list of models in four bits was none and is m."),

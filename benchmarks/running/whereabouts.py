@@ -1,0 +1,102 @@
+"""Where the weights of a run's models lie: in folders, in the cache, or on a hub; and which of them are still to be fetched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.contract import BadInput
+from benchmarks.running.installed import installed_model
+from strategies.models.known import KNOWN, KnownModel
+from strategies.models.unfetched import bytes_to_fetch, licence_on_card
+from strategies.models.weights import cached, hub_parts
+
+if TYPE_CHECKING:
+    from benchmarks.running.models import Models
+    from benchmarks.specs.spec_models import EmbedderSpec, ModelSpec
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfetched:
+    """A model that is not on this disk, or not whole."""
+
+    name: str
+    download_bytes: int
+
+
+def place_of(base: Path, name: str, folder: str | None) -> str:
+    """What `weights.resolve` takes for a model: a folder beside the spec or as it is written, else its name.
+
+    Raises `BadInput` where its folder is not there.
+    """
+    written = folder or name
+    beside = base / Path(written).expanduser()
+    place = str(beside) if written not in KNOWN and beside.is_dir() else written
+    if folder is not None and not Path(place).expanduser().is_dir():
+        raise BadInput(f"the model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
+    return place
+
+
+def weights_in_folder(models: Models, spec: ModelSpec | EmbedderSpec) -> str:
+    """A hash of what the folder of a model holds, which may be others tomorrow; empty where no folder is its name."""
+    written = Path(spec.folder or spec.name).expanduser()
+    own = spec.folder or (spec.name not in KNOWN and ((models.base / written).is_dir() or written.is_dir()))
+    return models.fingerprint(spec.name, spec.folder) if own else ""
+
+
+def to_download(models: Models, names: Iterable[str]) -> list[KnownModel]:
+    """Those of the named language models, and the embedder, that come with the product and are not on this disk."""
+    folders = {spec.name: spec.folder for spec in models.specs if spec.endpoint is None}
+    wanted = [name for name in dict.fromkeys(names) if name in folders and folders[name] is None]
+    wanted += [] if models.embedder_spec.folder else [models.embedder_spec.name]
+    known = [KNOWN[name] for name in wanted if name in KNOWN]
+    here = {entry.name for entry in cached(known)}
+    return [model for model in known if model.name not in here]
+
+
+# ---------------------------------------------------------------- on a hub
+
+
+def at_commit(place: str, commit: str | None) -> str:
+    """The same for a model on a hub whose commit is known: no branch or tag, which may be moved."""
+    parts = hub_parts(place)
+    return f"{parts[0]}@{commit}" if parts is not None and commit and _COMMIT.fullmatch(commit) else place
+
+
+def licence_of_hub(place: str) -> str:
+    """The licence that a hub states of a model; empty where it lies elsewhere, or the hub does not tell."""
+    parts = hub_parts(place)
+    return "" if parts is None else licence_on_card(*parts)
+
+
+def to_fetch(models: Models, names: Collection[str]) -> list[Unfetched]:
+    """Those of the named language models, the embedder and the reranker that lie on a hub and not on this disk."""
+    sizes = {name: bytes_to_fetch(*parts) for name, parts in _on_hub(models, names).items()}
+    return [Unfetched(name=name, download_bytes=size) for name, size in sizes.items() if size]
+
+
+def weights_of_hub(models: Models, names: Collection[str]) -> dict[str, str]:
+    """Name -> hash of the weights of those that lie on a hub; empty where one of them is still to be fetched."""
+    parts = _on_hub(models, names)
+    if any(bytes_to_fetch(*each) for name, each in parts.items() if name not in models.commits):
+        return {}
+    try:
+        return {name: models.fingerprint(name, None) for name in parts}
+    except BadInput:  # Whoever asks it is told why.
+        return {}
+
+
+def _on_hub(models: Models, names: Collection[str]) -> Mapping[str, tuple[str, str | None]]:
+    """Name -> id and revision of what lies on a hub."""
+    used = [spec for spec in models.specs if spec.name in names and not (spec.endpoint or installed_model(spec))]
+    named = [spec.name for spec in used if spec.folder is None]
+    named += [] if models.may_change else [models.embedder_spec.name]
+    ranking = models.reranker_spec
+    named += [] if ranking is None or ranking.folder is not None else [ranking.name]
+    places = {name: at_commit(place_of(models.base, name, None), models.commits.get(name)) for name in named}
+    return {name: parts for name, place in places.items() if (parts := hub_parts(place)) is not None}
