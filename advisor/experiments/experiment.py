@@ -24,15 +24,18 @@ RENTED = {"machine_hour", "monthly", "tuned", "tuning_price"}
 
 
 def experiment_of(prepared: Prepared) -> str:
-    """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look."""
+    """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look.
+
+    Weights of a hub stand behind a hyphen, where they are on this disk: what an earlier version wrote down lacks them.
+    """
     rented = [spec.model_dump(mode="json", include=RENTED, exclude_none=True) for spec in prepared.models.specs]
-    return _named(prepared, RANKING, RENTED, [rented] if any(rented) else [])
+    return _named(prepared, RANKING, RENTED, [rented] if any(rented) else []) + _of_hub(prepared)
 
 
 def subject_of(prepared: Prepared) -> str:
     """Names what answers, which is the experiment without what things cost: whoever was shown its wrong answers and runs it
     again at other prices has changed no approach. All else counts, since answers or candidates may follow from it."""
-    return _named(prepared, RANKING - COSTS, {*RENTED, *TOKEN_PRICES}, [])
+    return _named(prepared, RANKING - COSTS, {*RENTED, *TOKEN_PRICES}, []) + _of_hub(prepared)
 
 
 def rivals_in(prepared: Prepared) -> Rivals:
@@ -97,8 +100,7 @@ def _weights(prepared: Prepared) -> dict[str, str]:
     from benchmarks.running.installed import installed_embedder, installed_model
     from benchmarks.running.whereabouts import weights_in_folder
 
-    models = prepared.models
-    used = {models.teacher, *(candidate.model for candidate in prepared.candidates)}
+    models, used = prepared.models, _used(prepared)
     found = {
         spec.name: weights_in_folder(models, spec)
         for spec in models.specs
@@ -109,3 +111,16 @@ def _weights(prepared: Prepared) -> dict[str, str]:
     if models.reranker_spec is not None:
         found["reranker"] = weights_in_folder(models, models.reranker_spec)
     return {name: weights for name, weights in found.items() if weights}
+
+
+def _of_hub(prepared: Prepared) -> str:
+    """A hyphen and a hash of the weights that lie on a hub, where an id may stand for others tomorrow; empty without any."""
+    from benchmarks.running.whereabouts import weights_of_hub
+
+    weights = weights_of_hub(prepared.models, _used(prepared))
+    return f"-{_short(json.dumps(weights, sort_keys=True))}" if weights else ""
+
+
+def _used(prepared: Prepared) -> set[str]:
+    """Names of the language models that answer or teach."""
+    return {prepared.models.teacher, *(candidate.model for candidate in prepared.candidates)}

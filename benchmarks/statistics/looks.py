@@ -60,19 +60,20 @@ def look_at(
 ) -> Look:
     """Which look at these cases a run would be, by what is written down in the folder of the task and of what it is a copy of.
 
-    A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
+    A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look, and so is
+    what an earlier version wrote down of it, without the weights of a hub that stand behind a hyphen.
     `subject` names what answers in it: that cases were shown with its answers and only prices were changed then makes no
     development figure. `rivals` is held against what earlier looks tested, as far as they say it.
     """
-    mine = set(_names(heldout))
+    mine, same, alike = set(_names(heldout)), _as_before(experiment), _as_before(subject)
     others = [
         row
         for place in _places(folder)
         for row in _read(place)
-        if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
+        if row["experiment"] not in same and not mine.isdisjoint(row["cases"])
     ]
     looks = [row for row in others if not row.get("shown")]
-    shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") == subject)]
+    shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") in alike)]
     return Look(
         number=len({row["experiment"] for row in looks}) + 1,
         seen=_touched(mine, looks),
@@ -82,6 +83,11 @@ def look_at(
         missing=() if rivals is None else tuple(sorted(_candidates(looks).difference(rivals.candidates))),
         other_costs=rivals is not None and any(_costs_more_or_less(row, rivals) for row in looks),
     )
+
+
+def _as_before(name: str) -> tuple[str, str]:
+    """The name of a run or of what answers in it, and the one that an earlier version gave it."""
+    return name, name.partition("-")[0]
 
 
 def _candidates(rows: Sequence[Mapping[str, Any]]) -> set[str]:

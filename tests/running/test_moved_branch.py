@@ -45,7 +45,7 @@ def answers(capsys: pytest.CaptureFixture[str], run: Path, rows: Path) -> list[A
     return [json.loads(line) for line in done.out.splitlines()]
 
 
-def test_a_run_keeps_the_commit_it_began_with(
+def test_a_run_keeps_the_commit_it_began_with_and_another_one_is_another_look(
     hub: Hub, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = scaled(model_folders.embedder, tmp_path / "other")
@@ -72,6 +72,8 @@ def test_a_run_keeps_the_commit_it_began_with(
     for kept in (run, exported):
         assert answers(capsys, kept, rows) == before
     ran(tmp_path / "again")
+    looks = [json.loads(line) for line in (task.parent / "looks.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [each["look"] for each in looks] == [1, 2]
     assert about(tmp_path / "again")["commits"] == {VECTORS: second}
 
     values = about(run)  # As an earlier version left it, which knew no commits.
