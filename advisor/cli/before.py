@@ -54,14 +54,14 @@ def say_before(prepared: Prepared) -> None:
 
 
 def says_what_is_missing(prepared: Prepared) -> list[KnownModel | Unfetched]:
-    """A rehearsal downloads nothing: it says what a run would download, without which nothing can be forecast."""
+    """A rehearsal downloads no weights: it says what a run would download, without which nothing can be forecast."""
     from benchmarks.running.plan import is_advised, is_taught
-    from benchmarks.running.whereabouts import to_download
+    from benchmarks.running.whereabouts import to_download, to_fetch
 
     teacher, found = prepared.models.teacher, prepared.candidates
     asked = [teacher] if any(is_taught(each) or is_advised(each, teacher) for each in found) else []
     names = [*(each.model for each in found), *asked]
-    missing: list[KnownModel | Unfetched] = [*to_download(prepared.models, names)]
+    missing: list[KnownModel | Unfetched] = [*to_download(prepared.models, names), *to_fetch(prepared.models, names)]
     if missing:
         sizes = ", ".join(f"{model.name} ({model.download_bytes / 1e6:.0f} MB)" for model in missing)
         say(f"to download first: {sizes}. A run does that by itself; to know minutes and memory before it starts,")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.contract import BadInput
 from benchmarks.costs.purse import Purse
 from benchmarks.running.installed import installed_embedder, installed_model, licence_of
-from benchmarks.running.whereabouts import at_commit, place_of
+from benchmarks.running.whereabouts import at_commit, licence_of_hub, place_of
 from benchmarks.specs.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
 from strategies.contract import Embedder, LanguageModel, Reranker
 from strategies.models import quantised
@@ -100,8 +100,9 @@ class Models:
             )
 
     def permitted(self) -> tuple[Models, tuple[str, ...]]:
-        """Without the models that the constraints of the task rule out, and a sentence for each of these; nothing is fetched
-        or sent. Raises `Forbidden` where no model would be left, or one is ruled out that the others need."""
+        """Without the models that the constraints of the task rule out, and a sentence for each of these; nothing is sent, and of
+        models on a hub their cards alone are fetched. Raises `Forbidden` where no model would be left, or one is ruled out that
+        the others need."""
         left, ruled_out = [], {}
         for spec in self.specs:
             try:
@@ -133,8 +134,12 @@ class Models:
     def _check_licence(self, name: str, folder: str | None) -> None:
         if folder is None and name in KNOWN:
             self._allowed(name, KNOWN[name].licence)
-        elif folder is not None and self.licences:
-            self._found(name, folder)
+        elif self.licences:
+            place = place_of(self.base, name, folder)
+            if Path(place).expanduser().is_dir():
+                self._found(name, folder)
+            else:
+                self._allowed(name, licence_of_hub(place))
 
     def _stays_here(self, model: LanguageModel) -> None:
         if self.data_stays_here and not model.local:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
+from benchmarks.running.models import Models
+from benchmarks.specs.spec_models import EmbedderSpec, ModelSpec
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -83,3 +85,31 @@ def test_a_run_keeps_the_commit_it_began_with_and_another_one_is_another_look(
     assert (done.code, "has other weights than in the run" in " ".join(done.err.split())) == (2, True)
     done = call(capsys, "run", str(task), *QUICK, "--out", str(run), "--resume")
     assert (done.code, "made with weights of the embedder of the hash" in " ".join(done.err.split())) == (2, True)
+
+
+def test_a_rehearsal_fetches_no_weights_and_says_how_many_there_are(
+    hub: Hub, tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.push("some-team/small", model_folders.language, card="mit")
+    hub.push(VECTORS, model_folders.embedder, card="mit")
+    lines = (f"embedder: {VECTORS}", "models: [some-team/small]", "constraints: {licences: [MIT]}")
+    task = write_task(tmp_path / "desk", model_folders, *lines)
+    done = call(capsys, "run", str(task), "--dry-run", "--json")
+    assert done.code == 0, done.err
+    sizes = {each["model"]: each["bytes"] for each in json.loads(done.out)["to_download"]}
+    assert sizes.keys() == {"some-team/small", VECTORS}
+    assert sizes["some-team/small"] > (model_folders.language / "model.safetensors").stat().st_size
+    assert set(hub.fetched) == {"README.md"}
+
+
+def test_a_licence_that_is_not_allowed_leaves_a_model_of_a_hub_out_by_its_card_alone(
+    hub: Hub, model_folders: Folders
+) -> None:
+    for name, card in (("open", "mit"), ("closed", "llama3.2"), ("silent", "")):
+        hub.push(f"some-team/{name}", model_folders.language, card=card)
+    specs = [ModelSpec(name=f"some-team/{name}") for name in ("open", "closed", "silent")]
+    left, told = Models(specs, licences=("MIT",), embedder_spec=EmbedderSpec(name="some-team/open")).permitted()
+    assert left.names == ("some-team/open",)
+    assert "The model some-team/closed comes under llama3.2, and the task allows MIT." in told[0]
+    assert "The model some-team/silent states no licence" in told[1]
+    assert set(hub.fetched) == {"README.md"}
