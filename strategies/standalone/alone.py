@@ -38,7 +38,7 @@ class Said(NamedTuple):
 
 
 class Models(NamedTuple):
-    """Folders or hub ids; empty where nothing asks for one."""
+    """Folders or hub ids, with @ and a revision where one is wanted; empty where nothing asks for one."""
 
     language: str = ""
     embedder: str = ""
@@ -132,7 +132,7 @@ def answerer(folder: Path, model: str, embedder: str = "", reranker: str = "") -
 def surely(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Surely:
     """The same, with how sure it is. `model` is the embedder where no language model answers. Of two approaches the second
     answers what the first is not sure of."""
-    given = Models(model, embedder, reranker)
+    given = Models(*map(beside("reading.py").placed, (model, embedder, reranker)))
     kept = _exported(folder)
     made = kept["kept"].get("cascades", {}).get(kept["kept"].get("default"))
     if made is None:

@@ -382,15 +382,14 @@ def main() -> None:
     given = options.parse_args()
     from sentence_transformers import SentenceTransformer
 
-    refuse_pickles(given.embedder)
-    encoder = SentenceTransformer(
-        given.embedder, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
-    )
+    model, ranking = (_reading().placed(each) if "@" in each else each for each in (given.embedder, given.reranker))
+    refuse_pickles(model)
+    encoder = SentenceTransformer(model, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True})
 
     def embed(texts: list[str], lead: str | None = None) -> Any:
         return encoder.encode(texts, prompt=lead, normalize_embeddings=True, show_progress_bar=False).astype("float32")
 
-    index = Index(Path(given.index), embed, reranking(given.reranker))
+    index = Index(Path(given.index), embed, reranking(ranking))
     for passage in index.find(given.question, given.passages, "reranked" if given.reranker else "hybrid"):
         shown = {**passage.place, "similarity": round(passage.score, 4), "text": passage.quote}
         sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")

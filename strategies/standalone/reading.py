@@ -1,10 +1,14 @@
-"""Reads requests for `predict.py` as the run reads and cleans them, and finds words and runs of them. It needs no other."""
+"""Reads requests for `predict.py` as the run reads and cleans them, finds words and runs of them, and where a model lies.
+
+It needs no other.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 INPUTS = (
@@ -27,6 +31,8 @@ COUNTED: dict[str, dict[str, Any]] = {
 """What is counted by TF-IDF: words and pairs of them, and sequences of letters within words."""
 WHOLE = (".csv", ".tsv", ".tab", ".json", ".parquet")
 """Endings of files whose lines are no requests by themselves."""
+FETCHED = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
+"""Of a model on a hub: weights, configuration and tokenizer; never pickled weights, never code."""
 PLACEHOLDER, SURROGATE = re.compile(r"\{([^{}]+)\}"), re.compile("[\ud800-\udfff]")
 """A column in a joined text, such as `"{subject}: {body}"`; half a character."""
 REMOVED = re.compile(
@@ -128,3 +134,18 @@ def _text(value: Any) -> str | None:
         raise ValueError("its input is a chat; write what is asked as one text")
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     return json.dumps(int(value) if whole else value, ensure_ascii=False, allow_nan=False)
+
+
+def placed(model: str) -> str:
+    """A folder or a hub id as it is; for a hub id with a revision behind an @ the folder that this commit, branch or tag is
+    fetched into. Ends the program where the hub does not give it."""
+    name, _, revision = model.partition("@")
+    if not revision or Path(model).exists():
+        return model
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(name, revision=revision, allow_patterns=FETCHED, ignore_patterns="consolidated*"))
+    except (OSError, ValueError) as fault:
+        told = str(fault).strip().partition("\n")[0] or type(fault).__name__
+        raise SystemExit(f"{model} could not be fetched from the hub: {told}") from None

@@ -12,6 +12,9 @@ from pytest_httpserver import HTTPServer
 
 from benchmarks.running.models import Models
 from benchmarks.specs.spec_models import EmbedderSpec, ModelSpec
+from strategies.models.embedding import LocalEmbedder
+from strategies.retrieval.index import PassageIndex
+from strategies.standalone import alone, lookup
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -73,6 +76,8 @@ def test_a_run_keeps_the_commit_it_began_with_and_another_one_is_another_look(
     ran(run, "--resume")
     for kept in (run, exported):
         assert answers(capsys, kept, rows) == before
+    text, said = tiny.messages(1, 90)[0].input, before[0]["answer"]
+    assert alone.answerer(exported, f"{VECTORS}@{first}")(text) == said
     ran(tmp_path / "again")
     looks = [json.loads(line) for line in (task.parent / "looks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [each["look"] for each in looks] == [1, 2]
@@ -113,3 +118,23 @@ def test_a_licence_that_is_not_allowed_leaves_a_model_of_a_hub_out_by_its_card_a
     assert "The model some-team/closed comes under llama3.2, and the task allows MIT." in told[0]
     assert "The model some-team/silent states no licence" in told[1]
     assert set(hub.fetched) == {"README.md"}
+
+
+def test_an_exported_search_takes_a_hub_id_with_its_commit(
+    hub: Hub,
+    tmp_path: Path,
+    model_folders: Folders,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = hub.push(VECTORS, model_folders.embedder)
+    hub.push(VECTORS, scaled(model_folders.embedder, tmp_path / "other"))
+    embedder = LocalEmbedder(name=VECTORS, folder=model_folders.embedder, fingerprint="")
+    PassageIndex.build(tiny.rooms(), embedder, 40).save(tmp_path / "index")
+    asked = ["lookup.py", "Which room?", "--index", str(tmp_path / "index"), "--embedder"]
+    monkeypatch.setattr("sys.argv", [*asked, f"{VECTORS}@{first}"])
+    lookup.main()
+    assert "room-" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", [*asked, f"{VECTORS}@v9"])
+    with pytest.raises(SystemExit, match=r"some-team/vectors@v9 could not be fetched from the hub"):
+        lookup.main()
