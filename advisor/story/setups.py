@@ -162,7 +162,9 @@ def _of_share(chosen: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:
     if recipe:
-        yield f"rank {recipe['rank']}, learning rate {recipe['learning_rate']:g}"
+        alpha = recipe.get("alpha", 2 * recipe["rank"])
+        scaled = "" if alpha == 2 * recipe["rank"] else f", alpha {alpha}"
+        yield f"rank {recipe['rank']}{scaled}, learning rate {recipe['learning_rate']:g}"
         yield f"batches of {recipe['batch_size']}, {counted(recipe['epochs'], 'epoch')}"
     if recipe.get("every_answer"):
         yield "answers of the examples shown are learnt too"

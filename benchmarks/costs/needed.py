@@ -14,6 +14,7 @@ from benchmarks.probes.curve import DRAWS, sizes
 from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.plan import Further, Options, is_taught, rebuild_units
 from strategies.contract import Task, Trains
+from strategies.finetuning.lengths import least_search
 from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
 from strategies.selection import FORMS_SHARE
 from strategies.traits import prefers_cheapest
@@ -89,6 +90,7 @@ def needed(benchmark: Benchmark, candidate: Candidate, options: Options, further
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
     refit = refits = 0.0
     if Trains in candidate.strategy.needs:
+        choosing = max(choosing, least_search(row))  # Which no budget is too small for.
         refit, refits = _refit(benchmark.task, candidate, options, row), _refits(benchmark, candidate, options, further)
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     return Needed(

@@ -25,6 +25,16 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.finetuning.checkpoints import discard
+from strategies.finetuning.lengths import (
+    SHORT_ROWS,
+    SHORT_SHARE,
+    Lengths,
+    entrants,
+    epochs_for,
+    price,
+    shared_out,
+    validated,
+)
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look, content_key, journalled, total, used
 from strategies.selection import Kitchen, evidence_of
@@ -32,21 +42,15 @@ from strategies.selection import Kitchen, evidence_of
 RECIPES = (
     Recipe(learning_rate=1e-3, batch_size=8),
     Recipe(learning_rate=2e-3, batch_size=8),
-    Recipe(learning_rate=5e-4, batch_size=8),
-    Recipe(learning_rate=2e-3, batch_size=16),
     Recipe(learning_rate=2e-3, batch_size=8, alpha=128),
     Recipe(learning_rate=1e-3, batch_size=8, rank=32, alpha=64),
+    Recipe(learning_rate=2e-3, batch_size=16),
+    Recipe(learning_rate=5e-4, batch_size=8),
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025). The likeliest first. The
 scale of an adapter is alpha over rank; what takes many steps is learnt better by a wider one (LOG.md)."""
 TIED = 1.02
 """Validation losses within this factor of the lowest are a tie after so short a training: the likelier recipe leads."""
-SHORT_ROWS, LONG_ROWS = 24, 64
-"""Examples of a short training and of a long one, at least: with fewer there is nothing to tell apart."""
-LOOK, LEAST_LOOK, VALIDATION = 96, 32, (12, 64)
-"""Selection cases scored after a long training, at most and at least; rows of the validation loss, at least and at most."""
-SHORT_SHARE, LOOK_SHARE = 0.35, 0.3
-"""Share of the budget for the short trainings, and of a long one's part for the answers that are scored after it."""
 
 
 @dataclass(frozen=True)
@@ -88,58 +92,81 @@ class Finish:
     entry: Entry
     entries: tuple[Entry, ...]
     narrow: bool
-    """The budget did not pay for a long training of every setup."""
+    """The budget did not pay for a short training of every recipe, or for a long one of every setup and of the runner-up."""
 
 
 class Race:
     """Races recipes by validation loss, then trains the best on every setup that the budget pays for, and scores answers.
 
     The race is run on prompts without examples and passages: they are the shortest, and a learning rate that suits the
-    model and the task there does with more before the question (LOG.md). Where there is one setup only, it is trained at
-    length with the runner-up as well.
+    model and the task there does with more before the question (LOG.md). So short a race prefers what learns quickly: where
+    the budget pays for it the runner-up is trained at length too, on the better setup, and its answers decide.
     """
 
     def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
         self.approach, self.kitchen, self.setups = approach, kitchen, tuple(setups)
         self.task, self.bench = kitchen.task, kitchen.bench
+        self._rows: dict[tuple[Setup, int], float] = {}
 
     def run(self) -> Finish:
-        short = [
-            self._short(Tuning(Setup(form=self.setups[0].form), recipe), place) for place, recipe in enumerate(RECIPES)
-        ]
+        entered = RECIPES[: self._entrants()]
+        raced = Setup(form=self.setups[0].form)
+        short = [self._short(Tuning(raced, recipe), (place, len(entered))) for place, recipe in enumerate(entered)]
         spent = sum(entry.tokens for entry in short)
-        lowest = min(entry.loss for entry in short)
+        lowest = min((entry.loss for entry in short), default=0.0)
         if not math.isfinite(lowest):
             raise Diverged(short[0].problem)
         short.sort(key=lambda entry: (max(entry.loss, TIED * lowest), RECIPES.index(entry.tuning.recipe)))
-        recipes = [short[0].tuning.recipe, *([short[1].tuning.recipe] if len(self.setups) == 1 else [])]
-        leaders = [Tuning(setup, suited(recipe, setup)) for recipe in recipes for setup in self.setups]
-        long = self._lengthen(leaders, self.bench.tuning_tokens - spent)
+        recipes = [entry.tuning.recipe for entry in short if math.isfinite(entry.loss)] or [RECIPES[0]]
+        long, narrow = self._lengthen(recipes, self.bench.tuning_tokens - spent)
         for entry in (*long, *short):
             self._tell(entry)
         best = long[0]
         if best.score < 0:
             raise DeadAdapter(best.problem or "no training improved the selection loss")
         setup = self._read_instead(best) or best.tuning.setup
-        return Finish(replace(best.tuning, setup=setup), best, (*long, *short), len(long) < len(leaders))
+        narrow |= len(entered) < len(RECIPES)
+        return Finish(replace(best.tuning, setup=setup), best, (*long, *short), narrow)
 
-    def _lengthen(self, leaders: Sequence[Tuning], budget: float) -> list[Entry]:
-        """The leaders trained at length, best first; the later ones are left out where the budget is too small for all."""
-        rows = [row_tokens(self.kitchen, leader.setup, self.task.folds[0].train) for leader in leaders]
-        looks = [
-            row * (2 if self.kitchen.reading(leader.setup) else 1) for row, leader in zip(rows, leaders, strict=True)
-        ]
-        least = [_epoch_price(row, LONG_ROWS) + LEAST_LOOK * look for row, look in zip(rows, looks, strict=True)]
-        count = len(leaders)
-        while count > 1 and budget / count < max(least[:count]):
-            count -= 1
-        share = budget / count
-        cases = min(LOOK, max(LEAST_LOOK, int(share * LOOK_SHARE / max(looks[:count]))))
-        long = [
-            self._long(leaders[place], (share - cases * looks[place], cases), (place, count)) for place in range(count)
-        ]
-        order = sorted(range(count), key=lambda place: (-long[place].score, rows[place]))
-        return [long[place] for place in order]
+    def _entrants(self) -> int:
+        """How many recipes the budget pays a short training for."""
+        setup = Setup(form=self.setups[0].form)
+        short = price(self._row(setup, 0), len(self._paid_for(setup, 0, self._short_share)))
+        least = self._lengths(Tuning(self.setups[0], suited(RECIPES[0], self.setups[0]))).least
+        return entrants(len(RECIPES), short, (self.bench.tuning_tokens, least))
+
+    def _row(self, setup: Setup, fold: int) -> float:
+        """Tokens of a row in training on the fold."""
+        if (setup, fold) not in self._rows:
+            self._rows[setup, fold] = row_tokens(self.kitchen, setup, self.task.folds[fold].train)
+        return self._rows[setup, fold]
+
+    def _lengths(self, tuning: Tuning, fold: int = 0) -> Lengths:
+        row = self._row(tuning.setup, fold)
+        look = row * (2 if self.kitchen.reading(tuning.setup) else 1)
+        return Lengths(row, look, tuple(len(each.train) for each in self.task.folds), tuning.recipe.epochs)
+
+    def _lengthen(self, recipes: Sequence[Recipe], budget: float) -> tuple[list[Entry], bool]:
+        """What is trained at length, best first; and whether the budget was too small for every setup and the runner-up."""
+        leading = [Tuning(setup, suited(recipes[0], setup)) for setup in self.setups]
+        lengths = [self._lengths(tuning) for tuning in leading]
+        parts = shared_out(lengths, len(recipes), budget)
+        share = budget / sum(parts)
+        cases = min(each.looked_at(share) for each in lengths[: parts.setups])
+        tried: list[tuple[Entry, Lengths]] = []
+
+        def train(tuning: Tuning, length: Lengths) -> None:
+            means = (share - cases * length.look, cases)
+            tried.append((self._long(tuning, means, (len(tried), sum(parts))), length))
+            tried.sort(key=lambda each: (-each[0].score, each[1].row))
+
+        for tuning, length in zip(leading[: parts.setups], lengths, strict=False):
+            train(tuning, length)
+        (better, length), others = tried[0], recipes[1 : 1 + parts.further]
+        for recipe in others:
+            train(Tuning(better.tuning.setup, suited(recipe, better.tuning.setup)), length)
+        narrow = parts.setups < len(leading) or (len(recipes) > 1 and not others)
+        return [entry for entry, _ in tried], narrow
 
     def _read_instead(self, entry: Entry) -> Setup | None:
         """The setup that reads answers off, where that was right more often than writing them on the same cases."""
@@ -157,12 +184,15 @@ class Race:
 
     # ------------------------------------------------------------ the two lengths
 
-    def _short(self, tuning: Tuning, place: int) -> Entry:
+    @property
+    def _short_share(self) -> float:
+        """Tokens of one short training where all recipes have one."""
+        return self.bench.tuning_tokens * SHORT_SHARE / len(RECIPES)
+
+    def _short(self, tuning: Tuning, turn: tuple[int, int]) -> Entry:
         """At most one pass over as many examples as an equal part of the share pays for."""
-        self.bench.progress(place, len(RECIPES), f"{self.approach}: short trainings")
-        fold = self.task.folds[0]
-        share = self.bench.tuning_tokens * SHORT_SHARE / len(RECIPES)
-        cases = self._paid_for(tuning.setup, fold.train, (share, SHORT_ROWS))
+        self.bench.progress(*turn, f"{self.approach}: short trainings")
+        cases = self._paid_for(tuning.setup, 0, self._short_share)
         entry = Entry(tuning, [])
         self._attempt(entry, replace(tuning.recipe, epochs=1), (0, cases, ()))
         return entry
@@ -170,32 +200,32 @@ class Race:
     def _long(self, tuning: Tuning, means: tuple[float, int], turn: tuple[int, int]) -> Entry:
         """Up to the recipe's epochs on the first fold, on further folds while the share of the budget lasts.
 
-        `means`: tokens for the training, and how many answers are scored. `turn`: which training of how many this is.
+        `means`: tokens for the training, and how many answers are scored; those of the first fold are paid for. `turn`: which
+        training of how many this is.
         """
         share, size = means
         entry = Entry(tuning, [])
-        spent = 0.0
         for number, fold in enumerate(self.task.folds):
             self.bench.progress(*turn, f"{self.approach}: long trainings")
-            cases = self._paid_for(tuning.setup, fold.train, (share, LONG_ROWS))
-            epoch_price = _epoch_price(row_tokens(self.kitchen, tuning.setup, fold.train), len(cases))
-            epochs = min(tuning.recipe.epochs, max(1, math.floor((share - spent) / epoch_price)))
-            if number and spent + epochs * epoch_price > share:
-                break
+            cases = self._paid_for(tuning.setup, number, means[0])
             look_at = _sample(fold.selection, size, self.bench.seed)
+            length = self._lengths(tuning, number)
+            share -= len(look_at) * length.look if number else 0.0
+            epochs = min(tuning.recipe.epochs, max(1, epochs_for(share, length.row, len(cases))))
+            share -= price(length.row, len(cases), epochs)
+            if number and share < 0:
+                break
             self._attempt(entry, replace(tuning.recipe, epochs=epochs), (number, cases, look_at))
             if entry.problem:
                 break
-            spent += epochs * epoch_price
         return entry
 
-    def _paid_for(self, setup: Setup, cases: Sequence[Case], means: tuple[float, int]) -> list[Case]:
-        """The seeded sample that (tokens, least number of examples) pay for once; all cases in their order where it can.
+    def _paid_for(self, setup: Setup, fold: int, tokens: float) -> list[Case]:
+        """The seeded sample of the fold's examples that so many tokens pay for once; all in their order where they can.
 
         A row is trained once, and half a row is validated before and after.
         """
-        tokens, least = means
-        rows = max(least, int(tokens / (3 * row_tokens(self.kitchen, setup, cases))))
+        cases, rows = self.task.folds[fold].train, max(SHORT_ROWS, int(tokens / (3 * self._row(setup, fold))))
         return list(cases) if rows >= len(cases) else _sample(cases, rows, self.bench.seed)
 
     def _attempt(self, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
@@ -232,7 +262,7 @@ class Race:
     def _train_and_look(self, setup: Setup, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> Look:
         """Trains on the cases, validates on the fold's selection rows, scores; the trial's adapter is then removed."""
         fold, cases, look_at = on
-        validation = _sample(self.task.folds[fold].selection, _validated(len(cases)), self.bench.seed)
+        validation = _sample(self.task.folds[fold].selection, validated(len(cases)), self.bench.seed)
         pipeline = self.kitchen.build(setup, self.task.folds[fold].train)
         data = Lessons.of(pipeline, cases, validation)
         try:
@@ -291,17 +321,6 @@ def row_tokens(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> float:
     saved = model.count(tuple(lead)) * (1 - 1 / RECIPES[0].batch_size) if lead else 0.0
     whole = sum(model.count((*row.prompt, Message("assistant", row.answer))) for row in rows)
     return max(1.0, whole / len(rows) - saved)
-
-
-def _epoch_price(row: float, rows: int) -> float:
-    """Tokens of one epoch as the budget counts them: trained ones are worth two, validated ones one."""
-    return row * (2 * rows + _validated(rows))
-
-
-def _validated(rows: int) -> int:
-    """How many rows the loss of a training on so many is measured on."""
-    least, most = VALIDATION
-    return min(most, max(least, rows // 2))
 
 
 def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:

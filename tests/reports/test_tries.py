@@ -102,6 +102,10 @@ INLINE = Form(layout="inline", marked=True)
             "no examples shown; rank 16, learning rate 0.002; batches of 8, 4 epochs",
         ),
         (
+            asdict(Tuning(Setup(), Recipe(learning_rate=2e-3, alpha=128))),
+            "no examples shown; rank 16, alpha 128, learning rate 0.002; batches of 8, 4 epochs",
+        ),
+        (
             asdict(Setup(form=Form(added="Be brief."))),
             "no examples shown; added to the instruction: \u201cBe brief.\u201d",
         ),

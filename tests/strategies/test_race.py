@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pytest
 
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Diverged, Kind, Strategy, Trial
-from strategies.finetuning.race import RECIPES, TIED, Entry, Race, Tuning, suited
+from strategies.contract import Case, Diverged, Kind, Recipe, Strategy, Trial
+from strategies.finetuning.lengths import price
+from strategies.finetuning.race import RECIPES, TIED, Entry, Finish, Race, Tuning, suited
 from strategies.models.local import LocalModel
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
@@ -49,7 +50,7 @@ def tokens(trials: Sequence[Trial]) -> int:
 def test_it_keeps_to_the_budget(strategy: Strategy, kind: Kind, model: LocalModel, tmp_path: Path) -> None:
     bench = tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000)
     short, long, _ = raced(strategy, kind, bench)
-    assert len(short) == len(RECIPES)
+    assert 1 < len(short) <= len(RECIPES)
     assert tokens([*short, *long]) <= 1.05 * bench.tuning_tokens
 
 
@@ -67,7 +68,7 @@ def test_it_runs_where_the_template_wants_a_question_before_an_answer(family: st
 def test_the_recipe_of_lowest_validation_loss_is_trained_at_length(
     strategy: Strategy, model: LocalModel, tmp_path: Path
 ) -> None:
-    short, long, _ = raced(strategy, "qa", tiny.Bench(folder=tmp_path, language=model))
+    short, long, _ = raced(strategy, "qa", tiny.Bench(folder=tmp_path, language=model, tuning_tokens=60_000))
     losses = [trial.validation_loss for trial in short]
     assert None not in losses
     assert len(set(losses)) > 1
@@ -90,8 +91,9 @@ def test_where_the_budget_is_small_one_setup_is_trained_at_length_and_that_is_to
     assert [trial.configuration["setup"]["passages"] for trial in long] == [1]
     assert told["rising"]
     _, long, told = raced(LoraRetrieval(), "qa", many)
-    assert sorted(trial.configuration["setup"]["passages"] for trial in long) == [1, 3]
-    assert told["configurations_tried"] == len(RECIPES) + 2
+    assert {trial.configuration["setup"]["passages"] for trial in long} == {1, 3}
+    assert len(long) == 3, "the runner-up on one of them"
+    assert told["configurations_tried"] == len(RECIPES) + 3
 
 
 def test_where_prompts_show_examples_their_answers_are_learnt_too_in_half_of_the_passes(
@@ -100,32 +102,85 @@ def test_where_prompts_show_examples_their_answers_are_learnt_too_in_half_of_the
     bench = tiny.Bench(folder=tmp_path, language=model)
     short, long, told = raced(LoraRetrieval(), "extraction", bench)
     assert not any(trial.configuration["recipe"]["every_answer"] for trial in short)
-    (chosen,) = (trial.configuration for trial in long if trial.configuration["setup"]["shots"])
+    chosen = [trial.configuration["recipe"] for trial in long if trial.configuration["setup"]["shots"]]
     usual = RECIPES[0]
-    assert chosen["recipe"]["every_answer"]
-    assert chosen["recipe"]["epochs"] == usual.epochs / 2
+    assert [recipe["every_answer"] for recipe in chosen] == [True] * len(chosen) != []
+    assert {recipe["epochs"] for recipe in chosen} == {usual.epochs / 2}
     assert told["recipe"]["every_answer"] == bool(told["setup"]["shots"])
     plain = suited(usual, Setup())
     assert plain is usual
 
 
 @pytest.mark.parametrize("setup", [Setup(), Setup(shots=2, picks="nearest")], ids=["plain", "with examples"])
-def test_where_there_is_one_setup_it_is_trained_with_the_runner_up_too(
-    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setup: Setup
+@pytest.mark.parametrize(("tokens", "recipes"), [(120_000, 2), (10_000_000, len(RECIPES))])
+def test_the_runner_up_is_trained_at_length_too_and_all_recipes_where_that_is_paid_for(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setup: Setup, tokens: int, recipes: int
 ) -> None:
-    def short(self: Race, tuning: Tuning, place: int) -> Entry:
-        return Entry(tuning, [], loss=1.0 + place)
+    finish = run_with_scores(model, tmp_path, monkeypatch, ([setup], tokens), lambda _: 0.5)
+    trained = [entry.tuning for entry in finish.entries if entry.looks]
+    assert trained == [Tuning(setup, suited(recipe, setup)) for recipe in RECIPES[:recipes]]
+    assert not finish.narrow
 
-    def scored(self: Race, tuning: Tuning, *_: object) -> Entry:
-        return Entry(tuning, [Look((0.5,), (), {})])
+
+@pytest.mark.parametrize(("runner_up", "taken"), [(0.7, 1), (0.6, 0), (-1.0, 0)])
+def test_the_runner_up_is_trained_on_the_better_setup_and_taken_where_it_answers_better(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runner_up: float, taken: int
+) -> None:
+    def score(tuning: Tuning) -> float:
+        return runner_up if tuning.recipe == RECIPES[1] else 0.6 if tuning.setup.form.instruct else 0.5
+
+    setups = [Setup(form=Form(instruct=False)), Setup(form=Form())]
+    finish = run_with_scores(model, tmp_path, monkeypatch, (setups, 120_000), score)
+    trained = {entry.tuning for entry in finish.entries if entry.looks}
+    assert trained == {*(Tuning(setup, RECIPES[0]) for setup in setups), Tuning(setups[1], RECIPES[1])}
+    assert finish.tuning == Tuning(setups[1], RECIPES[taken])
+
+
+def run_with_scores(
+    model: LocalModel,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: tuple[Sequence[Setup], int],
+    score: Callable[[Tuning], float],
+) -> Finish:
+    """A race in which the recipes come in their order and each training at length scores so; `given`: setups, budget."""
+
+    def short(self: Race, tuning: Tuning, turn: tuple[int, int]) -> Entry:
+        return Entry(tuning, [], loss=1.0 + turn[0])
+
+    def long(self: Race, tuning: Tuning, *_: object) -> Entry:
+        return Entry(tuning, [Look((score(tuning),), (), {})])
 
     monkeypatch.setattr(Race, "_short", short)
-    monkeypatch.setattr(Race, "_long", scored)
-    bench = tiny.Bench(folder=tmp_path, language=model, tuning_tokens=500_000)
-    kitchen = Kitchen(tiny.benchmark("extraction").task, bench)
-    finish = Race("lora + retrieval", kitchen, [setup]).run()
-    trained = [entry.tuning for entry in finish.entries if entry.looks]
-    assert trained == [Tuning(setup, suited(recipe, setup)) for recipe in RECIPES[:2]]
+    monkeypatch.setattr(Race, "_long", long)
+    setups, tokens = given
+    bench = tiny.Bench(folder=folder, language=model, tuning_tokens=tokens)
+    return Race("lora", Kitchen(tiny.benchmark("extraction").task, bench), setups).run()
+
+
+@pytest.mark.parametrize(("row", "recipes", "long"), [(20, 6, 3), (60, 2, 1), (180, 0, 1), (270, 0, 1)])
+def test_the_race_leaves_what_one_training_at_length_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: float, recipes: int, long: int
+) -> None:
+    """At quick effort, with rows of so many tokens."""
+    tried: list[int] = []
+
+    def attempt(self: Race, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
+        _, cases, look_at = on
+        entry.tokens += round(price(row, len(cases), recipe.epochs) + row * len(look_at))
+        entry.loss, entry.looks = 1.0, [Look((0.5,) * len(look_at), (), {})]
+        tried.append(len(look_at))
+
+    monkeypatch.setattr(Race, "_attempt", attempt)
+    monkeypatch.setattr("strategies.finetuning.race.row_tokens", lambda *_: row)
+    language = ScriptedModel(name="silent", answer=lambda _: "")
+    bench = tiny.Bench(folder=tmp_path, language=language, tuning_tokens=25_000)
+    kitchen = Kitchen(tiny.benchmark("generation", examples=300).task, bench)
+    finish = Race("lora", kitchen, [Setup(form=Form()), Setup(form=Form(instruct=False))]).run()
+    assert sum(entry.tokens for entry in finish.entries) <= bench.tuning_tokens
+    assert [bool(looked) for looked in tried] == [False] * recipes + [True] * long
+    assert min(tried[recipes:]) >= 20
+    assert finish.narrow == (recipes < len(RECIPES))
 
 
 def test_the_prompt_without_the_instruction_is_trained_too(model: LocalModel, tmp_path: Path) -> None:
