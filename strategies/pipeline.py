@@ -49,7 +49,7 @@ from strategies.prompting.fitting import NEIGHBOURS, Parts, answer_tokens, lists
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
-from strategies.sources import Sources
+from strategies.sources import Sources, as_found
 from strategies.spans import Read, Reading
 from strategies.standalone.odds import ALTERNATIVES
 
@@ -140,9 +140,9 @@ class Pipeline:
     def requests(self, queries: Sequence[Query], lessons: Sequence[Case] = (), votes: bool = False) -> list[Request]:
         """Prompts of the queries; those of `lessons`, the cases that the queries are of, are learnt from.
 
-        In a lesson an example is never its own demonstration, nor is one of its group, and where the search missed what the
-        answer stands in, and the case names its document, the last passage that has room gives way to that. With `votes` the
-        nearest examples are asked, too.
+        In a lesson an example is never its own demonstration, nor is one of its group. In four lessons of five, where the search
+        missed what the answer stands in and the case names its document, the last passage that has room gives way to that. With
+        `votes` the nearest examples are asked, too.
         """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
@@ -177,7 +177,7 @@ class Pipeline:
         return min(room, Recipe.max_tokens - answer_tokens(self.model, self.renderer.answer(lesson)))
 
     def _taught(self, lesson: Case | None, parts: Parts) -> Parts:
-        if lesson is None:
+        if lesson is None or as_found(lesson, self.seed):
             return parts
         held = self.sources.taught(Shown(lesson, parts.evidence), self.sources.founded(self.task))
         return parts._replace(evidence=held)

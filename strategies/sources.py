@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,9 @@ from strategies.prompting.demonstrations import Founded, Shown, founded
 from strategies.retrieval.index import Finder, Mode, PassageIndex, named_by
 from strategies.retrieval.neighbours import Neighbours
 from strategies.spans import standing_answers
+
+AS_FOUND = 0.2
+"""Share of the lessons whose passages are left as the search found them (RAFT, arXiv 2403.10131): so it is later, too."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,8 @@ class Sources:
         for text, found in zip(fresh, self.evidence(fresh, passages, mode), strict=True):
             self._found[text, passages, mode] = found
         return [Shown(case, self._found[case.input, passages, mode]) for case in cases]
+
+
+def as_found(lesson: Case, seed: int) -> bool:
+    """Whether the passages of the lesson are left as they were found; the same wherever and with whatever else it is learnt."""
+    return random.Random(f"as found {seed} {lesson.id}").random() < AS_FOUND

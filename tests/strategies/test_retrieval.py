@@ -30,7 +30,7 @@ from strategies.retrieval.named import Named
 from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import Kitchen
-from strategies.sources import Sources
+from strategies.sources import Sources, as_found
 from strategies.words import SEARCHED, plain
 from tests import tiny
 from tests.desk import ROOT
@@ -412,10 +412,32 @@ def test_a_lesson_that_is_too_long_keeps_the_passage_that_its_answer_stands_in(t
     task = replace(tiny.benchmark("qa").task, documents=documents)
     pipeline = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(passages=3), task.examples)
     (asked,) = pipeline.requests([tiny.query(case)])
+    assert not as_found(case, pipeline.seed)
     (lesson,) = pipeline.requests([tiny.query(case)], [case])
     assert len(asked.evidence) == 3
     assert "3" not in [passage.document_id for passage in asked.evidence]
     assert [passage.document_id for passage in lesson.evidence] == [asked.evidence[0].document_id, "3"]
+
+
+def test_a_fifth_of_the_lessons_is_left_as_the_search_found_it(tmp_path: Path) -> None:
+    """The same ones, whichever of the others are learnt with them."""
+    documents = (Document(id="other", text="trains run late"), Document(id="gold", text="whales, 1987"))
+    asked = "Since when do trains run late?"
+    cases = [Case(id=str(place), input=asked, output="1987", document_ids=("gold",)) for place in range(200)]
+    task = replace(tiny.benchmark("qa").task, documents=documents)
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    bench = tiny.Bench(folder=tmp_path, language=model)
+
+    def missed(learnt: Sequence[Case], seed: int = 0) -> set[str]:
+        pipeline = replace(Kitchen(task, bench).build(Setup(passages=1), task.examples), seed=seed)
+        requests = pipeline.requests([tiny.query(case) for case in learnt], learnt)
+        rows = zip(learnt, requests, strict=True)
+        return {case.id for case, request in rows if request.evidence[0].document_id == "other"}
+
+    found = missed(cases)
+    assert 20 < len(found) < 60
+    assert missed(cases[50:][::-1]) == {name for name in found if int(name) >= 50}
+    assert missed(cases, seed=1) != found
 
 
 def test_what_an_answer_rests_on_is_told_by_its_words_or_by_its_document() -> None:
