@@ -72,6 +72,7 @@ def says_what_is_missing(prepared: Prepared) -> list[KnownModel | Unfetched]:
 def with_less(prepared: Prepared) -> str:
     """What may be left out of a long run, and how long it then takes."""
     from advisor.experiments.comparison import EFFORTS
+    from advisor.experiments.room import roomy
 
     budget, asked = min(EFFORTS.values()), prepared.options
     least = replace(prepared, options=replace(asked, tuning_tokens=budget, second_seed=False))
@@ -79,29 +80,23 @@ def with_less(prepared: Prepared) -> str:
     if least.options == asked:
         return f"less takes fewer --examples or approaches (--approach); {others}"
     left_out = ["--effort quick"] * (asked.tuning_tokens != budget) + ["--no-second-seed"] * asked.second_seed
-    return f"with {' '.join(left_out)}: about {max(1, round(_expected(least).minutes))} minutes; {others}"
-
-
-def _expected(prepared: Prepared) -> Forecast:
-    from benchmarks.costs.forecast import forecast, on_workers
-
-    expected = forecast(
-        prepared.assembly.benchmark, prepared.performed, prepared.models, prepared.options, prepared.further
-    )
-    executor = prepared.executor
-    if executor.workers in (None, 1) and not executor.elsewhere:
-        return expected
-    return on_workers(expected, executor.workers or 1, prepared.models.placement, here=not executor.elsewhere)
+    minutes = roomy(least).forecast.minutes
+    return f"with {' '.join(left_out)}: about {max(1, round(minutes))} minutes; {others}"
 
 
 def expected_of(prepared: Prepared, resume: bool) -> Forecast:
-    """Says how long it takes and what it needs. Raises `BadInput` where it does not fit into the memory."""
+    """Says how long it takes and what it needs, and what cannot run since there is no memory to train. Raises `BadInput` where
+    the rest does not fit into the memory either."""
     from advisor.cli.expected import cluster_says, computed_says, hosted_says
+    from advisor.experiments.room import roomy
+    from advisor.wording import listed
     from benchmarks.costs.prices import machine_prices
 
-    expected = _expected(prepared)
+    expected, no_room = roomy(prepared)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
+    for why in dict.fromkeys(no_room.values()):
+        say(f"note: {listed([name for name in no_room if no_room[name] == why])} cannot run. {why}")
     less = "; what is finished is not done again" if resume else ""
     if prepared.reuse is not None and not prepared.fork:
         less = f"; about {max(1, round(expected.minutes_without_fits))} where all searches and trainings are taken over"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.contract import BadInput
@@ -10,9 +11,10 @@ from benchmarks.contract import BadInput
 if TYPE_CHECKING:
     from advisor.ask.triage import Situation
     from advisor.experiments.comparison import Prepared
-    from benchmarks.contract import Benchmark
+    from benchmarks.contract import Benchmark, Candidate
     from benchmarks.costs.forecast import Forecast
     from benchmarks.running.models import Models
+    from benchmarks.running.plan import Options
     from strategies.contract import Kind
 
 LENGTHS = (20, 200)
@@ -30,20 +32,18 @@ def of_task(prepared: Prepared) -> tuple[str, ...]:
     """What a run of the task takes as it stands, or why that cannot be said. Loads no weights and fetches nothing."""
     from advisor.ask.asking import USUAL
     from advisor.cli.expected import hosted_says
+    from advisor.experiments.room import roomy
     from advisor.wording import money
-    from benchmarks.costs.forecast import forecast
     from benchmarks.costs.prices import machine_prices
 
     models, prices = prepared.models, machine_prices(prepared.assembly.spec)
     if reason := _not_here(models, [each.model for each in prepared.candidates]):
         return reason, USUAL
     try:
-        expected = forecast(
-            prepared.assembly.benchmark, prepared.candidates, models, prepared.options, prepared.further
-        )
+        expected, no_room = roomy(prepared)
     except BadInput as error:
         return f"What a comparison takes here cannot be reckoned: {error}", USUAL
-    said = [_sentence(expected)]
+    said = [_sentence(expected), *(f"{why}." for why in dict.fromkeys(no_room.values()))]
     if prices.machine_hour and expected.fits:
         paid = f"{money(expected.minutes / 60 * prices.machine_hour)} {prices.currency}"
         said.append(f"At {prices.machine_hour:g} {prices.currency} an hour of this machine that is about {paid}.")
@@ -67,23 +67,32 @@ def of_situation(situation: Situation) -> tuple[str, ...]:
 def between(situation: Situation, models: Models) -> str:
     """The range of a run with these models, as a sentence that says what it rests on."""
     from advisor.experiments.comparison import EFFORTS
-    from benchmarks.costs.forecast import forecast
+    from benchmarks.costs.room import with_room
     from benchmarks.running.plan import Options, candidates
     from strategies.catalog import approaches
     from strategies.models.measured import busy
 
     wanted, options = candidates(approaches(), models.names), Options(tuning_tokens=EFFORTS["standard"])
-    found = [forecast(imagined(situation, words), wanted, models, options) for words in LENGTHS]
-    if not found[-1].fits:
-        return _sentence(found[-1])
-    low, high = sorted(each.minutes for each in found)
+    benchmarks = [imagined(situation, words) for words in LENGTHS]
+    found = [with_room(partial(_of, benchmark, models, options), wanted, models) for benchmark in benchmarks]
+    last, no_room = found[-1]
+    if not last.fits:
+        return _sentence(last)
+    low, high = sorted(each.forecast.minutes for each in found)
     many = min(situation.examples, MOST_EXAMPLES)
     sentence = (
         f"One comparison of all approaches with {models.names[0]} and {many:,} examples takes about {_span(low, high)} "
         f"on this machine. That is reckoned as `advisor run --dry-run` does, from how quick the machine is now, for requests of "
         f"{LENGTHS[0]} to {LENGTHS[1]} words."
     )
+    sentence = " ".join([sentence, *(f"{why}." for why in dict.fromkeys(no_room.values()))])
     return f"{sentence} Something else is running now; it takes less if that ends." if busy() else sentence
+
+
+def _of(benchmark: Benchmark, models: Models, options: Options, wanted: Sequence[Candidate]) -> Forecast:
+    from benchmarks.costs.forecast import forecast
+
+    return forecast(benchmark, wanted, models, options)
 
 
 def _span(low: float, high: float) -> str:

@@ -24,6 +24,7 @@ from advisor.experiments.economical import check_economical, terms_of
 from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
 from advisor.experiments.report_files import write_reports
+from advisor.experiments.room import within_memory
 from advisor.experiments.stored import about_run, told
 from advisor.experiments.torch_kept import torch_kept
 from advisor.experiments.wished import check_wishes
@@ -336,9 +337,8 @@ def _perform(prepared: Prepared, folder: Path, events: Events | None) -> None:
         prepared.go_on(folder)
     else:
         _begin(prepared, folder)
-    run = prepared.run(folder, events)
     with within(prepared.allowed, folder):
-        run.execute()
+        within_memory(prepared, prepared.run(folder, events)).execute()
 
 
 def _begin(prepared: Prepared, folder: Path) -> None:

@@ -132,10 +132,13 @@ def forecast(
         if not candidate.strategy.unsuitable(benchmark.task):
             found.add(candidate)
     found.reword()
-    minutes, memory = (FIXED_S + sum(work.seconds for work in found.works)) / 60, found.memory
-    room = fits(memory, models.placement.device)
+    minutes = (FIXED_S + sum(work.seconds for work in found.works)) / 60
+    room = fits(found.memory, models.placement.device)
+    if not room.fits and found.partner:
+        found.alone = True  # As a training is then, too.
+        room = fits(found.memory, models.placement.device)
     return Forecast(
-        memory=memory,
+        memory=found.memory,
         minutes=minutes,
         fits=room.fits,
         sentence=found.says(minutes) if room.fits else f"the run {room.sentence}; name a smaller model or free memory",
@@ -172,6 +175,10 @@ class _Reckoned:
     """Bytes of the largest model that this process holds."""
     trained: int = 0
     """Bytes of the largest one that is trained."""
+    held: set[str] = field(default_factory=set)
+    """Models that this process holds."""
+    alone: bool = False
+    """There is no memory for a second process that trains along."""
 
     def add(self, candidate: Candidate) -> None:
         if not candidate.model:
@@ -245,6 +252,7 @@ class _Reckoned:
             self.servers[model.name] = memory_of(size // (1 if placement.dtype == "float32" else 2), placement.device)
         if trains or model.name not in self.servers:
             times = FOUR_BITS if small else IN_SIXTEEN_BITS if placement.dtype != "float32" else 1.0
+            self.held.add(model.name)
             self.largest = max(self.largest, round(size * times))
             self.trained = max(self.trained, round(size * times)) if trains else self.trained
 
@@ -259,12 +267,13 @@ class _Reckoned:
     def partner(self) -> int:
         """Bytes that a second process takes which trains along."""
         placement = self.models.placement
-        paired = self.trained and placement.device == "cpu" and placement.threads > 1
+        paired = self.trained and placement.device == "cpu" and placement.threads > 1 and not self.alone
         return ROOM + self.trained if paired else 0
 
     @property
     def memory(self) -> int:
-        held = COPIES * self.largest + (STATES if self.largest else 0)
+        copies = COPIES if self.trained or len(self.held) > 1 else 1
+        held = copies * self.largest + (STATES if self.largest else 0)
         return FIXED_BYTES + held + self.partner + _largest_fit(self.works) + sum(self.servers.values())
 
     def says(self, minutes: float) -> str:

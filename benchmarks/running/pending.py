@@ -48,6 +48,8 @@ class Rules:
     more; None: everything is asked."""
     economy: Economy | None = None
     """Which candidates are not worth fitting; None: every one is."""
+    no_room: Mapping[str, str] = field(default_factory=dict)
+    """Candidates that there is no memory to fit now -> why."""
 
 
 def rules_of(benchmark: Benchmark, level: float, economical: Terms | None) -> Rules:
@@ -304,6 +306,8 @@ class Pending:
         candidate = self._lines[unit.candidate].candidate
         problem = self._cannot(candidate)
         note: dict[str, Any] = {"state": "cannot run" if problem else "skipped"}
+        if candidate.name in self.rules.no_room:
+            note[AGAIN] = True  # A run that goes on with more memory fits it.
         problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
         if not problem and self.rules.economy is not None:
             problem = self.rules.economy.spares(candidate, self._measured(self._may_spare(self._lines[candidate.name])))
@@ -324,6 +328,8 @@ class Pending:
     def _cannot(self, candidate: Candidate) -> str:
         if not candidate.model:
             return ""
+        if candidate.name in self.rules.no_room:
+            return self.rules.no_room[candidate.name]
         model = self.models.language(candidate.model)
         lacks = [need.__name__ for need in candidate.strategy.needs if not isinstance(model, need)]
         what = {"Trains": "be trained here", "ScoresLabels": "score labels", "Generates": "generate"}
