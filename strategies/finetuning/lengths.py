@@ -74,11 +74,11 @@ class Parts(NamedTuple):
     setups: int
     """How many are trained at length with the leading recipe, in their order."""
     further: int
-    """How many further recipes are trained on the best of these, in the order of the short trainings."""
+    """How many further trainings are made on the best of these: of the runner-up first."""
 
 
-def shared_out(setups: Sequence[Lengths], recipes: int, budget: float) -> Parts:
-    """All setups first, then the runner-up of so many recipes; the others only where each training is made whole.
+def shared_out(setups: Sequence[Lengths], ways: int, budget: float) -> Parts:
+    """All setups first, then the second of so many ways to train one; the others only where each training is made whole.
 
     One setup is trained with one recipe whatever the budget.
     """
@@ -86,7 +86,7 @@ def shared_out(setups: Sequence[Lengths], recipes: int, budget: float) -> Parts:
     while count > 1 and budget / count < max(setup.least for setup in setups[:count]):
         count -= 1
     further, dearest = 0, max(setup.least for setup in setups)
-    while count == len(setups) and further < recipes - 1 and budget / (count + further + 1) >= dearest:
+    while count == len(setups) and further < ways - 1 and budget / (count + further + 1) >= dearest:
         further += 1
         dearest = max(setup.whole for setup in setups)
     return Parts(count, further)

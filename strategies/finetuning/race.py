@@ -24,18 +24,12 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.finetuning import lengths
 from strategies.finetuning.checkpoints import discard
-from strategies.finetuning.lengths import (
-    SHORT_ROWS,
-    SHORT_SHARE,
-    Lengths,
-    entrants,
-    epochs_for,
-    price,
-    shared_out,
-    validated,
-)
+from strategies.finetuning.lengths import Lengths
+from strategies.finetuning.told import best_told
 from strategies.pipeline import Pipeline, Setup
+from strategies.prompting.rendering import Form
 from strategies.search import Look, content_key, journalled, total, used
 from strategies.selection import Kitchen, evidence_of
 
@@ -100,7 +94,8 @@ class Race:
 
     The race is run on prompts without examples and passages: they are the shortest, and a learning rate that suits the
     model and the task there does with more before the question (LOG.md). So short a race prefers what learns quickly: where
-    the budget pays for it the runner-up is trained at length too, on the better setup, and its answers decide.
+    the budget pays for it the runner-up is trained at length too, on the better setup, and its answers decide. Where it pays
+    for whole trainings so are the others, and the best on the instruction with which the model answers best untuned.
     """
 
     def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
@@ -131,9 +126,9 @@ class Race:
     def _entrants(self) -> int:
         """How many recipes the budget pays a short training for."""
         setup = Setup(form=self.setups[0].form)
-        short = price(self._row(setup, 0), len(self._paid_for(setup, 0, self._short_share)))
+        short = lengths.price(self._row(setup, 0), len(self._paid_for(setup, 0, self._short_share)))
         least = self._lengths(Tuning(self.setups[0], suited(RECIPES[0], self.setups[0]))).least
-        return entrants(len(RECIPES), short, (self.bench.tuning_tokens, least))
+        return lengths.entrants(len(RECIPES), short, (self.bench.tuning_tokens, least))
 
     def _row(self, setup: Setup, fold: int) -> float:
         """Tokens of a row in training on the fold."""
@@ -149,10 +144,12 @@ class Race:
     def _lengthen(self, recipes: Sequence[Recipe], budget: float) -> tuple[list[Entry], bool]:
         """What is trained at length, best first; and whether the budget was too small for every setup and the runner-up."""
         leading = [Tuning(setup, suited(recipes[0], setup)) for setup in self.setups]
-        lengths = [self._lengths(tuning) for tuning in leading]
-        parts = shared_out(lengths, len(recipes), budget)
+        sizes = [self._lengths(tuning) for tuning in leading]
+        told, spent = self._told() if lengths.shared_out(sizes, len(recipes), budget).further > 1 else (None, 0)
+        budget -= spent
+        parts = lengths.shared_out(sizes, len(recipes) + (told is not None), budget)
         share = budget / sum(parts)
-        cases = min(each.looked_at(share) for each in lengths[: parts.setups])
+        cases = min(each.looked_at(share) for each in sizes[: parts.setups])
         tried: list[tuple[Entry, Lengths]] = []
 
         def train(tuning: Tuning, length: Lengths) -> None:
@@ -160,13 +157,20 @@ class Race:
             tried.append((self._long(tuning, means, (len(tried), sum(parts))), length))
             tried.sort(key=lambda each: (-each[0].score, each[1].row))
 
-        for tuning, length in zip(leading[: parts.setups], lengths, strict=False):
+        for tuning, length in zip(leading[: parts.setups], sizes, strict=False):
             train(tuning, length)
-        (better, length), others = tried[0], recipes[1 : 1 + parts.further]
-        for recipe in others:
-            train(Tuning(better.tuning.setup, suited(recipe, better.tuning.setup)), length)
-        narrow = parts.setups < len(leading) or (len(recipes) > 1 and not others)
+        better = tried[0][0].tuning.setup
+        others = [Tuning(better, suited(recipe, better)) for recipe in recipes[1:]]
+        others[1:1] = [Tuning(replace(better, form=told), suited(recipes[0], better))] if told is not None else []
+        for tuning in others[: parts.further]:
+            train(tuning, self._lengths(tuning))
+        narrow = parts.setups < len(leading) or (len(recipes) > 1 and not parts.further)
         return [entry for entry, _ in tried], narrow
+
+    def _told(self) -> tuple[Form | None, int]:
+        """The form with which the untuned model answers best of those of the library, and the tokens of finding it."""
+        looked_at = _sample(self.task.folds[0].selection, lengths.LOOK, self.bench.seed)
+        return best_told(self.kitchen, self.setups[0], looked_at)
 
     def _read_instead(self, entry: Entry) -> Setup | None:
         """The setup that reads answers off, where that was right more often than writing them on the same cases."""
@@ -187,7 +191,7 @@ class Race:
     @property
     def _short_share(self) -> float:
         """Tokens of one short training where all recipes have one."""
-        return self.bench.tuning_tokens * SHORT_SHARE / len(RECIPES)
+        return self.bench.tuning_tokens * lengths.SHORT_SHARE / len(RECIPES)
 
     def _short(self, tuning: Tuning, turn: tuple[int, int]) -> Entry:
         """At most one pass over as many examples as an equal part of the share pays for."""
@@ -211,8 +215,8 @@ class Race:
             look_at = _sample(fold.selection, size, self.bench.seed)
             length = self._lengths(tuning, number)
             share -= len(look_at) * length.look if number else 0.0
-            epochs = min(tuning.recipe.epochs, max(1, epochs_for(share, length.row, len(cases))))
-            share -= price(length.row, len(cases), epochs)
+            epochs = min(tuning.recipe.epochs, max(1, lengths.epochs_for(share, length.row, len(cases))))
+            share -= lengths.price(length.row, len(cases), epochs)
             if number and share < 0:
                 break
             self._attempt(entry, replace(tuning.recipe, epochs=epochs), (number, cases, look_at))
@@ -225,7 +229,7 @@ class Race:
 
         A row is trained once, and half a row is validated before and after.
         """
-        cases, rows = self.task.folds[fold].train, max(SHORT_ROWS, int(tokens / (3 * self._row(setup, fold))))
+        cases, rows = self.task.folds[fold].train, max(lengths.SHORT_ROWS, int(tokens / (3 * self._row(setup, fold))))
         return list(cases) if rows >= len(cases) else _sample(cases, rows, self.bench.seed)
 
     def _attempt(self, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
@@ -262,7 +266,7 @@ class Race:
     def _train_and_look(self, setup: Setup, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> Look:
         """Trains on the cases, validates on the fold's selection rows, scores; the trial's adapter is then removed."""
         fold, cases, look_at = on
-        validation = _sample(self.task.folds[fold].selection, validated(len(cases)), self.bench.seed)
+        validation = _sample(self.task.folds[fold].selection, lengths.validated(len(cases)), self.bench.seed)
         pipeline = self.kitchen.build(setup, self.task.folds[fold].train)
         data = Lessons.of(pipeline, cases, validation)
         try:

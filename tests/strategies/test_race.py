@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.costs.needed import needed
+from benchmarks.running.plan import Further, Options, candidates
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Case, Diverged, Kind, Recipe, Strategy, Trial
+from strategies.contract import Case, Diverged, Kind, Prompt, Query, Recipe, Strategy, Trial
 from strategies.finetuning.lengths import price
 from strategies.finetuning.race import RECIPES, TIED, Entry, Finish, Race, Tuning, suited
+from strategies.finetuning.told import best_told
 from strategies.models.local import LocalModel
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form, Renderer
+from strategies.prompting.wordings import library
 from strategies.search import Look
 from strategies.selection import Kitchen
 from tests import tiny
@@ -116,10 +120,38 @@ def test_where_prompts_show_examples_their_answers_are_learnt_too_in_half_of_the
 def test_the_runner_up_is_trained_at_length_too_and_all_recipes_where_that_is_paid_for(
     model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setup: Setup, tokens: int, recipes: int
 ) -> None:
+    told = Form(added="Be brief.")
+    monkeypatch.setattr("strategies.finetuning.race.best_told", lambda *_: (told, 100))
     finish = run_with_scores(model, tmp_path, monkeypatch, ([setup], tokens), lambda _: 0.5)
-    trained = [entry.tuning for entry in finish.entries if entry.looks]
+    trained = [entry.tuning for entry in finish.entries if entry.looks and entry.tuning.setup == setup]
     assert trained == [Tuning(setup, suited(recipe, setup)) for recipe in RECIPES[:recipes]]
+    others = [entry.tuning for entry in finish.entries if entry.looks and entry.tuning.setup != setup]
+    also = Tuning(replace(setup, form=told), suited(RECIPES[0], setup))
+    assert others == [also] * (recipes > 2), "and what is best untuned, with the best recipe"
     assert not finish.narrow
+
+
+def test_of_the_sentences_of_the_library_the_one_is_tuned_with_which_the_model_answers_best_untuned(
+    tmp_path: Path,
+) -> None:
+    task = tiny.benchmark("extraction").task
+    known, right = library(task), {Query.of(case.input).input: case.output for case in task.examples}
+    assert len(known) > 1
+
+    def answer(prompt: Prompt) -> str:
+        return right[prompt[-1].content] if prompt[0].content.endswith(helps) else ""
+
+    cases = task.folds[0].selection
+    for helps in known[:2]:
+        bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=answer))
+        form, tokens = best_told(Kitchen(task, bench), Setup(), cases)
+        assert form == Form(added=helps)
+        assert tokens == sum(usage.computed_tokens for usage in bench.spent) > 0
+        silent = replace(bench, language=ScriptedModel(name="m", answer=lambda _: ""))
+        assert best_told(Kitchen(task, silent), Setup(), cases) == (form, tokens), "from the journal"
+    helps = "never said"
+    bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=answer))
+    assert best_told(Kitchen(task, bench), Setup(), cases)[0] is None, "they cannot be told apart"
 
 
 @pytest.mark.parametrize(("runner_up", "taken"), [(0.7, 1), (0.6, 0), (-1.0, 0)])
@@ -156,6 +188,16 @@ def run_with_scores(
     setups, tokens = given
     bench = tiny.Bench(folder=folder, language=model, tuning_tokens=tokens)
     return Race("lora", Kitchen(tiny.benchmark("extraction").task, bench), setups).run()
+
+
+def test_a_forecast_has_the_training_that_is_made_whatever_the_budget() -> None:
+    (lora,) = candidates((Lora(),), ("m",))
+
+    def choosing(budget: int) -> float:
+        return needed(tiny.benchmark(), lora, Options(tuning_tokens=budget), Further()).read[0]
+
+    assert choosing(100_000) == 100_000
+    assert choosing(1) == choosing(2) > 1_000
 
 
 @pytest.mark.parametrize(("row", "recipes", "long"), [(20, 6, 3), (60, 2, 1), (180, 0, 1), (270, 0, 1)])
