@@ -87,11 +87,25 @@ def memory_available(device: str = "cpu") -> int:
 
 
 def fits(needed: int, device: str = "cpu") -> Fit:
-    """Whether `needed` bytes fit what is free on `device` now, with a sentence that gives both numbers."""
-    free = memory_available(device)
+    """Whether `needed` bytes fit what is free on `device` now or held by this process, which is part of them, with a sentence
+    that gives both numbers."""
+    free = memory_available(device) + _held(device)
     where = "graphics memory" if device.startswith("cuda") else "memory"
     sentence = f"needs about {needed / 1e9:.1f} GB of {where}; {free / 1e9:.1f} GB are free"
     return Fit(fits=needed <= free, free=free, sentence=sentence)
+
+
+def _held(device: str) -> int:
+    """Bytes that this process holds and may use again: what an earlier run in it has left."""
+    if device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_initialized():
+            return 0
+        return int(torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def _available() -> list[str]:
