@@ -16,10 +16,10 @@ from strategies.selection import Kitchen
 def best_told(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> tuple[Form | None, int]:
     """The form by its answers to selection cases of the first fold, and the tokens of the look. None where the library is empty
     or nothing is answered right with any of its sentences, which then cannot be told apart."""
-    bench = kitchen.bench
+    bench, learnt = kitchen.bench, [case.id for case in kitchen.task.folds[0].train]
     forms = [replace(setup.form, added=text) for text in library(kitchen.task)]
     setups = [replace(setup, form=form) for form in forms]
-    parts = [("told look", asdict(each), [case.id for case in cases]) for each in setups]
+    parts = [("told look", asdict(each), learnt, [case.id for case in cases]) for each in setups]
     looks = journalled(
         bench, parts, lambda missing: kitchen.looks([setups[place] for place in missing], 0, cases), bench.model.name
     )

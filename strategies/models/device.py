@@ -100,8 +100,6 @@ def _held(device: str) -> int:
     if device.startswith("cuda"):
         import torch
 
-        if not torch.cuda.is_initialized():
-            return 0
         return int(torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     import psutil
 
