@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from strategies.search import FIRST
 
-SHORT_ROWS, LONG_ROWS = 24, 64
-"""Examples of a short training and of a long one, at least: with fewer there is nothing to tell apart."""
-LOOK, LEAST_LOOK, VALIDATION = 96, 32, (12, 64)
+FEWEST_ROWS, SHORT_ROWS, ONLY_ROWS, LONG_ROWS = 8, 16, 24, 64
+"""Examples of a short training, at least and where all of them are so many at least; of a long one that is the only one, and of
+long ones that are compared, at least."""
+LOOK, LEAST_LOOK, VALIDATION = 96, 32, (8, 64)
 """Selection cases scored after a long training, at most and, where there are several, at least; rows of the validation loss,
 at least and at most."""
 SHORT_SHARE, LOOK_SHARE = 0.35, 0.3
@@ -21,6 +22,11 @@ def price(row: float, rows: int, epochs: int = 1) -> float:
     """Tokens of a training on so many rows of `row` tokens as the budget counts them: trained ones are worth two, and those of
     the validation loss, which is measured before the first epoch and after each, one."""
     return row * (2 * rows * epochs + validated(rows) * (epochs + 1))
+
+
+def rows_for(tokens: float, row: float, least: int) -> int:
+    """How many rows the tokens pay for once, and at least so many: half as many are validated before and after."""
+    return max(least, int(min(tokens / (3 * row), tokens / (2 * row) - VALIDATION[0])))
 
 
 def epochs_for(tokens: float, row: float, rows: int) -> int:
@@ -36,7 +42,7 @@ def validated(rows: int) -> int:
 
 def least_search(row: float) -> float:
     """Tokens of the shortest search that there is: one recipe is trained and answers, whatever the budget."""
-    return price(row, SHORT_ROWS) + FIRST * row
+    return price(row, ONLY_ROWS) + FIRST * row
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Lengths:
     def looked_at(self, share: float) -> int:
         """Selection cases that are scored after a training for which, these included, so many tokens are there."""
         usual = share - price(self.row, min(LONG_ROWS, self.folds[0]))
-        spare = usual if share >= self.least else share - price(self.row, SHORT_ROWS)
+        spare = usual if share >= self.least else share - price(self.row, ONLY_ROWS)
         return min(LOOK, max(FIRST, int(min(LOOK_SHARE * share, spare) / self.look)))
 
 
@@ -92,9 +98,16 @@ def shared_out(setups: Sequence[Lengths], ways: int, budget: float) -> Parts:
     return Parts(count, further)
 
 
-def entrants(recipes: int, short: float, means: tuple[float, float]) -> int:
-    """How many recipes get a short training of so many tokens each: as many as their share of the budget pays for, and what
-    the shortest long one needs is not theirs. None where that is no race. `means`: the budget, and tokens of that long one."""
+def short_tokens(recipes: int, row: float, means: tuple[float, float]) -> float:
+    """Of a short training where all recipes have one: their share of the budget, or what a few steps take where the budget pays
+    for these besides the one training at length that is always made. `means`: the budget, and tokens of that one."""
     budget, kept = means
-    paid = int(min(SHORT_SHARE * budget, budget - kept) / short + 1e-9)
+    return max(SHORT_SHARE * budget / recipes, min(price(row, SHORT_ROWS), (budget - kept) / recipes))
+
+
+def entrants(recipes: int, short: float, means: tuple[float, float]) -> int:
+    """How many recipes get a short training of so many tokens each, the likeliest first; none where that is no race. `means`: as
+    above."""
+    budget, kept = means
+    paid = int((budget - kept) / short + 1e-9)
     return min(recipes, paid) if paid > 1 else 0

@@ -126,9 +126,8 @@ class Race:
     def _entrants(self) -> int:
         """How many recipes the budget pays a short training for."""
         setup = Setup(form=self.setups[0].form)
-        short = lengths.price(self._row(setup, 0), len(self._paid_for(setup, 0, self._short_share)))
-        least = self._lengths(Tuning(self.setups[0], suited(RECIPES[0], self.setups[0]))).least
-        return lengths.entrants(len(RECIPES), short, (self.bench.tuning_tokens, least))
+        short = lengths.price(self._row(setup, 0), len(self._paid_for(setup, 0, self._short_means)))
+        return lengths.entrants(len(RECIPES), short, self._means)
 
     def _row(self, setup: Setup, fold: int) -> float:
         """Tokens of a row in training on the fold."""
@@ -189,14 +188,20 @@ class Race:
     # ------------------------------------------------------------ the two lengths
 
     @property
-    def _short_share(self) -> float:
-        """Tokens of one short training where all recipes have one."""
-        return self.bench.tuning_tokens * lengths.SHORT_SHARE / len(RECIPES)
+    def _short_means(self) -> tuple[float, int]:
+        """Tokens of one short training, and its least number of examples."""
+        row = self._row(Setup(form=self.setups[0].form), 0)
+        return lengths.short_tokens(len(RECIPES), row, self._means), lengths.FEWEST_ROWS
+
+    @property
+    def _means(self) -> tuple[float, float]:
+        """The budget, and what of it the one training at length takes that is always made."""
+        return self.bench.tuning_tokens, lengths.least_search(self._row(self.setups[0], 0))
 
     def _short(self, tuning: Tuning, turn: tuple[int, int]) -> Entry:
         """At most one pass over as many examples as an equal part of the share pays for."""
         self.bench.progress(*turn, f"{self.approach}: short trainings")
-        cases = self._paid_for(tuning.setup, 0, self._short_share)
+        cases = self._paid_for(tuning.setup, 0, self._short_means)
         entry = Entry(tuning, [])
         self._attempt(entry, replace(tuning.recipe, epochs=1), (0, cases, ()))
         return entry
@@ -211,7 +216,7 @@ class Race:
         entry = Entry(tuning, [])
         for number, fold in enumerate(self.task.folds):
             self.bench.progress(*turn, f"{self.approach}: long trainings")
-            cases = self._paid_for(tuning.setup, number, means[0])
+            cases = self._paid_for(tuning.setup, number, (means[0], lengths.ONLY_ROWS))
             look_at = _sample(fold.selection, size, self.bench.seed)
             length = self._lengths(tuning, number)
             share -= len(look_at) * length.look if number else 0.0
@@ -224,12 +229,10 @@ class Race:
                 break
         return entry
 
-    def _paid_for(self, setup: Setup, fold: int, tokens: float) -> list[Case]:
-        """The seeded sample of the fold's examples that so many tokens pay for once; all in their order where they can.
-
-        A row is trained once, and half a row is validated before and after.
-        """
-        cases, rows = self.task.folds[fold].train, max(lengths.SHORT_ROWS, int(tokens / (3 * self._row(setup, fold))))
+    def _paid_for(self, setup: Setup, fold: int, means: tuple[float, int]) -> list[Case]:
+        """The seeded sample of the fold's examples that (tokens, least number of examples) pay for once; all in their order where
+        they can."""
+        cases, rows = self.task.folds[fold].train, lengths.rows_for(means[0], self._row(setup, fold), means[1])
         return list(cases) if rows >= len(cases) else _sample(cases, rows, self.bench.seed)
 
     def _attempt(self, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
