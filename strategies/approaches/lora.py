@@ -15,7 +15,8 @@ from strategies.selection import Kitchen
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
-    """Zero-shot prompts, with and without the instruction, tuned; labels by likelihood over the label set as everywhere."""
+    """Zero-shot prompts, with and without the instruction, tuned; one with a sentence more where the budget pays for whole
+    trainings. Labels by likelihood over the label set as everywhere."""
 
     name: ClassVar[str] = "lora"
     says: ClassVar[str] = "fine-tunes the language model on the examples"
