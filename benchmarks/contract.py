@@ -276,6 +276,18 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartOf:
+    """What one part of a cascade of two models took, in the terms of an `Evaluation`."""
+
+    model: str
+    family: str
+    answering: Usage
+    """Its sum over the answers of the cascade, all of which are its `calls`: the second was asked for some of them only."""
+    requests: tuple[tuple[int, int, int], ...] = ()
+    beside_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Everything measured about one candidate on the held-out cases. Raw rows stay in the store.
 
@@ -320,6 +332,8 @@ class Evaluation:
     """Those of its seconds that were not the model's: of looking up, and of a first approach that hands on to it."""
     begins_here: bool = False
     """A cascade whose first part has no language model, so that it answers on this machine wherever the second does."""
+    parts: tuple[PartOf, ...] = ()
+    """The first and the second of a cascade that ask two models, of which each has its own bill; else empty."""
     latency: Latency | None = None
     agreements: tuple[Agreement, ...] = ()
     passes: tuple[float, ...] = ()
@@ -374,3 +388,8 @@ class Evaluation:
     """It was not fitted because of what others reached: it keeps its part of the error, since scores decided that."""
     too_few: bool = False
     """It was not fitted because no score on so few held-out cases would be proof: whether it meets the target is open."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The language models that answer; of none an empty name."""
+        return tuple(part.model for part in self.parts) or (self.model,)

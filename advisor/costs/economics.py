@@ -14,18 +14,23 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from advisor.contract import Amount, CostItem, Costs
+from advisor.costs.a_request import (
+    at_least_of,
+    by_mean,
+    by_request,
+    by_seconds,
+    kept_on,
+    of_sum,
+    seconds_source,
+    unit_of,
+)
 from advisor.costs.amounts import among_the_least, clearly_more, exactly, one_unit, range_of, times, total
 from advisor.costs.upkeep import CHOOSING, INDEX, TRAINING, tuned_elsewhere, upkeep
 from advisor.wording import SECONDS, TOKENS, listed
 from benchmarks.contract import Benchmark, Evaluation
-from benchmarks.costs.prices import MachinePrices, TokenPrices
-from benchmarks.specs.spec_prices import STATED
+from benchmarks.costs.prices import MachinePrices
 from strategies.contract import Usage
 
-ANSWER_TOKEN, CACHED_TOKEN = (1.0, 8.0), (0.1, 1.0)
-"""Of an unknown price: what an answer token and a cached prompt token cost beside a prompt token, from least to most."""
-NOISE = 0.15
-"""Half the range laid around measured seconds, as a share: timings repeated on a shared machine vary that much."""
 _STEPS = {"search": CHOOSING, "index": INDEX, "training": TRAINING}
 _NOTHING_LEFT = "what was fitted here is what would be put to work"
 
@@ -34,22 +39,22 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     """The bill of one candidate, in money where a price is known, else in machine seconds or in tokens of one model.
 
     A candidate on a hosted model is billed by its tokens, and by the seconds in which this machine looks things up for it;
-    any other by the seconds of the machine alone. A model that is to answer on another machine has the price of that for the
-    seconds that it took here; what was fitted was fitted here, unless a server was asked for it. What was measured in seconds
-    carries a range of +-15 %.
+    any other by the seconds of the machine alone; a cascade whose parts ask two models by both bills. A model that is to
+    answer on another machine has the price of that for the seconds that it took here; what was fitted was fitted here, unless
+    a server was asked for it. What was measured in seconds carries a range of +-15 %.
     """
-    unit = _unit(evaluation, prices)
-    asked = _by_request(evaluation, prices, unit)
+    unit = unit_of(evaluation, prices)
+    asked = by_request(evaluation, prices)
     items = [*_spent_items(evaluation.fitting, prices)]
     elsewhere, unfinished = evaluation.family == "recorded", "fit" in evaluation.left and not items
     items += tuned_elsewhere(evaluation, prices)
     unknown = Amount(value=None, unit=unit)
     spent = unknown if elsewhere or unfinished else total((item.amount for item in items), unit)
     once = CostItem(name="putting it to work", amount=exactly(0.0, unit), when="once", source=_NOTHING_LEFT)
-    at_least = _at_least(evaluation, prices)
+    at_least = at_least_of(evaluation, prices)
     answering = [replace(item, amount=times(item.amount, benchmark.volume)) for item in asked]
     if at_least is not None:
-        answering[-1] = _kept_on(answering[-1], at_least, evaluation, prices)
+        answering[-1] = kept_on(answering[-1], at_least, evaluation, prices)
     running = [*answering, *upkeep(evaluation, prices, items)]
     monthly = total((item.amount for item in running), unit)
     return Costs(
@@ -162,153 +167,8 @@ def over_limit(cost: Costs, limit: float | None, currency: str) -> bool:
 # ---------------------------------------------------------------- one candidate
 
 
-def _unit(evaluation: Evaluation, prices: MachinePrices) -> str:
-    if _billed(evaluation) is not None:
-        return prices.currency
-    if evaluation.model in prices.tokens:
-        stated = prices.tokens[evaluation.model]
-        return stated.currency if stated else f"{TOKENS}{evaluation.model}"
-    return SECONDS if prices.hour(evaluation.model) is None else prices.currency
-
-
-def _billed(evaluation: Evaluation) -> float | None:
-    """Money that the answers are known to have cost, in the currency of the spec."""
-    return None if evaluation.answering is None else evaluation.answering.cost
-
-
-def _by_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> list[CostItem]:
-    """What one request costs; where this machine does something for it, that is the last item."""
-    request, source = _per_request(evaluation, prices, unit)
-    answering = CostItem(name="answering", amount=request, when="monthly", source=source, by_request=True)
-    return [answering, *_beside(evaluation, prices)]
-
-
 def _of_thousand(asked: Sequence[CostItem], unit: str) -> Amount:
     return times(total([item.amount for item in asked], unit), 1000)
-
-
-def _per_request(evaluation: Evaluation, prices: MachinePrices, unit: str) -> tuple[Amount, str]:
-    """The cost of one request and where it comes from."""
-    unknown = Amount(value=None, unit=unit)
-    usage, bill = evaluation.answering, _billed(evaluation)
-    if usage is None or usage.calls == 0:
-        return unknown, "no answer was measured"
-    if bill is not None:
-        money = bill / usage.calls
-        said = f"stated in the file of recorded answers{_not_there(evaluation, usage)}"
-        return Amount(value=money, unit=unit, low=money, high=money), said
-    if evaluation.model in prices.tokens:
-        return _by_tokens(evaluation, usage, prices.tokens[evaluation.model])
-    if evaluation.family == "recorded":
-        return unknown, "the answers were recorded elsewhere, and their file states no cost"
-    return _by_seconds(usage.seconds / usage.calls, prices, evaluation.model), _seconds_source(prices, evaluation.model)
-
-
-def _not_there(evaluation: Evaluation, usage: Usage) -> str:
-    """How many held-out cases the mean of recorded answers leaves out."""
-    missing = len(evaluation.scores) - usage.calls
-    return f"; {missing:,} of {len(evaluation.scores):,} held-out cases have no answer there" if missing > 0 else ""
-
-
-def _beside(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
-    """What this machine does for one request of a model that is billed by its tokens; nothing where it does nothing."""
-    usage = evaluation.answering
-    billed_by_tokens = evaluation.model in prices.tokens and _billed(evaluation) is None
-    idle = not evaluation.beside_s and _at_least(evaluation, prices) is None
-    if usage is None or not usage.calls or not billed_by_tokens or idle:
-        return []
-    amount = _by_seconds(evaluation.beside_s / usage.calls, prices)
-    source = f"looking up and what else is not the model's; {_seconds_source(prices)}"
-    return [CostItem(name="this machine's part", amount=amount, when="monthly", source=source, by_request=True)]
-
-
-def _by_tokens(evaluation: Evaluation, usage: Usage, price: TokenPrices | None) -> tuple[Amount, str]:
-    """Each request at the price that its own prompt has, where each is known."""
-    counted = (
-        f"{_count(usage.prompt_tokens / usage.calls)} prompt tokens "
-        f"({_count(usage.cached_tokens / usage.calls)} of them cached) and "
-        f"{_count(usage.answer_tokens / usage.calls)} answer tokens a request, "
-    )
-    recorded = evaluation.family == "recorded"
-    counted += f"stated in the file of recorded answers{_not_there(evaluation, usage)}" if recorded else "measured here"
-    if price is None:
-        return _tokens_alone(usage, f"{TOKENS}{evaluation.model}"), f"{counted}; the price of its tokens is not known"
-    if evaluation.requests:
-        paid, said = sum(price.money(*each) for each in evaluation.requests), _long_ones(evaluation.requests, price)
-    else:
-        paid, said = _of_sum(usage, price), _by_mean([usage], price)
-    money = paid / usage.calls
-    amount = Amount(value=money, unit=price.currency, low=money * price.least, high=money)
-    return amount, f"{counted}; {price.source}{said}"
-
-
-def _of_sum(usage: Usage, price: TokenPrices) -> float:
-    return price.money(usage.prompt_tokens, usage.cached_tokens, usage.answer_tokens, usage.calls)
-
-
-def _long_ones(requests: Sequence[tuple[int, int, int]], price: TokenPrices) -> str:
-    """How many requests have another price since their prompts are long; empty where none has."""
-    long = sum(prompt > tier.above for prompt, _, _ in requests for tier in price.tiers[:1])
-    if not long:
-        return ""
-    which = f"{long:,} of {len(requests):,} requests have a prompt"
-    return f"; {which} above {price.tiers[0].above:,} tokens and are charged the price of such"
-
-
-def _by_mean(rows: Iterable[Usage], price: TokenPrices) -> str:
-    """That requests were charged by their mean length, where some of them may have another price."""
-    may_be_long = any(row.calls > 1 and row.prompt_tokens > tier.above for row in rows for tier in price.tiers[:1])
-    return "; charged by the mean length of the prompts, since that of each was not kept" if may_be_long else ""
-
-
-def _tokens_alone(usage: Usage, unit: str) -> Amount:
-    """Tokens of a request, with what they come to where answers and cached tokens cost the least and the most beside others."""
-    low, high = (
-        usage.prompt_tokens - (1 - cached) * usage.cached_tokens + answer * usage.answer_tokens
-        for answer, cached in zip(ANSWER_TOKEN, CACHED_TOKEN, strict=True)
-    )
-    tokens = usage.prompt_tokens + usage.answer_tokens
-    return Amount(value=tokens / usage.calls, unit=unit, low=low / usage.calls, high=high / usage.calls)
-
-
-def _at_least(evaluation: Evaluation, prices: MachinePrices) -> Amount | None:
-    """What the machine costs a month that is kept on for a local candidate, or for the first part of a cascade, at whatever
-    volume."""
-    hours = prices.upkeep.machine_hours
-    hosted = evaluation.model in prices.tokens and not evaluation.begins_here
-    if hours is None or hosted or evaluation.family == "recorded":
-        return None
-    price = prices.hour(evaluation.model)
-    return exactly(hours * 3600.0, SECONDS) if price is None else exactly(hours * price, prices.currency)
-
-
-def _kept_on(item: CostItem, at_least: Amount, evaluation: Evaluation, prices: MachinePrices) -> CostItem:
-    """What this machine does in a month, or what keeping it on costs, where that is more."""
-    if item.amount.value is None or item.amount.value >= (at_least.value or 0.0):
-        return item
-    kept = f"{prices.upkeep.machine_hours:g} hours a month that the machine is kept on, {STATED}"
-    return replace(item, amount=at_least, source=f"{kept}{_priced(prices, evaluation.model)}")
-
-
-def _by_seconds(seconds: float, prices: MachinePrices, model: str = "") -> Amount:
-    hour = prices.hour(model)
-    value = seconds if hour is None else seconds / 3600 * hour
-    unit = SECONDS if hour is None else prices.currency
-    return Amount(value=value, unit=unit, low=value * (1 - NOISE), high=value * (1 + NOISE))
-
-
-def _seconds_source(prices: MachinePrices, model: str = "") -> str:
-    measured = f"machine seconds measured here, to within {NOISE:.0%} since timings vary".replace("%", " %")
-    return f"{measured}{_priced(prices, model)}"
-
-
-def _priced(prices: MachinePrices, model: str) -> str:
-    """The price of an hour and where it is from, as what follows in a source."""
-    hour, elsewhere = prices.hour(model), model in prices.hours
-    if hour is None:
-        return ""
-    where = f" of the machine of {model}" if elsewhere else ""
-    return f"; {hour:g} {prices.currency} an hour{where}, {prices.source(model if elsewhere else '')}"
 
 
 # ---------------------------------------------------------------- what was spent
@@ -321,8 +181,8 @@ def _spent_items(fitting: Iterable[Usage], prices: MachinePrices) -> Iterable[Co
         local = [row for row in rows if row.model not in prices.tokens]
         for machine in dict.fromkeys(prices.fitted_on(row.model) for row in local):
             seconds = sum(row.seconds for row in local if prices.fitted_on(row.model) == machine)
-            source = _seconds_source(prices, machine)
-            yield CostItem(name=name, amount=_by_seconds(seconds, prices, machine), when="spent", source=source)
+            source = seconds_source(prices, machine)
+            yield CostItem(name=name, amount=by_seconds(seconds, prices, machine), when="spent", source=source)
         for model in dict.fromkeys(row.model for row in rows if row.model in prices.tokens):
             yield _hosted_item(name, [row for row in rows if row.model == model], prices)
 
@@ -334,8 +194,8 @@ def _hosted_item(name: str, rows: Sequence[Usage], prices: MachinePrices) -> Cos
     if price is None:
         unpriced = f"{tokens:,} tokens; their price is not known"
         return CostItem(name=name, amount=exactly(tokens, f"{TOKENS}{model}"), when="spent", source=unpriced)
-    spent = sum(_of_sum(row, price) for row in rows)
-    source = f"{tokens:,} tokens; {price.source}{_by_mean(rows, price)}"
+    spent = sum(of_sum(row, price) for row in rows)
+    source = f"{tokens:,} tokens; {price.source}{by_mean(rows, price)}"
     return CostItem(name=name, amount=exactly(spent, price.currency), when="spent", source=source)
 
 
@@ -389,7 +249,3 @@ def _unpriced(bill: Costs) -> bool:
 
 def _running(bill: Costs) -> list[Amount]:
     return [item.amount for item in bill.items if item.when == "monthly"]
-
-
-def _count(number: float) -> str:
-    return f"{number:,.0f}"

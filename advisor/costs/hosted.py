@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.contract import Amount
+from advisor.costs.a_request import bills_of
 from benchmarks.contract import Evaluation
 from benchmarks.costs.hosted import CHARACTERS_A_TOKEN
 from benchmarks.costs.prices import TokenPrices
@@ -27,7 +28,8 @@ class WhatIf:
 
     candidate: str
     prompt_tokens: float
-    """For an answer on average, as are those of the model's: a cascade asks the model for some answers only."""
+    """For an answer on average, as are those of the model's: a cascade asks the model, of two the second, for some answers
+    only."""
     answer_tokens: float
     per_thousand: Amount
 
@@ -35,7 +37,8 @@ class WhatIf:
 def what_if(evaluations: Sequence[Evaluation], price: TokenPrices, answer: float) -> list[WhatIf]:
     """One for each candidate that sends a whole prompt, the shortest first. `answer`: characters of a right answer, from
     which its tokens are reckoned, since labels and forms are not written out here."""
-    asked = [each for each in evaluations if each.family in SAME_THERE and each.answering and each.answering.calls]
+    last = [bills_of(each)[-1] for each in evaluations]
+    asked = [each for each in last if each.family in SAME_THERE and each.answering and each.answering.calls]
     found = [_of(each, price, answer / CHARACTERS_A_TOKEN) for each in asked]
     return sorted(found, key=lambda each: each.prompt_tokens)
 

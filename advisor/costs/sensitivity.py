@@ -243,7 +243,7 @@ def _stated_prices(question: Question) -> Iterator[Knob]:
             at=lambda factor: hour * factor,
             unit=prices.currency,
         )
-    asked = {each.model for each in question.evaluations}
+    asked = {model for each in question.evaluations for model in each.models}
     for key, of in (("hours", "an hour"), ("monthly", "a month")):
         for name, price in getattr(prices, key).items():
             if price and name in asked:
@@ -289,7 +289,7 @@ def _upkeep_price(question: Question, stated: tuple[str, float, str]) -> Knob:
 
 
 def _tokens(question: Question) -> Iterator[Knob]:
-    asked = {each.model for each in question.evaluations}
+    asked = {model for each in question.evaluations for model in each.models}
     for name, price in question.prices.tokens.items():
         if price is not None and name in asked:
             yield _token_price(question, name, price)

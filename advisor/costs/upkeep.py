@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from advisor.contract import Amount, CostItem
+from advisor.costs.a_request import bills_of
 from advisor.costs.amounts import exactly, times
 from benchmarks.contract import Evaluation
 from benchmarks.costs.prices import MachinePrices
@@ -31,20 +32,25 @@ def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostIt
         items += _labels(prices, stated.task_months)
         items += _hours(prices, stated.task_months) if _worked_on(spent) else []
     if stated.facts_months is not None:
-        held = [item for item in spent if item.name == _holds_facts(evaluation, prices)]
+        into = {_holds_facts(each, prices) for each in bills_of(evaluation)}
+        held = [item for item in spent if item.name in into]
         items += [_again(item, stated.facts_months) for item in held]
         items += _hours(prices, stated.facts_months) if _worked_on(held) else []
     return items
 
 
 def tuned_elsewhere(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
-    """What tuning the model took before it came here; recorded answers say nothing of it."""
-    if evaluation.model not in prices.tuned or evaluation.family == "recorded":
+    """What tuning each of its models took before it came here; recorded answers say nothing of it."""
+    if evaluation.family == "recorded":
         return []
-    price = prices.tuned[evaluation.model]
+    return [_tuned(model, prices) for model in evaluation.models if model in prices.tuned]
+
+
+def _tuned(model: str, prices: MachinePrices) -> CostItem:
+    price = prices.tuned[model]
     amount = Amount(value=None, unit=prices.currency) if price is None else exactly(price, prices.currency)
-    source = f"of {evaluation.model}, elsewhere; {'its price is not known' if price is None else STATED}"
-    return [CostItem(name=TRAINING, amount=amount, when="spent", source=source)]
+    source = f"of {model}, elsewhere; {'its price is not known' if price is None else STATED}"
+    return CostItem(name=TRAINING, amount=amount, when="spent", source=source)
 
 
 def upkeep_note(kinds: Collection[str]) -> str:
@@ -55,11 +61,16 @@ def upkeep_note(kinds: Collection[str]) -> str:
 
 
 def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
-    amount = prices.monthly.get(evaluation.model)
-    if amount is None:
-        return []
-    source = f"a fixed amount for {evaluation.model}, {prices.source(evaluation.model)}"
-    return [CostItem(name=FIXED, amount=exactly(amount, prices.currency), when="monthly", source=source)]
+    return [
+        CostItem(
+            name=FIXED,
+            amount=exactly(prices.monthly[model], prices.currency),
+            when="monthly",
+            source=f"a fixed amount for {model}, {prices.source(model)}",
+        )
+        for model in evaluation.models
+        if model in prices.monthly
+    ]
 
 
 def _holds_facts(evaluation: Evaluation, prices: MachinePrices) -> str:

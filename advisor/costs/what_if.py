@@ -104,8 +104,8 @@ def _changeable(
     """(model, kind of tokens, price of a million) of the models that answered and are paid by their tokens; without those of
     which a long prompt was charged another price, and kinds of which none were counted."""
     found: list[tuple[str, Kind, float]] = []
-    for model in dict.fromkeys(each.model for each in evaluations):
-        stated, mine = prices.tokens.get(model), [each for each in evaluations if each.model == model]
+    for model in dict.fromkeys(model for each in evaluations for model in each.models):
+        stated, mine = prices.tokens.get(model), [each for each in evaluations if model in each.models]
         if stated is None or any(_long(each, benchmark, prices, stated) for each in mine):
             continue
         cached = any(each.answering is not None and each.answering.cached_tokens for each in mine)

@@ -73,6 +73,7 @@ def export(run: Path, out: Path, candidate: str = "", allow_code: bool = False, 
         "run": hashlib.sha256((run / "run.json").read_bytes()).hexdigest(),
         "files": digests(partial / "parts"),
         "places": {each: number for number, each in enumerate(names)},
+        **({"models": models} if (models := _several(kept, names, partial)) else {}),
         "kept": _kept(kept, name) | {"alone_from": alone_from(verdict), "guards": guards(verdict)},
         "measured": _measure(run, verdict, name) | {"learnt": _learnt(run, places.values())},
     }
@@ -141,6 +142,14 @@ def _kept(kept: Kept, name: str) -> dict[str, Any]:
         "packages": {each: kept.packages[each] for each in names if each in kept.packages},
         "default": name,
     }
+
+
+def _several(kept: Kept, names: Sequence[str], folder: Path) -> list[str]:
+    """The models of two parts that each ask one of their own on the machine that answers, in their order; else nothing."""
+    prompts = [sorted((folder / "parts" / str(number)).rglob(PROMPT)) for number, _ in enumerate(names)]
+    here = [bool(found) and "server" not in json.loads(found[0].read_text(encoding="utf-8")) for found in prompts]
+    models = [kept.candidates[name]["model"] for name, local in zip(names, here, strict=True) if local]
+    return models if len(set(models)) > 1 else []
 
 
 def _template(folder: Path) -> str:
@@ -267,6 +276,7 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
     adapters = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("adapter_config.json"))
     if not adapters:
         return []
+    base = _asked_by(adapters[0], evaluation)
     small = any(json.loads(path.read_text(encoding="utf-8")).get("quantised") for path in folder.rglob(PROMPT))
     rank = json.loads((folder / adapters[0] / "adapter_config.json").read_text(encoding="utf-8")).get("r", 16)
     vllm, llama = (
@@ -274,7 +284,7 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
         for option in ("--chat-template", "--jinja --chat-template-file")
     )
     return [
-        f"`{adapters[0]}` is a plain peft adapter of {literal(evaluation.model)}. Servers take it too, with the prompts that it "
+        f"`{adapters[0]}` is a plain peft adapter of {literal(base)}. Servers take it too, with the prompts that it "
         "was trained on. vLLM:",
         "",
         "```",
@@ -299,6 +309,11 @@ def _serving(folder: Path, evaluation: Evaluation) -> list[str]:
             else []
         ),
     ]
+
+
+def _asked_by(place: str, evaluation: Evaluation) -> str:
+    """The model of the part in which this path of an export lies."""
+    return evaluation.parts[int(Path(place).parts[1])].model if evaluation.parts else evaluation.model
 
 
 def _templated(folder: Path) -> list[str]:

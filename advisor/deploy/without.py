@@ -31,6 +31,7 @@ from strategies.standalone.alone import (
 SCRIPT = "predict.py"
 FOUR_BITS = "The run held the model in four bits (NF4), since the card holds no more."
 _MODEL, _EMBEDDER = "the model that it was fitted with", "the embedder that it was fitted with"
+_MODELS = "the two models that it was fitted with"
 
 
 class Program(NamedTuple):
@@ -93,6 +94,7 @@ def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
             "",
         ]
     asked, uses = _read(folder / "parts", PROMPT), _Uses.of(folder)
+    prompts = _prompts(folder)
     packages = listed(uses.packages) if uses.packages else "Python"
     rests = f", from {listed(uses.models)}" if uses.models else ""
     return [
@@ -103,11 +105,17 @@ def without_us(folder: Path, evaluation: Evaluation) -> list[str]:
         "```",
         "",
         *_where(folder, evaluation, uses.models),
-        *_at_a_server(asked),
-        *_differences(folder, asked),
+        *_in_order(folder),
+        *_at_a_server(prompts),
+        *_differences(folder, prompts),
         *_prompt(folder, asked),
         *_index(folder, asked),
     ]
+
+
+def _prompts(folder: Path) -> list[dict[str, Any]]:
+    """Of the parts that ask a language model."""
+    return [asked for part in _parts(folder) if (asked := _read(part, PROMPT))]
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:
@@ -127,7 +135,7 @@ class _Uses(NamedTuple):
 
     @classmethod
     def of(cls, folder: Path) -> _Uses:
-        prompts = [asked for part in _parts(folder) if (asked := _read(part, PROMPT))]
+        prompts, several = _prompts(folder), _exported(folder).get("models", [])
         heads = [part for part in _parts(folder) if not _read(part, PROMPT)]
         own, looks = any(any(part.rglob(HEAD)) for part in heads), (folder / LOOKUP.name).is_file()
         embeds = looks or any(any(part.rglob(name)) for part in heads for name in (HEADS, NEAREST))
@@ -141,7 +149,7 @@ class _Uses(NamedTuple):
             *(["scikit-learn"] if words else []),
         ]
         models = [
-            *([_MODEL] if local else []),
+            *([_MODELS if several else _MODEL] if local else []),
             *(["the server that it was measured with"] if len(local) < len(prompts) else []),
             *([_EMBEDDER] if embeds else []),
             *(["the embedder that was trained for it, which lies here"] if own else []),
@@ -149,7 +157,7 @@ class _Uses(NamedTuple):
         found = [asked["lookup"] for asked in prompts if "lookup" in asked]
         reranks = any(each["passages"] and each["mode"] == "reranked" for each in found)
         options = [
-            *(["--model"] if local or (embeds and not prompts) else []),
+            *(["--model"] * max(1, len(several)) if local or (embeds and not prompts) else []),
             *(["--embedder"] if embeds and prompts else []),
             *(["--reranker"] if reranks else []),
         ]
@@ -163,9 +171,13 @@ def needs(folder: Path) -> list[str]:
 
 
 def _kept(folder: Path) -> dict[str, Any]:
-    about = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {}
-    kept: dict[str, Any] = about.get("kept", {})
+    kept: dict[str, Any] = _exported(folder).get("kept", {})
     return kept
+
+
+def _exported(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / EXPORT).read_text(encoding="utf-8")) if (folder / EXPORT).is_file() else {}
+    return dict(found)
 
 
 def _where(folder: Path, evaluation: Evaluation, models: Sequence[str]) -> list[str]:
@@ -173,8 +185,9 @@ def _where(folder: Path, evaluation: Evaluation, models: Sequence[str]) -> list[
     nothing for a person's own folders."""
     embedder = _kept(folder).get("spec", {}).get("embedder") or {}
     of_embedder = embedder.get("name", "") if isinstance(embedder, dict) else embedder
-    names = {_MODEL: evaluation.model, _EMBEDDER: of_embedder}
-    used, commits = [name for what, name in names.items() if what in models], _kept(folder).get("commits", {})
+    of_models = [(what, model) for what in (_MODEL, _MODELS) for model in evaluation.models]
+    used = [name for what, name in (*of_models, (_EMBEDDER, of_embedder)) if what in models]
+    commits = _kept(folder).get("commits", {})
     known = [name for name in used if name in KNOWN]
     taken = [f"`{clean(name).partition('@')[0]}@{clean(commits[name])}`" for name in used if name in commits]
     told = []
@@ -185,10 +198,25 @@ def _where(folder: Path, evaluation: Evaluation, models: Sequence[str]) -> list[
     return told
 
 
-def _at_a_server(asked: dict[str, Any]) -> list[str]:
-    if "server" not in asked:
+def _in_order(folder: Path) -> list[str]:
+    """Which of two models is named first."""
+    models = _exported(folder).get("models", [])
+    if not models:
         return []
-    server = asked["server"]
+    first, second = map(literal, models)
+    return [
+        f"The first `--model` is {first}, and the second {second}, which is asked where the first is not sure. Both are held in "
+        "memory.",
+        "",
+    ]
+
+
+def _at_a_server(prompts: Sequence[dict[str, Any]]) -> list[str]:
+    servers = {json.dumps(asked["server"], sort_keys=True): asked["server"] for asked in prompts if "server" in asked}
+    return [line for server in servers.values() for line in _of_server(server)]
+
+
+def _of_server(server: dict[str, Any]) -> list[str]:
     return [
         f"It asks {literal(server['model'])} at `{clean(server['address'])}`, one request at a time, with the key that the "
         f"environment variable `{server['key_env']}` holds; what is busy or gone is asked up to {server['retries']} times more. "
@@ -197,9 +225,9 @@ def _at_a_server(asked: dict[str, Any]) -> list[str]:
     ]
 
 
-def _differences(folder: Path, asked: dict[str, Any]) -> list[str]:
+def _differences(folder: Path, prompts: Sequence[dict[str, Any]]) -> list[str]:
     """Where it may say something else than what was measured."""
-    places, prompts = [], [found for part in _parts(folder) if (found := _read(part, PROMPT))]
+    places, here = [], [each for each in prompts if "server" not in each]
     if any(each.get("quantised") for each in prompts):
         return [
             f"{FOUR_BITS} This program computes with the whole weights, so some of its answers are others, and what was measured "
@@ -217,14 +245,14 @@ def _differences(folder: Path, asked: dict[str, Any]) -> list[str]:
         )
     if drawn:
         places.append(f"it draws its words by chance, at the run's temperature of {drawn:g}, and not the same ones")
-    if asked and "server" not in asked:
+    if here:
         places.append(
             "it reads one request at a time in float32, so where two answers are as likely but for the last digits, it may give "
             "the other, above all where the run computed in another number format"
         )
-    if "server" in asked:
+    if len(here) < len(prompts):
         places.append("a server may answer otherwise the next time")
-    elif asked.get("schema"):
+    if any(each.get("schema") for each in here):
         places.append("another version of llguidance may allow other tokens")
     if (folder / LOOKUP.name).is_file():
         places.append("it compares every vector, where the run read only the nearest lists of more than 200,000")
@@ -281,8 +309,9 @@ def _behind(about: Mapping[str, Any]) -> str:
 def _why_not(folder: Path, evaluation: Evaluation) -> str:
     """Why no program of its own can answer with what lies in the folder, as a clause."""
     setup = evaluation.chosen.get("setup") or {}
-    if evaluation.model and made("models", evaluation.model) is not None:
-        return f"it asks {literal(evaluation.model)}, which comes with another package"
+    for model in filter(None, evaluation.models):
+        if made("models", model) is not None:
+            return f"it asks {literal(model)}, which comes with another package"
     if needed(folder):
         return "its vectors are those of an embedder that comes with another package"
     if len(_parts(folder)) > 1:

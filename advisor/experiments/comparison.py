@@ -20,7 +20,7 @@ from advisor.experiments.asked import (
     with_notes,
 )
 from advisor.experiments.begun import anew, anew_of_a_start, as_it_began, commits_then, is_frozen
-from advisor.experiments.economical import check_economical, terms_of
+from advisor.experiments.economical import check_economical, dearer_in, terms_of
 from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
 from advisor.experiments.report_files import write_reports
@@ -166,6 +166,7 @@ class Prepared:
             further=self.further,
             rules=rules_of(self.assembly.benchmark, self._level, terms_of(self, folder) if self.economical else None),
             compared=self.populations,
+            dearer=dearer_in(self, folder),
         )
 
     @property
@@ -180,9 +181,8 @@ class Prepared:
         """Of one claim about one candidate, those of a cascade that may be made of them included."""
         from benchmarks.statistics.looks import level_of
 
-        benchmark = self.assembly.benchmark
-        others = len(benchmark.look.missing) + bool(benchmark.task.labels)
-        return level_of(benchmark.look.number) / (len(self.candidates) + others)
+        look, task = self.assembly.benchmark.look, self.assembly.benchmark.task
+        return level_of(look.number) / (len(self.candidates) + len(look.missing) + bool(task.labels))
 
 
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:

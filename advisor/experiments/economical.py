@@ -1,4 +1,4 @@
-"""What the gate before each fit goes by: what models cost beside each other, which limits rule out, what the labels allow."""
+"""What is fixed before a run: what models cost beside each other, and for the gate before each fit what limits rule out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from advisor.experiments.comparison import Prepared
+    from benchmarks.costs.dearer import Dearer
+    from benchmarks.costs.prices import MachinePrices
     from benchmarks.running.economical import Terms
 
 PROCEDURES = ("cheapest first", "holm")
@@ -31,22 +33,33 @@ def terms_of(prepared: Prepared, folder: Path) -> Terms:
     """What is fixed before the run in this folder, of what it fits; for one that goes on, at the prices of its beginning."""
     from advisor.costs.economics import costs
     from advisor.decision.limits import ruled_out
-    from advisor.experiments.begun import is_frozen
-    from advisor.experiments.stored import about_run, listed_in
-    from benchmarks.costs.prices import machine_prices
-    from benchmarks.running.economical import Terms, prices_of
+    from benchmarks.running.economical import Terms
 
-    listed = listed_in(about_run(folder)) if is_frozen(folder) else None
-    benchmark, prices = prepared.assembly.benchmark, machine_prices(prepared.assembly.spec, listed=listed)
-
-    models = dict.fromkeys(candidate.model for candidate in prepared.candidates if candidate.model)
+    benchmark, prices = prepared.assembly.benchmark, _prices(prepared, folder)
 
     def breaks_a_limit(measured: Evaluation) -> bool:
         bill = costs(measured, benchmark, prices)
         return ruled_out(measured, bill, benchmark, prices.currency) is not None
 
     return Terms(
-        models=prices_of(prepared.models, models, prices),
+        models=dearer_in(prepared, folder).prices,
         ceiling=prepared.assembly.ceiling,
         ruled_out=breaks_a_limit,
     )
+
+
+def dearer_in(prepared: Prepared, folder: Path) -> Dearer:
+    """What is known of the models of the run in this folder beside each other, at the prices of its beginning."""
+    from benchmarks.costs.dearer import dearer_of
+
+    models = dict.fromkeys(candidate.model for candidate in prepared.candidates if candidate.model)
+    return dearer_of(prepared.models, models, _prices(prepared, folder))
+
+
+def _prices(prepared: Prepared, folder: Path) -> MachinePrices:
+    from advisor.experiments.begun import is_frozen
+    from advisor.experiments.stored import about_run, listed_in
+    from benchmarks.costs.prices import machine_prices
+
+    listed = listed_in(about_run(folder)) if is_frozen(folder) else None
+    return machine_prices(prepared.assembly.spec, listed=listed)

@@ -220,7 +220,7 @@ def _of_cost(decided: Decided) -> list[str]:
 
 def takes_tuning(evaluation: Evaluation, prices: MachinePrices | None) -> bool:
     """Whether it is tuned, here or elsewhere."""
-    return evaluation.family in TUNED or (prices is not None and evaluation.model in prices.tuned)
+    return evaluation.family in TUNED or (prices is not None and not prices.tuned.keys().isdisjoint(evaluation.models))
 
 
 def _of_expectation(decided: Decided) -> list[str]:

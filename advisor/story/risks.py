@@ -50,13 +50,13 @@ def risks(material: Material) -> tuple[str, ...]:
         found.extend(what_it_invents(about))
         found.extend(who_else_speaks(about))
         found.extend(next_time(about))
-        if about.model in material.extras.endings:
-            found.append(
-                f"{start(about.model)} {material.extras.endings[about.model]}: by then what runs on it has to be chosen and "
-                "measured anew."
-            )
+        found.extend(
+            f"{start(model)} {material.extras.endings[model]}: by then what runs on it has to be chosen and measured anew."
+            for model in about.models
+            if model in material.extras.endings
+        )
         found.extend(_asked_again(about))
-    asked = dict.fromkeys(each.model for each in material.evaluations.values() if each.scores)
+    asked = dict.fromkeys(model for each in material.evaluations.values() if each.scores for model in each.models)
     found.extend(material.extras.list_prices[model] for model in asked if model in material.extras.list_prices)
     found.append("Timings come from one machine and one load; on another machine costs and latency differ.")
     return tuple(found)
@@ -70,11 +70,13 @@ def _of_its_family(about: Evaluation) -> Iterator[str]:
 
 
 def _tuned_elsewhere(about: Evaluation, prices: MachinePrices | None) -> Iterator[str]:
-    if prices is not None and about.model in prices.tuned:
-        yield (
-            f"{start(about.model)} was tuned elsewhere: whether it learnt from held-out cases cannot be seen here, and then its "
-            "figures are too high. What it lost of other skills was not measured."
-        )
+    known = {} if prices is None else prices.tuned
+    for model in about.models:
+        if model in known:
+            yield (
+                f"{start(model)} was tuned elsewhere: whether it learnt from held-out cases cannot be seen here, and then its "
+                "figures are too high. What it lost of other skills was not measured."
+            )
 
 
 def worth_knowing(material: Material) -> tuple[int, ...]:

@@ -218,6 +218,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "approach": evaluation.approach,
         "family": evaluation.family,
         "model": evaluation.model,
+        **({"first_model": evaluation.parts[0].model} if evaluation.parts else {}),
         "state": str(status.state),
         "reason": status.reason,
         "cases": len(evaluation.scores),

@@ -1,8 +1,9 @@
-"""A cascade of two: a simpler approach answers, and where it is not sure the next one does; made of stored rows.
+"""A cascade of two: a simpler or cheaper approach answers, and where it is not sure the next one does; made of stored rows.
 
 Which two, and from which sureness on, is chosen on the selection cases that both answered there; the held-out rows are
 only put together. So it costs nothing to have, and is often the cheapest that meets a target: so where some pair reaches it
-there, as few cases are handed on as it takes.
+there, as few cases are handed on as it takes, to a model that is no dearer than it takes. What models cost beside each other
+is what is known before the run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
+from benchmarks.costs.dearer import Dearer
 from benchmarks.probes.consistency import probe_cases
 from benchmarks.storage.store import Finished, Store
 from strategies.answers import sureness
@@ -21,10 +23,13 @@ from strategies.answers import sureness
 DERIVED = "derived"
 """Key of the store under which candidates that are made of others' rows are described."""
 APPROACH = "cascade"
+TUNED = ("finetuning", "combined")
+"""Families with a model that was trained."""
 FEWEST = 30
 """Selection cases that both must have answered."""
 SHARES = tuple(step / 20 for step in range(1, 20))
 """Shares of the selection cases that may be handed on."""
+NOTHING_KNOWN = Dearer()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,16 @@ class Stage:
     @property
     def name(self) -> str:
         return self.candidate.name
+
+    @property
+    def model(self) -> str:
+        return self.candidate.model
+
+    def comes_before(self, other: Stage, dearer: Dearer) -> bool:
+        """Whether it is the simpler one, with the same model or none; or asks a model that is known to cost less."""
+        if self.model in ("", other.model):
+            return self.candidate.strategy.simplicity < other.candidate.strategy.simplicity
+        return dearer.than(other.model, self.model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +95,14 @@ def put_together(below: float, first: Sequence[Sequence[Any]], second: Sequence[
     return [later[row[0]] if _is_handed_on(row[3], below) else row for row in first if row[0] in later]
 
 
-def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: Store, *, anew: bool = False) -> None:
+def add_cascade(
+    benchmark: Benchmark,
+    candidates: Sequence[Candidate],
+    store: Store,
+    *,
+    anew: bool = False,
+    dearer: Dearer = NOTHING_KNOWN,
+) -> None:
     """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`).
 
     It takes the place of the one of an earlier start, from before what had failed then was measured. `anew`: of the same one too,
@@ -89,7 +111,7 @@ def add_cascade(benchmark: Benchmark, candidates: Sequence[Candidate], store: St
     if not benchmark.task.labels:
         return
     target = None if benchmark.metric.over_rows else benchmark.target
-    found = best_cascade(stages(candidates, store), target)
+    found = best_cascade(stages(candidates, store), target, dearer)
     lacks = found is not None and bool({found.first.name, found.second.name} & store.lacking())
     before = _made_before(store)
     if before == ({} if found is None else {found.name: found.below}) and (lacks or not anew):
@@ -119,33 +141,35 @@ def stages(candidates: Sequence[Candidate], store: Store) -> list[Stage]:
     return sorted(found, key=lambda stage: stage.candidate.strategy.simplicity)
 
 
-def best_cascade(found: Sequence[Stage], target: float | None = None) -> Cascade | None:
-    """The fewest cases handed on among those that reach the target with a standard error to spare, where nothing simpler than
-    the second part does alone; else the highest score of those that do better than both parts. None where there is neither.
+def best_cascade(found: Sequence[Stage], target: float | None = None, dearer: Dearer = NOTHING_KNOWN) -> Cascade | None:
+    """The fewest cases handed on among those that reach the target with a standard error to spare, where nothing that comes
+    before the second part does alone; else the highest score of those that do better than both parts. None where there is
+    neither. A cascade that ends in a cheaper model is preferred to one that ends in a dearer one, as long as it reaches the
+    target.
 
-    The first part is always the simpler approach, with the model of the second or with none, so that one bill holds both.
+    The first part is the simpler approach, with the model of the second or with none, or one on a cheaper model.
     """
-    pairs = [
-        (first, second)
-        for first in found
-        for second in found
-        if first.candidate.strategy.simplicity < second.candidate.strategy.simplicity
-        and first.candidate.model in ("", second.candidate.model)
-    ]
+    pairs = [(first, second) for first in found for second in found if first.comes_before(second, dearer)]
     options = [option for first, second in pairs for option in _options(first, second)]
     enough = [option for option in options if target is not None and target <= option.least]
-    enough = [option for option in enough if not any(_reaches(each, option.second, target) for each in found)]
+    enough = [option for option in enough if not any(_reaches(each, option.second, target, dearer) for each in found)]
     if enough:
-        return min(enough, key=lambda option: (option.handed_on, option.second.candidate.strategy.simplicity))
+        return min(
+            enough,
+            key=lambda option: (
+                dearer.place(option.second.model),
+                option.handed_on,
+                option.second.candidate.strategy.simplicity,
+            ),
+        )
     better = [option for option in options if option.score >= option.alone[1] - 1e-9]
     return max(better, key=lambda option: (option.score, -option.handed_on), default=None)
 
 
-def _reaches(stage: Stage, second: Stage, target: float | None) -> bool:
-    """Whether it reaches the target on its selection cases and is simpler than the second: then it needs no cascade."""
+def _reaches(stage: Stage, second: Stage, target: float | None, dearer: Dearer) -> bool:
+    """Whether it reaches the target on its selection cases and comes before the second: then it needs no cascade."""
     scores = [score for score, _ in stage.answers.values()]
-    simpler = stage.candidate.strategy.simplicity < second.candidate.strategy.simplicity
-    return simpler and target is not None and sum(scores) >= target * len(scores)
+    return stage.comes_before(second, dearer) and target is not None and sum(scores) >= target * len(scores)
 
 
 def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
@@ -208,6 +232,15 @@ def planted_in(cascade: Evaluation, store: Store) -> list[Row]:
         if row is not None:
             found.append(replace(row, candidate=cascade.candidate, purpose="planted", variant=variant))
     return found
+
+
+def asked_of(cascade: Evaluation, store: Store) -> dict[str, list[Row]]:
+    """What each of its parts answered of its held-out cases, the second what it was handed; nothing where it has no scores."""
+    if len(parts := _parts(cascade)) < 2 or not cascade.keys:
+        return {}
+    first, second = ({row.key: row for row in store.rows(name, "heldout")} for name in parts)
+    handed = [key for key in cascade.keys if _is_handed_on(sureness(first[key].outcome), cascade.chosen["below"])]
+    return {parts[0]: [first[key] for key in cascade.keys], parts[1]: [second[key] for key in handed]}
 
 
 def _parts(cascade: Evaluation) -> list[str]:
@@ -288,12 +321,12 @@ def _done(kind: str, cascade: Cascade, **more: Any) -> Finished:
 
 
 def _about(cascade: Cascade) -> dict[str, Any]:
-    """As `evaluate.About`. What it is, and who runs it, is what its second part is."""
-    strategy = cascade.second.candidate.strategy
+    """As `evaluate.About`. What it is, and who runs it, is what its second part is, but what holds a tuned part is tuned."""
+    strategy, first = cascade.second.candidate.strategy, cascade.first.candidate.strategy
     return {
         "name": cascade.name,
         "approach": APPROACH,
-        "family": strategy.family,
+        "family": first.family if first.family in TUNED and strategy.family not in TUNED else strategy.family,
         "model": cascade.second.candidate.model,
-        "simplicity": strategy.simplicity + 1,
+        "simplicity": max(strategy.simplicity, first.simplicity) + 1,
     }

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.contract import Benchmark, Evaluation, MetricScore
-from benchmarks.evaluation.cascade import DERIVED, of_its_parts, planted_in
-from benchmarks.evaluation.evaluate import About, evaluate
+from benchmarks.contract import Benchmark, Evaluation, MetricScore, PartOf, Row
+from benchmarks.evaluation.cascade import DERIVED, asked_of, of_its_parts, planted_in
+from benchmarks.evaluation.evaluate import About, evaluate, requests, summed
 from benchmarks.evaluation.grounding import Library
 from benchmarks.evaluation.mistakes import Answers, Handed
 from benchmarks.evaluation.noted_scores import rescored_notes
@@ -50,7 +50,27 @@ def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], s
     found = [evaluated(row) for row in candidates]
     measured = {each.candidate: each for each in found}
     made = [of_its_parts(evaluated(row), measured) for row in store.meta(DERIVED) or ()]
-    return [*found, *(_with_planted(benchmark, each, store) for each in made)]
+    return [*found, *(_with_planted(benchmark, _with_parts(each, measured, store), store) for each in made)]
+
+
+def _with_parts(cascade: Evaluation, measured: Mapping[str, Evaluation], store: Store) -> Evaluation:
+    """With what each part took, where they ask two models."""
+    parts = [measured.get(cascade.chosen.get(part, "")) for part in ("first", "second")]
+    if len({each.model for each in parts if each is not None} - {""}) < 2:
+        return cascade
+    asked = asked_of(cascade, store)
+    return replace(cascade, parts=tuple(_part(measured[name], rows, len(cascade.keys)) for name, rows in asked.items()))
+
+
+def _part(alone: Evaluation, rows: Sequence[Row], answers: int) -> PartOf:
+    used = [usage for row in rows for usage in row.outcome.usage]
+    return PartOf(
+        model=alone.model,
+        family=alone.family,
+        answering=summed(used, answers),
+        requests=requests(used),
+        beside_s=sum(each.seconds for each in used if each.model != alone.model),
+    )
 
 
 def _with_planted(benchmark: Benchmark, cascade: Evaluation, store: Store) -> Evaluation:

@@ -5,16 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation
-from benchmarks.costs.prices import MachinePrices
+from benchmarks.costs.dearer import Price, costs_more
 from benchmarks.statistics.confidence import paired_difference, which_tests
 from benchmarks.statistics.looks import level_of
 from benchmarks.statistics.resampling import figure_above
-
-if TYPE_CHECKING:
-    from benchmarks.running.models import Models
 
 SPARED = "spared"
 """In the note of a fit: it was left out because of what other approaches reached."""
@@ -22,8 +18,6 @@ TOO_FEW = "too few cases"
 """Likewise: it was left out since so few held-out cases could prove nothing of it."""
 SHOWN = 0.05
 """Two-sided level at which one approach is shown to be better than another."""
-Price = tuple[str, tuple[float, ...]]
-"""What asking a model takes: of which sort its numbers are, and these. Only those of one sort are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +71,8 @@ class Economy:
         less, or as simple and its model costs more; nothing is said of models whose costs cannot be compared."""
         if not later[0] or not earlier[0]:
             return bool(later[0])
-        no_less = later[0] == earlier[0] or self._costs_more(later[0], earlier[0])
+        no_less = later[0] == earlier[0] or costs_more(self.terms.models, later[0], earlier[0])
         return no_less and (earlier[1] < later[1] or (earlier[1] == later[1] and later[0] != earlier[0]))
-
-    def _costs_more(self, one: str, other: str) -> bool:
-        mine, its = self.terms.models.get(one), self.terms.models.get(other)
-        if mine is None or its is None or mine[0] != its[0] or mine == its:
-            return False
-        return all(a >= b for a, b in zip(mine[1], its[1], strict=True))
 
     def _proven(self, evaluation: Evaluation) -> bool:
         if evaluation.over_rows:
@@ -126,20 +114,6 @@ def _no_room(best: Evaluation) -> str:
 
 
 # ---------------------------------------------------------------- known before the run
-
-
-def prices_of(models: Models, names: Iterable[str], prices: MachinePrices) -> dict[str, Price]:
-    """Of a model on this disk its bytes at the price of its machine, of one that is billed by tokens their prices."""
-    from benchmarks.costs.forecast import weight_bytes
-
-    found: dict[str, Price] = {}
-    for name in names:
-        price, folder = prices.tokens.get(name), getattr(models.language(name), "folder", None)
-        if price is not None:
-            found[name] = (price.currency, (price.input, price.cached, price.output))
-        elif folder is not None and name not in prices.tokens:
-            found[name] = (f"bytes at {prices.hour(name)} an hour", (float(weight_bytes(folder)),))
-    return found
 
 
 _SO = "so nothing with a language model was fitted (--economical)"

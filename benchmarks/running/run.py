@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput, Benchmark, Candidate
+from benchmarks.costs.dearer import Dearer
 from benchmarks.costs.purse import SPENT, LimitReached
 from benchmarks.data.population import Sets, apart
 from benchmarks.evaluation.cascade import add_cascade
@@ -98,6 +99,8 @@ class Run:
     """Folder of an earlier run from which looks and trainings are taken over."""
     fork: bool = False
     """Its answers too, where they are still valid."""
+    dearer: Dearer = field(default_factory=Dearer)
+    """Which models cost more than others: a cascade of two models hands on to the dearer one."""
     _began_on: str = field(default="", init=False, repr=False)
     """The device; empty where it begins now."""
 
@@ -138,7 +141,7 @@ class Run:
         """Once all are asked, whatever else is left to measure. `cut_off`: an earlier start was, and may have made one then."""
         asked = all("fit" not in left and "answer" not in left for left in (store.meta(LEFT) or {}).values())
         if asked and self.performed is None:
-            add_cascade(self.benchmark, self.candidates, store, anew=cut_off)
+            add_cascade(self.benchmark, self.candidates, store, anew=cut_off, dearer=self.dearer)
 
     def _open_purse(self, store: Store) -> None:
         """What is paid is written down from now on; where it cannot be counted, the ledger alone knows it later."""

@@ -51,15 +51,14 @@ Surely = Callable[[str], Said]
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("requests", nargs="?", help="A file with one request a line; standard input without it.")
-    options.add_argument("--model", default="", help="The model that this was fitted with: a folder or a hub id.")
+    told = "The model that this was fitted with: a folder or a hub id. Of two the first one first, each behind its own --model."
+    options.add_argument("--model", action="append", help=told)
     options.add_argument(
-        "--embedder", default="", help="The embedder, where the model is not one and texts are looked up."
+        "--embedder", default="", help="The embedder, where the model is none and texts are looked up."
     )
     options.add_argument("--reranker", default="", help="The cross-encoder, where passages were reranked.")
     options.add_argument("--folder", default=str(Path(__file__).resolve().parent), help="Where the fit lies.")
-    options.add_argument(
-        "--guard", type=float, help="Say that it is not known where at most this share of right answers is."
-    )
+    options.add_argument("--guard", type=float, help="Hold back unsure answers, at most this share of the right ones.")
     given = options.parse_args()
     reading, lost, unread = beside("reading.py"), 0, 0
     if Path(given.requests or "").suffix.lower() in reading.WHOLE:
@@ -67,7 +66,7 @@ def main() -> None:
             f"{given.requests} does not hold one request a line. Write them so, or have `advisor predict` read it."
         )
     below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
-    answer = surely(Path(given.folder), given.model, given.embedder, given.reranker)
+    answer = surely(Path(given.folder), given.model or "", given.embedder, given.reranker)
     column = ((_exported(Path(given.folder))["kept"].get("spec") or {}).get("columns") or {}).get("input") or ""
     for number, line in reading.lines(given.requests):
         try:
@@ -129,16 +128,20 @@ def answerer(folder: Path, model: str, embedder: str = "", reranker: str = "") -
     return lambda text: answer(text).text
 
 
-def surely(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Surely:
+def surely(folder: Path, model: str | list[str], embedder: str = "", reranker: str = "") -> Surely:
     """The same, with how sure it is. `model` is the embedder where no language model answers. Of two approaches the second
-    answers what the first is not sure of."""
-    given = Models(*map(beside("reading.py").placed, (model, embedder, reranker)))
-    kept = _exported(folder)
+    answers what the first is not sure of; `model` is a list where each asks its own."""
+    placed, kept = beside("reading.py").placed, _exported(folder)
+    names = [placed(name) for name in ([model] if isinstance(model, str) else model)]
+    embedder, reranker = placed(embedder), placed(reranker)
     made = kept["kept"].get("cascades", {}).get(kept["kept"].get("default"))
+    if len(wanted := kept.get("models", ())) > len(names):
+        raise SystemExit(f"Give --model once for each of {', '.join(wanted)}, in that order.")
     if made is None:
-        return _answering(folder, given)
+        return _answering(folder, Models(names[0], embedder, reranker))
     first, second = (
-        _answering(folder / "parts" / str(kept["places"][made[one]]), given) for one in ("first", "second")
+        _answering(folder / "parts" / str(kept["places"][made[one]]), Models(name, embedder, reranker))
+        for one, name in (("first", names[0]), ("second", names[-1]))
     )
 
     def answer(text: str) -> Said:

@@ -11,12 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from advisor.contract import Amount, Costs, Verdict
+from advisor.costs.a_request import ANSWER_TOKEN, CACHED_TOKEN, NOISE
 from advisor.costs.amounts import clearly_more
 from advisor.costs.breakeven import Line
 from advisor.costs.economics import (
-    ANSWER_TOKEN,
-    CACHED_TOKEN,
-    NOISE,
     Ranking,
     costs,
     in_money,
@@ -24,11 +22,12 @@ from advisor.costs.economics import (
     rank,
     saving,
 )
-from benchmarks.contract import BadInput, Evaluation
+from benchmarks.contract import BadInput, Evaluation, PartOf
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep, machine_prices, token_prices
 from benchmarks.evaluation.evaluate import requests
 from benchmarks.specs.spec import parse_spec
 from strategies.contract import Usage
+from strategies.search import add
 from tests.verdict_cases import FAMILIES, Bakeoff, benchmark_of, evaluation_of, scores_of
 
 DAY = date(2026, 11, 25)
@@ -274,6 +273,58 @@ def test_a_cascade_pays_for_the_machine_that_is_kept_on_for_its_first_part_besid
     for seconds in (0.0, 2.0):
         unknown = costs(dataclasses.replace(cascade, beside_s=seconds), BENCH, unpriced)
         assert unknown.monthly.value is None, "seconds of a machine beside money for tokens"
+
+
+def handing_on(first: str, second: str) -> Evaluation:
+    """Of a hundred answers, the second model gave 20: with 400 prompt tokens and half a second each."""
+    usage = Usage(model=first, step="answering", calls=100, seconds=10.0, prompt_tokens=10_000)
+    later = Usage(model=second, step="answering", calls=100, seconds=10.0, prompt_tokens=8_000)
+    parts = (
+        PartOf(model=first, family="finetuning", answering=usage, requests=((100, 0, 0),) * 100),
+        PartOf(model=second, family="prompting", answering=later, requests=((400, 0, 0),) * 20, beside_s=1.0),
+    )
+    whole = evaluation_of("prompting", scores_of(90, 100), model=second)
+    return dataclasses.replace(whole, answering=add(usage, later), parts=parts)
+
+
+TWO_MODELS: list[tuple[tuple[str, str], float | None, float | None, float, float, list[str]]] = [
+    (("small", "big-one"), 3.6, 0.00011, 0.00016, 36.0, ["answering by big-one", "answering by small"]),
+    (("small", "rented"), 3.6, 0.0003, 0.0, 36.0 + 72.0, ["answering by small and rented"]),
+    (("small", "unpriced"), 3.6, None, 0.0, 0.0, []),
+    (("small", "big-one"), None, None, 0.0, 0.0, []),
+    (("small", "large"), None, 0.2, 0.0, 36_000.0, ["answering by small and large"]),
+    (
+        ("cheap-one", "big-one"),
+        3.6,
+        0.00001,
+        0.00026,
+        100 * 0.00001,
+        ["answering by cheap-one", "answering by big-one", "this machine's part"],
+    ),
+]
+"""Models, price of this machine, what machines do in a request and what its tokens cost, what it costs at least to keep the
+machines on, and the items."""
+
+
+@pytest.mark.parametrize(("models", "hour", "each", "beside", "kept", "names"), TWO_MODELS)
+def test_a_cascade_of_two_models_has_the_bills_of_both(
+    models: tuple[str, str], hour: float | None, each: float | None, beside: float, kept: float, names: list[str]
+) -> None:
+    """Unknown where a price is, or where seconds stand beside money."""
+    tokens = {"big-one": PRICE, "cheap-one": dataclasses.replace(PRICE, model="cheap-one", input=1.0), "unpriced": None}
+    prices = MachinePrices(machine_hour=hour, tokens=tokens, hours={"rented": 7.2})
+    bill = costs(handing_on(*models), BENCH, prices)
+    if each is None:
+        assert (bill.monthly.value, bill.per_thousand.value) == (None, None)
+        return
+    assert bill.per_thousand.value == pytest.approx(1000 * (each + beside))
+    assert bill.monthly.value == pytest.approx(20_000 * (each + beside))
+    assert [item.name for item in bill.items if item.by_request] == names
+    upkeep, fixed = Upkeep(machine_hours=10), dict.fromkeys(models, 5.0) if hour else {}
+    upkept = dataclasses.replace(prices, upkeep=upkeep, monthly=fixed)
+    idle = costs(handing_on(*models), dataclasses.replace(BENCH, volume=100), upkept)
+    assert idle.monthly.value == pytest.approx(kept + 100 * beside + sum(fixed.values()))
+    assert Line.of(idle).at(100) == pytest.approx(idle.monthly.value)  # type: ignore[union-attr]
 
 
 def test_looking_up_for_a_model_on_this_machine_is_part_of_its_seconds_and_not_counted_twice() -> None:

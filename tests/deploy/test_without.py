@@ -17,8 +17,10 @@ from typing import Any, cast
 import pytest
 import torch
 
-from advisor.deploy.answering import Answerer
+from advisor.deploy.answering import Answerer, Kept
+from advisor.deploy.export import _serving, _several
 from advisor.deploy.without import needed, without_us
+from benchmarks.contract import PartOf
 from strategies.answers import Prior, sureness
 from strategies.approaches.best_sentence import Choice, Quoting
 from strategies.approaches.contrastive_head import TunedHead
@@ -27,7 +29,19 @@ from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.majority import Majority
 from strategies.approaches.word_head import WordHead
-from strategies.contract import Case, Document, Embedder, Evidence, Fitted, Kind, Prediction, Query, Sampling, Task
+from strategies.contract import (
+    Case,
+    Document,
+    Embedder,
+    Evidence,
+    Fitted,
+    Kind,
+    Prediction,
+    Query,
+    Sampling,
+    Task,
+    Usage,
+)
 from strategies.heads import Head
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
@@ -393,6 +407,54 @@ def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_consta
     copying.save(copies / "parts" / "0")
     same(answers(copying, texts), [alone.surely(copies, "")(text)._replace(sure=0.0) for text in texts])
     assert [program.name for program in needed(copies)] == ["predict.py", "reading.py"]
+
+
+def test_of_two_models_each_part_asks_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both parts once asked the one model that could be named, and the card named that of the second alone."""
+    for number in range(2):
+        (tmp_path / "parts" / str(number) / "adapter").mkdir(parents=True)
+        (tmp_path / "parts" / str(number) / "prompt.json").write_text(json.dumps({"labels": ["a"]}), encoding="utf-8")
+    (tmp_path / "parts" / "0" / "adapter" / "adapter_config.json").write_text("{}", encoding="utf-8")
+    rows = {name: {"model": model} for name, model in (("lora", "gemma3-270m-base"), ("prompting", "smollm2-135m"))}
+    chosen = {"both": {"first": "lora", "second": "prompting", "below": 0.5}}
+    run = Kept(name="", spec={}, candidates=rows, places={}, cascades=chosen, weights={}, dtype=None, sampling={})
+    models = _several(run, ("lora", "prompting"), tmp_path)
+    assert models == ["gemma3-270m-base", "smollm2-135m"]
+    kept = {"places": {"lora": 0, "prompting": 1}, "kept": {"default": "both", "cascades": chosen}, "models": models}
+    (tmp_path / "export.json").write_text(json.dumps(kept), encoding="utf-8")
+    asked: list[str] = []
+    monkeypatch.setattr(
+        alone,
+        "_answering",
+        lambda _, given: lambda text: asked.append(given.language) or alone.Said("a", 0.4),  # type: ignore[func-returns-value]
+    )
+    with pytest.raises(
+        SystemExit, match=r"^Give --model once for each of gemma3-270m-base, smollm2-135m, in that order.$"
+    ):
+        alone.surely(tmp_path, "one")
+    alone.surely(tmp_path, ["one", "other"])("?")
+    assert asked == ["one", "other"]
+    (tmp_path / "predict.py").touch()
+    used = Usage(model="", step="answering")
+    parts = tuple(PartOf(model=model, family="", answering=used) for model in models)
+    both = replace(evaluation_of("lora", scores_of(9, 10), model="smollm2-135m"), parts=parts)
+    card = "\n".join([*without_us(tmp_path, both), *_serving(tmp_path, both)])
+    assert "python predict.py new.jsonl --model FOLDER_OR_HUB_ID --model FOLDER_OR_HUB_ID > answers.jsonl" in card
+    assert "The first `--model` is gemma3-270m-base, and the second smollm2-135m, which is asked" in card
+    assert "`advisor models fetch gemma3-270m-base smollm2-135m` says in which folder" in card
+    assert "`parts/0/adapter` is a plain peft adapter of gemma3-270m-base" in card
+    server = {"model": "big", "address": "http://here/v1", "key_env": "KEY", "retries": 1}
+    (tmp_path / "parts" / "1" / "prompt.json").write_text(
+        json.dumps({"server": server, "labels": []}), encoding="utf-8"
+    )
+    assert _several(run, ("lora", "prompting"), tmp_path) == []
+    (tmp_path / "export.json").write_text(json.dumps({**kept, "models": []}), encoding="utf-8")
+    card = "\n".join(without_us(tmp_path, both))
+    assert "from the model that it was fitted with and the server that it was measured with:" in card
+    assert "new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl" in card
+    assert "It asks big at `http://here/v1`" in card
+    assert "in float32" in card
+    assert "a server may answer otherwise the next time" in card
 
 
 def _task_of(cases: Sequence[Case]) -> Task:

@@ -15,6 +15,7 @@ import pytest
 
 from advisor.story.setups import told
 from benchmarks.contract import Answered, Candidate, Evaluation, State
+from benchmarks.costs.dearer import Dearer, Price
 from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, stages
 from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
@@ -25,6 +26,7 @@ from benchmarks.running.deadline import TimeUp
 from benchmarks.running.pending import Rules, Silent
 from benchmarks.running.plan import Further, Options, Unit
 from benchmarks.running.run import Run
+from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.storage.store import Finished, Store
 from strategies.answers import sureness
 from strategies.contract import (
@@ -151,6 +153,46 @@ def test_the_simpler_comes_first_and_one_bill_holds_both() -> None:
     assert best_cascade([hosted, stage("dear", 2, DEAR, model="hosted")]) is not None
 
 
+PRICES: Mapping[str, Price] = {"small": ("bytes", (1.0,)), "large": ("bytes", (4.0,)), "cheap": ("USD", (1.0, 2.0))}
+BESIDE = Dearer(prices=PRICES, by_tokens=frozenset({"cheap", "unpriced"}))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "made"),
+    [
+        ("small", "large", True),
+        ("large", "small", False),
+        ("small", "cheap", True),
+        ("small", "unpriced", True),
+        ("cheap", "large", False),
+        ("cheap", "unpriced", False),
+        ("small", "nobody knows", False),
+    ],
+)
+def test_of_two_models_the_one_that_is_known_to_cost_less_comes_first(first: str, second: str, made: bool) -> None:
+    """However simple the approaches are: a tuned small model may hand on to a prompt of a large one."""
+    parts = [stage("tuned", 6, CHEAP, model=first), stage("prompt", 4, DEAR, model=second)]
+    found = best_cascade(parts, dearer=BESIDE)
+    assert (found is not None) == made
+    assert found is None or found.name == "prompt after tuned"
+
+
+def test_where_a_cheaper_model_reaches_the_target_nothing_is_handed_on_to_a_dearer_one() -> None:
+    """Neither by a cascade that would hand on less to it, nor where that model reaches the target alone."""
+    lora = stage("lora", 6, answers([1.0] * 8 + [0.0] * 16 + [1.0] * 16, [None] * 40), model="small")
+    parts = [stage("cheap", 1, MIXED), stage("dear", 4, BEST, model="large"), lora]
+    found = best_cascade(parts, 0.7, BESIDE)
+    assert found is not None
+    assert found.name == "lora after cheap"
+    unordered = best_cascade(parts, 0.7)
+    assert unordered is not None
+    assert unordered.handed_on < found.handed_on
+    enough = stage("enough", 7, answers([1.0] * 32 + [0.0] * 8, [None] * 40), model="small")
+    only = best_cascade([*parts[:2], enough], 0.7, BESIDE)
+    assert only is not None
+    assert only.name == "enough after cheap"
+
+
 def test_of_two_as_simple_neither_comes_first_and_of_cascades_as_good_the_one_that_hands_on_least_is_taken() -> None:
     assert best_cascade([stage("cheap", 2, CHEAP), stage("dear", 2, DEAR)]) is None
     few = answers([0.0] * 4 + [1.0] * 36, [place / 100 for place in range(40)])
@@ -191,6 +233,8 @@ class Rung:
     wrong_at: int
     """Of eight notes in a row, the one that it gets wrong; there it is not sure."""
     seconds: float
+    spends: str = ""
+    """A model, of which each request takes 7 tokens."""
     family: ClassVar[str] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
 
@@ -208,7 +252,12 @@ class Rung:
             right = number % 8 != self.wrong_at
             label, share = labels[(number if right else number + 1) % 4], 0.9 if right else 0.4
             spread = {each: share if each == label else (1 - share) / 3 for each in labels}
-            usage = Usage(model="rung", step="answering", seconds=self.seconds)
+            usage = Usage(
+                model=self.spends or "rung",
+                step="answering",
+                seconds=self.seconds,
+                prompt_tokens=7 * bool(self.spends),
+            )
             yield query.key, Prediction(text=label, probabilities=spread, usage=(usage,))
 
     def save(self, folder: Path) -> None:
@@ -378,6 +427,32 @@ def test_it_forgot_what_its_tuned_part_forgot(
     found = evaluated(done)
     assert found["careful after quick"].forgetting is not None
     assert found["careful after quick"].forgetting.ratio == pytest.approx(math.exp(more + 0.005))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned(Rung):
+    family: ClassVar[str] = "finetuning"
+
+
+def test_of_two_models_each_part_has_its_own_usage(tmp_path: Path) -> None:
+    """All seconds were charged at the price of the second, of tokens both prompts."""
+    base = run(tmp_path / "run")
+    specs = [ModelSpec(name=name, folder="nowhere") for name in ("large", "small")]
+    models = dataclasses.replace(tiny.scripted(small=lambda _: "", large=lambda _: ""), specs=specs)
+    tuned = Tuned(**{**vars(QUICK), "simplicity": 6, "spends": "small"})
+    rungs: list[Any] = [tuned, dataclasses.replace(CAREFUL, spends="large")]
+    asked = [Candidate(name=each.name, strategy=each, model=each.spends) for each in rungs]
+    done = dataclasses.replace(base, candidates=asked, models=models, dearer=BESIDE)
+    done.execute()
+    found = evaluated(done, {"quick": "small", "careful": "large"})
+    both = found["careful after quick"]
+    assert (both.model, both.models, both.simplicity, both.figure) == ("large", ("small", "large"), 7, 1.0)
+    first, second = both.parts
+    assert (first.answering.seconds, second.answering.seconds) == pytest.approx((40 * 0.01, 5 * 1.0))
+    assert (first.answering.prompt_tokens, second.answering.prompt_tokens) == (40 * 7, 5 * 7)
+    assert (first.answering.calls, second.answering.calls) == (40, 40)
+    assert (first.requests, second.requests) == (((7, 0, 0),) * 40, ((7, 0, 0),) * 5)
+    assert (found["quick"].parts, evaluated(done, {"careful": "large"})["careful after quick"].parts) == ((), ())
 
 
 @pytest.mark.parametrize(("model", "here"), [("", True), ("hosted", False)])
@@ -554,7 +629,7 @@ def test_without_labels_there_is_none_and_no_target_of_a_figure_over_all_rows(
         add_cascade(tiny.benchmark("qa"), done.candidates, store)
         assert store.meta(DERIVED) is None
         targets: list[float | None] = []
-        monkeypatch.setattr("benchmarks.evaluation.cascade.best_cascade", lambda _, target: targets.append(target))
+        monkeypatch.setattr("benchmarks.evaluation.cascade.best_cascade", lambda _, target, __: targets.append(target))
         for metric in (done.benchmark.metric, load_metric("macro_f1", {})):
             add_cascade(dataclasses.replace(done.benchmark, metric=metric), done.candidates, store)
         assert targets == [done.benchmark.target, None]

@@ -16,7 +16,7 @@ from advisor.costs.what_if import what_if
 from advisor.decision.decide import recommend
 from advisor.experiments.afterwards import Asked
 from advisor.wording import amount, plain_percent, plain_points
-from benchmarks.contract import Benchmark, Constraints, Evaluation, State
+from benchmarks.contract import Benchmark, Constraints, Evaluation, PartOf, State
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep
 from strategies.contract import Usage
 from tests.reports.test_report_browser import Opened, browser, opened  # noqa: F401 - fixtures
@@ -75,6 +75,18 @@ def handing_on(right: int, hosted: tuple[int, int], seconds: float) -> Evaluatio
     return replace(cascade, chosen=chosen, beside_s=300 * seconds, begins_here=True)
 
 
+def of_two_models(right: int) -> Evaluation:
+    """A tuned model on a machine of its own, which hands a tenth of the requests on to a hosted one."""
+    cascade = handing_on(right, (30, 1), 0.0)
+    assert cascade.answering is not None
+    first = Usage(model="ours", step="answering", calls=300, seconds=30.0)
+    parts = (
+        PartOf(model="ours", family="finetuning", answering=first),
+        PartOf(model=HOSTED, family="prompting", answering=cascade.answering, beside_s=0.4),
+    )
+    return replace(cascade, begins_here=False, parts=parts)
+
+
 def in_tokens() -> tuple[Evaluation, ...]:
     """On one model: of a prompt, a longer one with shorter answers, and the longest, trained anew every few months."""
     asked = {"prompting": (400, 12), "retrieval": (430, 9), "lora": (460, 12)}
@@ -103,6 +115,11 @@ BAKEOFFS = {
         evaluations=(*map(elsewhere, measured(HOSTED)), handing_on(270, (100, 3), 0.011003)),
         benchmark=benchmark_of(target=0.725),
         prices=replace(PRICES, hours={"ours": 3.1}),
+    ),
+    "a cascade of two models": Bakeoff(
+        evaluations=(*map(elsewhere, measured(HOSTED)), of_two_models(270)),
+        benchmark=benchmark_of(target=0.725),
+        prices=replace(PRICES, hours={"ours": 0.07}, monthly={HOSTED: 11.0, "ours": 3.0}),
     ),
     "a limit on costs": Bakeoff(
         evaluations=tuple(measured(HOSTED)),

@@ -15,9 +15,10 @@ from werkzeug import Request, Response
 from advisor.cli.outcome import EXIT
 from advisor.costs.what_if import what_if
 from benchmarks.contract import Candidate, Evaluation, Procedure, Row, State
+from benchmarks.costs.dearer import Dearer, prices_of
 from benchmarks.costs.prices import MachinePrices, TokenPrices
 from benchmarks.evaluation.stored import evaluations
-from benchmarks.running.economical import Economy, Terms, prices_of
+from benchmarks.running.economical import Economy, Terms
 from benchmarks.running.models import Models
 from benchmarks.running.pending import Rules, rules_of
 from benchmarks.running.plan import described
@@ -102,9 +103,14 @@ def test_models_are_compared_by_bytes_on_one_machine_and_by_the_prices_of_their_
     models = Models(specs=specs)
     found = prices_of(models, models.names, prices)
     assert found["cheap"] == ("USD", (1.0, 1.0, 1.0))
-    assert found["here"][1] == found["rented"][1]
+    assert found["here"][1] == found["rented"][1][:1]
     assert found["here"][0] != found["rented"][0], "a second costs something else there"
     assert "unknown" not in found
+    known = Dearer(prices=found, by_tokens=frozenset(["cheap", "dear", "unknown"]))
+    more = {(one, other) for one in models.names for other in models.names if known.than(one, other)}
+    assert more == {("dear", "cheap"), *((far, near) for far in known.by_tokens for near in ("here", "rented"))}
+    beside = replace(prices, machine_hour=1.0)
+    assert Dearer(prices=prices_of(models, models.names, beside)).than("rented", "here"), "as large, at a dearer hour"
     gate = dataclasses.replace(GATE, terms=Terms(models=found))
     dear = dataclasses.replace(TUNED, model="dear")
     assert gate.spares(dear, [measured("prompting", model="cheap")])
