@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from advisor.drawn import Estimate, Forest
 from advisor.story.material import Material
-from advisor.wording import percent
+from advisor.wording import listed, percent
 from benchmarks.checked import Agreement
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.statistics.counted import shown as interval_of
 
 _FIRST = ("edits", "edit")
@@ -40,6 +41,16 @@ def consistency(material: Material) -> Forest | None:
 def _estimate(candidate: str, check: Agreement) -> Estimate:
     low, high = _interval(check)
     return Estimate(name=candidate, value=check.same, lower=low, upper=high, text=same(check))
+
+
+def of_parts_alone(material: Material) -> list[str]:
+    """A sentence on the checks that are not put together for a cascade, where there is one and they were made."""
+    checked = [each for each in material.evaluations.values() if each.agreements]
+    made = {check.name for each in checked for check in each.agreements}
+    missing = [name for name in ("prompt forms", "seed") if name in made]
+    if not missing or all(each.approach != CASCADE for each in checked):
+        return []
+    return [f"A cascade has no row for {listed(missing)}: each part has its own."]
 
 
 def same(check: Agreement) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.decision import shares
@@ -12,6 +12,7 @@ from advisor.probes.time_taken import in_short
 from advisor.story.material import Material
 from advisor.wording import NONE, listed, percent, start
 from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.probes.rebuilds import kept
 
 
@@ -24,6 +25,11 @@ class Probe:
     lacks: str
     cell: Callable[[Evaluation, Benchmark], str]
     """Empty where there is nothing."""
+    of_parts: bool = False
+    """It is not put together for a cascade."""
+
+
+_OF_PARTS = "of a cascade it is not put together, and each part has a row of its own"
 
 
 def probed_table(material: Material) -> Table:
@@ -37,6 +43,7 @@ def probed_table(material: Material) -> Table:
     shown = [place for place in range(len(PROBES)) if any(row[place] for row in cells)]
     if [PROBES[place].name for place in shown] == [_VALID] and {row[shown[0]] for row in cells} == {percent(1.0)}:
         shown, cells = [], [[""] * len(PROBES) for _ in found]
+    told = {each.candidate: each for each, row in zip(found, cells, strict=True) if any(row)}
     rows = tuple(
         (each.candidate, *(row[place] or NONE for place in shown))
         for each, row in zip(found, cells, strict=True)
@@ -47,20 +54,25 @@ def probed_table(material: Material) -> Table:
         title="What else was measured",
         columns=("approach", *(PROBES[place].name for place in shown)),
         rows=rows,
-        note=_note([PROBES[place] for place in shown], rows) + _drawn(found) + in_short(material) if rows else "",
+        note=_note([PROBES[place] for place in shown], rows, told) + _drawn(found) + in_short(material) if rows else "",
         numeric=tuple(range(1, len(shown) + 1)),
         emphasis=tuple(index for index, row in enumerate(rows) if row[0] == named),
     )
 
 
-def _note(shown: Sequence[Probe], rows: Sequence[Sequence[str]]) -> str:
+def _note(shown: Sequence[Probe], rows: Sequence[Sequence[str]], of: Mapping[str, Evaluation]) -> str:
     told = [f"{start(probe.name)}: {probe.says}." for probe in shown]
     missing: dict[str, list[str]] = {}
     for place, probe in enumerate(shown, start=1):
-        if any(row[place] == NONE for row in rows):
-            missing.setdefault(probe.lacks, []).append(probe.name)
+        lacking = [of[row[0]] for row in rows if row[place] == NONE]
+        for why in dict.fromkeys(_lacks(probe, each) for each in lacking):
+            missing.setdefault(why, []).append(probe.name)
     reasons = [f"{why} ({listed(names)})" for why, names in missing.items()]
     return " ".join([*told, *([f"A dash: {'; '.join(reasons)}."] if reasons else [])])
+
+
+def _lacks(probe: Probe, evaluation: Evaluation) -> str:
+    return _OF_PARTS if probe.of_parts and evaluation.approach == CASCADE else probe.lacks
 
 
 def _drawn(found: Sequence[Evaluation]) -> str:
@@ -137,23 +149,27 @@ PROBES: tuple[Probe, ...] = (
         says="follow at once when facts in the documents change",
         lacks="it had answered none of the questions, or could not be asked",
         cell=lambda each, _: _of(shares.facts_followed(each)),
+        of_parts=True,
     ),
     Probe(
         name="labels",
         says="right at once when labels are added",
         lacks="it could not be built without them",
         cell=lambda each, _: _of(shares.at_once(each.added)),
+        of_parts=True,
     ),
     Probe(
         name="format",
         says="follow at once when the format is altered",
         lacks="no other format could be asked of it",
         cell=lambda each, _: _of(shares.at_once(each.altered)),
+        of_parts=True,
     ),
     Probe(
         name="heart",
         says="questions of its training that it answers without documents",
         lacks="nothing is tuned",
         cell=lambda each, _: _of(shares.by_heart(each)),
+        of_parts=True,
     ),
 )

@@ -11,6 +11,7 @@ from advisor.story.reasons import TUNED
 from advisor.wording import NONE, counted, digits, percent, start
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Evaluation
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.probes.rebuilds import SHARE, Share, kept, spread, steadier, turns
 
 _PROMPTED = ("prompting", "retrieval")
@@ -31,11 +32,24 @@ def rebuilds_table(material: Material) -> Table:
         f"another seed, the same samples for every approach, and asked {counted(asked, 'held-out case')}. Two rebuilds share "
         "about four fifths of their examples. Shares are of all pairs of rebuilds; right twice counts as the same answer. "
         "Spread: standard deviation of the figure in points. In brackets 95 % intervals, for other cases and other rebuilds; "
-        f"they take {TOLD} rebuilds."
+        f"they take {TOLD} rebuilds.{_of_cascades(material)}"
         if rows
         else "",
         numeric=tuple(range(1, 8)),
     )
+
+
+def _of_cascades(material: Material) -> str:
+    """For the note, with a space before it."""
+    made = any(_is_made(material, name) for name in _rebuilt(material))
+    return (
+        " Of a cascade both parts were built again, and the sureness below which it hands on was kept." if made else ""
+    )
+
+
+def _is_made(material: Material, name: str) -> bool:
+    """Whether it is put together of others."""
+    return material.evaluations[name].approach == CASCADE
 
 
 def _row(name: str, found: Rebuilds, groups: Mapping[str, str]) -> tuple[str, ...]:
@@ -87,8 +101,9 @@ class Steadier:
 
 def steadiness(material: Material) -> Steadier | None:
     """Of what is tuned beside what is prompted; None where their difference cannot be told."""
+    built = {name: found for name, found in _rebuilt(material).items() if not _is_made(material, name)}
     sides = [
-        [found for name, found in _rebuilt(material).items() if material.evaluations[name].family in families]
+        [found for name, found in built.items() if material.evaluations[name].family in families]
         for families in (TUNED, _PROMPTED)
     ]
     groups = _groups(material)

@@ -10,7 +10,7 @@ from advisor.costs.amounts import total
 from advisor.costs.upkeep import upkeep_note
 from advisor.decision.closeness import how_far
 from advisor.drawn import Picture, Point, Table
-from advisor.figures.consistency import same
+from advisor.figures.consistency import of_parts_alone, same
 from advisor.figures.differences import interval
 from advisor.story.material import Material
 from advisor.wording import (
@@ -161,7 +161,7 @@ def consistency_table(material: Material) -> Table:
     sentences = [f"{name.capitalize()}: {says.rstrip('.')}." for name, says in explained.items()]
     if rows:
         sentences.append(_SAME_NOTE)
-    note = " ".join([*sentences, *_passes(material)])
+    note = " ".join([*sentences, *of_parts_alone(material), *_passes(material)])
     return Table(
         title="Consistency: the same asked again",
         columns=columns,

@@ -234,6 +234,20 @@ def planted_in(cascade: Evaluation, store: Store) -> list[Row]:
     return found
 
 
+def rebuilt_in(cascade: Evaluation, store: Store) -> list[Row]:
+    """Its answers after each rebuild of both parts, which have the same sample of the examples; its threshold stays."""
+    if len(parts := _parts(cascade)) < 2:
+        return []
+    first, second = ({(row.variant, row.key): row for row in store.rows(name, "rebuild")} for name in parts)
+    shared = {draw for draw, _ in first} & {draw for draw, _ in second}
+    found = [
+        second.get(at) if _is_handed_on(sureness(row.outcome), cascade.chosen["below"]) else row
+        for at, row in first.items()
+        if at[0] in shared
+    ]
+    return [replace(row, candidate=cascade.candidate) for row in found if row is not None]
+
+
 def asked_of(cascade: Evaluation, store: Store) -> dict[str, list[Row]]:
     """What each of its parts answered of its held-out cases, the second what it was handed; nothing where it has no scores."""
     if len(parts := _parts(cascade)) < 2 or not cascade.keys:

@@ -124,7 +124,7 @@ def evaluate(
         curve=curve(benchmark, candidate, store, rows),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
         planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
-        rebuilds=built_again(benchmark, candidate, store),
+        rebuilds=built_again(benchmark, list(store.rows(candidate.name, "rebuild")), store, (candidate.name,)),
         second_training=str(notes.get("seed", {}).get("problem", "")),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
         added=added(benchmark, notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
@@ -226,10 +226,11 @@ def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> L
     )
 
 
-def built_again(benchmark: Benchmark, candidate: About, store: Store) -> Rebuilds | None:
-    """What moved between its rebuilds; None where there is none."""
-    rows = list(store.rows(candidate.name, "rebuild"))
-    finished, waiting = (each.get(candidate.name, 0) for each in (store.done("rebuild"), store.waiting("rebuild")))
+def built_again(benchmark: Benchmark, rows: Sequence[Row], store: Store, parts: Sequence[str]) -> Rebuilds | None:
+    """What moved between the rebuilds of a candidate, or of both parts of a cascade; None where there is none."""
+    done, left = store.done("rebuild"), store.waiting("rebuild")
+    waiting = max(left.get(name, 0) for name in parts)
+    finished = min(done.get(name, 0) + left.get(name, 0) for name in parts) - waiting
     found = rebuilds(rows, finished, waiting)
     if found is None:
         return None

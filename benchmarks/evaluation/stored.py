@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.contract import Benchmark, Evaluation, MetricScore, PartOf, Row
-from benchmarks.evaluation.cascade import DERIVED, asked_of, of_its_parts, planted_in
-from benchmarks.evaluation.evaluate import About, evaluate, requests, summed
+from benchmarks.evaluation.cascade import DERIVED, asked_of, of_its_parts, planted_in, rebuilt_in
+from benchmarks.evaluation.evaluate import About, built_again, evaluate, requests, summed
 from benchmarks.evaluation.grounding import Library
 from benchmarks.evaluation.mistakes import Answers, Handed
 from benchmarks.evaluation.noted_scores import rescored_notes
@@ -50,7 +50,7 @@ def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], s
     found = [evaluated(row) for row in candidates]
     measured = {each.candidate: each for each in found}
     made = [of_its_parts(evaluated(row), measured) for row in store.meta(DERIVED) or ()]
-    return [*found, *(_with_planted(benchmark, _with_parts(each, measured, store), store) for each in made)]
+    return [*found, *(_with_checks(benchmark, _with_parts(each, measured, store), store) for each in made)]
 
 
 def _with_parts(cascade: Evaluation, measured: Mapping[str, Evaluation], store: Store) -> Evaluation:
@@ -73,10 +73,14 @@ def _part(alone: Evaluation, rows: Sequence[Row], answers: int) -> PartOf:
     )
 
 
-def _with_planted(benchmark: Benchmark, cascade: Evaluation, store: Store) -> Evaluation:
-    """With what its parts made of planted text; put together here, since that may be asked for after the cascade was made."""
+def _with_checks(benchmark: Benchmark, cascade: Evaluation, store: Store) -> Evaluation:
+    """With what its parts made of planted text, and what they answered when they were built again; put together here, since
+    that may be asked for after the cascade was made."""
     before = {row.key: row for row in store.rows(cascade.candidate, "heldout")}
-    return replace(cascade, planted=followed(benchmark, planted_in(cascade, store), before))
+    planted = followed(benchmark, planted_in(cascade, store), before)
+    rows = rebuilt_in(cascade, store)
+    built = built_again(benchmark, rows, store, (cascade.chosen["first"], cascade.chosen["second"])) if rows else None
+    return replace(cascade, planted=planted, rebuilds=built)
 
 
 def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:

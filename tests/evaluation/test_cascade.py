@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -386,6 +387,27 @@ def test_planted_text_is_followed_where_the_part_that_is_asked_follows_it(tmp_pa
         "careful after quick": [("request", handed_on(done))],
     }
     assert found["careful after quick"][0].cases > handed_on(done) > 0
+
+
+def test_what_both_parts_answered_when_they_were_built_again_is_put_together(tmp_path: Path) -> None:
+    """A cascade had no rebuilds, and reports gave no true reason. A rebuild that one part lacks is one that failed."""
+    done = run(tmp_path / "run")
+    done.execute()
+    assert evaluated(done)["careful after quick"].rebuilds is None
+    other = Prediction(text="?", probabilities={"?": 0.8})
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        for name, draw in itertools.product(("quick", "careful"), range(3)):
+            plain = [
+                dataclasses.replace(row, purpose="rebuild", variant=str(draw)) for row in store.rows(name, "heldout")
+            ]
+            wrong = [dataclasses.replace(row, outcome=other, score=0.0) for row in plain]
+            rows = {("quick", 2): [], ("careful", 1): wrong}.get((name, draw), plain)
+            store.begin(f"{name} {draw}", "rebuild", name)
+            store.finish(Finished(unit=f"{name} {draw}", kind="rebuild", candidate=name, rows=tuple(rows)))
+    found = evaluated(done)["careful after quick"].rebuilds
+    assert found is not None
+    assert (found.draws, found.failed, len(found.keys)) == ((0, 1), 1, 40)
+    assert found.figures == pytest.approx((1.0, 1 - handed_on(done) / 40))
 
 
 def test_in_a_passage_only_the_part_that_is_shown_one_reads_it(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from advisor.probes.steadiness import next_time
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Candidate, Row
 from benchmarks.costs.forecast import forecast
-from benchmarks.evaluation.evaluate import About, built_again
+from benchmarks.evaluation.evaluate import built_again
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.probes.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, size, spread, steadier, turns
@@ -133,8 +133,7 @@ def test_of_a_metric_over_rows_the_spread_is_of_its_own_figure_and_not_of_right_
             store.begin(f"u{draw}", "rebuild", "c")
             own = tuple(row for row in rows if row.variant == str(draw))
             store.finish(Finished(unit=f"u{draw}", kind="rebuild", candidate="c", rows=own))
-        about = About(name="c", approach="c", family="finetuning", model="", simplicity=1)
-        found = built_again(bench, about, store)
+        found = built_again(bench, list(store.rows("c", "rebuild")), store, ["c"])
     assert found is not None
     assert found.figures == pytest.approx((2 / 3, 1.0, 0.0))
     assert spread(found)[0] == pytest.approx(np.std([2 / 3, 1, 0], ddof=1))

@@ -20,8 +20,8 @@ NAMES = ("majority", "retrieval", "lora + retrieval")
 DOCUMENTS = ("The vault opens at nine.", "Refunds take two weeks.")
 
 
-def everything() -> Story:
-    """Three approaches over documents, one of them tuned, of which everything was asked that can be."""
+def everything(cascade: bool = False) -> Story:
+    """Three approaches over documents, one of them tuned, of which everything was asked that can be; and a cascade of two."""
     stands = Grounding(
         declined=48,
         declined_wrong=3,
@@ -57,6 +57,12 @@ def everything() -> Story:
         taught=Counted(cases=50, right=41), rephrased=Counted(cases=38, right=9), untold=Counted(cases=50, right=1)
     )
     found[2] = replace(found[2], forgetting=drift, by_heart=known)
+    if cascade:
+        forms = replace(found[1].agreements[0], name="prompt forms")
+        found[1] = replace(found[1], agreements=(*found[1].agreements, forms))
+        chosen = {"first": "majority", "second": "lora + retrieval", "below": 0.5}
+        made = replace(found[2], candidate="lora + retrieval after majority", approach="cascade", chosen=chosen)
+        found.append(replace(made, changed=None, altered=None, by_heart=None))
     task = task_of(kind="qa", labels=0, documents=DOCUMENTS)
     return Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(task=task)).told().story
 
@@ -85,6 +91,20 @@ def test_why_there_is_nothing_is_told_once_for_each_reason() -> None:
     note = everything().probed.note
     assert note.count("nothing is tuned (drift and heart)") == 1
     assert note.count("it had answered none of the questions, or could not be asked (facts)") == 1
+
+
+def test_why_a_cascade_lacks_something_is_told_truly() -> None:
+    """Of one with a tuned part it was said that nothing is tuned, and that it could not be asked."""
+    story = everything(cascade=True)
+    row = next(row for row in story.probed.rows if row[0] == "lora + retrieval after majority")
+    assert row[1:] == ("6 %", "67 %", "91 %", "45/90", "2/50", "1.16", "-", "-", "-")
+    parts = "of a cascade it is not put together, and each part has a row of its own (facts, format and heart)"
+    assert story.probed.note.count(parts) == 1
+    assert "Of a cascade both parts were built again, and the sureness below which it hands on was kept." in (
+        story.rebuilds.note
+    )
+    assert "A cascade has no row for prompt forms: each part has its own." in story.consistency.note
+    assert not any("cascade" in table.note.lower() for table in (everything().probed, everything().rebuilds))
 
 
 def test_all_of_it_fits_80_columns_of_a_terminal() -> None:
