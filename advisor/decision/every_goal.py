@@ -36,10 +36,10 @@ def in_question(
 
 def to_come(evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark) -> int:
     """How many will take part in the error that have no figures yet: those that are not measured, and the cascade that may be
-    made of labels then."""
+    made then."""
     waiting = sum(status.state is State.OPEN for status in statuses.values())
     made = any(each.approach == CASCADE for each in evaluations.values())
-    return waiting + int(waiting > 0 and bool(benchmark.task.labels) and not made)
+    return waiting + int(waiting > 0 and not made)
 
 
 def proven(

@@ -181,8 +181,8 @@ class Prepared:
         """Of one claim about one candidate, those of a cascade that may be made of them included."""
         from benchmarks.statistics.looks import level_of
 
-        look, task = self.assembly.benchmark.look, self.assembly.benchmark.task
-        return level_of(look.number) / (len(self.candidates) + len(look.missing) + bool(task.labels))
+        look = self.assembly.benchmark.look
+        return level_of(look.number) / (len(self.candidates) + len(look.missing) + 1)
 
 
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:

@@ -40,7 +40,7 @@ def subject_of(prepared: Prepared) -> str:
 
 def rivals_in(prepared: Prepared) -> Rivals:
     """Who shares the error of this look, a cascade that may be made of them included, and by what one comes before another."""
-    spec, cascade = prepared.assembly.spec, (CASCADE,) if prepared.assembly.benchmark.task.labels else ()
+    spec = prepared.assembly.spec
     told = {"prices": {"source", "sources", "date"}}
     costs = {"": spec.model_dump(mode="json", include={*COSTS, "constraints"}, exclude=told, exclude_defaults=True)}
     costs |= {
@@ -48,7 +48,7 @@ def rivals_in(prepared: Prepared) -> Rivals:
         for each in prepared.models.specs
     }
     return Rivals(
-        candidates=(*map(_with_model, prepared.candidates), *cascade),
+        candidates=(*map(_with_model, prepared.candidates), CASCADE),
         costs={name: _short(json.dumps(given, sort_keys=True)) for name, given in costs.items()},
     )
 

@@ -105,11 +105,12 @@ def add_cascade(
 ) -> None:
     """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`).
 
+    Its first part states how sure it is of every selection answer: of a label by its share, of what it wrote or read by how
+    likely that is, else by how near the evidence is.
+
     It takes the place of the one of an earlier start, from before what had failed then was measured. `anew`: of the same one too,
     which was made while checks of its parts were left.
     """
-    if not benchmark.task.labels:
-        return
     target = None if benchmark.metric.over_rows else benchmark.target
     found = best_cascade(stages(candidates, store), target, dearer)
     lacks = found is not None and bool({found.first.name, found.second.name} & store.lacking())

@@ -96,16 +96,16 @@ def candidates(strategies: Sequence[Strategy], models: Sequence[str]) -> list[Ca
 
 
 def rivals(task: Task, models: int) -> int:
-    """How many candidates will stand against each other for the task: what suits it, with each of the models, and where
-    there are labels a cascade of two of them."""
+    """How many candidates will stand against each other for the task: what suits it, with each of the models, and a cascade of
+    two of them."""
     single = sum(models if strategy.needs else 1 for strategy in approaches() if not strategy.unsuitable(task))
-    return single + bool(task.labels)
+    return single + (single > 1)
 
 
 def rivals_among(found: Sequence[Candidate], task: Task) -> int:
     """The same where it is known who is asked; a cascade takes two."""
     single = sum(not candidate.strategy.unsuitable(task) for candidate in found)
-    return max(1, single + (bool(task.labels) and single > 1))
+    return max(1, single + (single > 1))
 
 
 def lane_of(candidate: Candidate, model: str) -> tuple[str, str]:

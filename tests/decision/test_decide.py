@@ -836,7 +836,7 @@ def test_other_targets_leave_its_part_to_what_is_not_measured_yet() -> None:
 
 
 def test_bounds_for_every_target_are_shared_with_those_that_have_no_figures() -> None:
-    """One that is measured, three that wait, the cascade that labels may bring then, and two that were left out since something
+    """One that is measured, three that wait, the cascade that may be made then, and two that were left out since something
     was proven."""
     waiting = [not_yet(f"later {place}") for place in range(3)]
     skipped = evaluation_of("retrieval", state=State.SKIPPED, problem="proven")
@@ -860,7 +860,7 @@ def test_bounds_for_every_target_know_of_groups_and_of_stopping() -> None:
 
 
 def test_what_is_shown_while_something_waits_stays_shown_when_a_cascade_joins() -> None:
-    """A cascade is made of labels when all are measured, and takes its part of the error."""
+    """A cascade is made when all are measured, and takes its part of the error."""
     for right in range(52, 62):
         linear = evaluation_of("linear head", scores_of(right, 63), seconds=0.01)
         first, last = (

@@ -641,15 +641,47 @@ def test_where_the_same_pair_hands_on_otherwise_after_going_on_it_is_made_anew(t
     assert stored(done.folder) == wanted
 
 
-def test_without_labels_there_is_none_and_no_target_of_a_figure_over_all_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Writes(Rung):
+    """Writes the objects of known requests: of every eighth one only the answer to the request before it, and is not sure."""
+
+    known: Mapping[str, str]
+    certain: bool = True
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        inputs = list(self.known)
+        for query in queries:
+            place = inputs.index(query.input) if query.input in self.known else 0  # One with a harmless edit.
+            right = place % 8 != self.wrong_at
+            usage = Usage(model="rung", step="answering", seconds=self.seconds)
+            text, sure = self.known[inputs[place if right else place - 1]], 0.9 if right else 0.4
+            yield query.key, Prediction(text=text, certainty=sure if self.certain else None, usage=(usage,))
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_without_labels_it_is_made_where_the_first_is_sure_of_every_answer(tmp_path: Path, certain: bool) -> None:
+    """By what answers are worth on a graded metric; once there were cascades of labels only."""
+    benchmark = dataclasses.replace(tiny.benchmark("extraction", examples=80, heldout=40), target=None)
+    known = {case.input: case.output for case in (*benchmark.task.examples, *benchmark.heldout)}
+    quick = Writes(**vars(QUICK), known=known, certain=certain)
+    rungs: list[Any] = [quick, Writes(**vars(CAREFUL), known=known, certain=False)]
+    candidates = [Candidate(name=each.name, strategy=each, model="") for each in rungs]
+    done = dataclasses.replace(run(tmp_path / "run"), benchmark=benchmark, candidates=candidates)
+    done.execute()
+    found = evaluated(done)
+    assert ("careful after quick" in found) == certain
+    if certain:
+        both = found["careful after quick"]
+        assert 0.5 < found["quick"].figure < 1.0, "a wrong object has parts that are right"
+        assert (both.figure, both.selection_score, both.chosen["handed_on"]) == (1.0, 1.0, 0.125)
+        assert {check.name for check in both.agreements} <= {"edits", "repeats"}
+
+
+def test_of_a_figure_over_all_rows_no_target_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean score of selection cases says nothing of a macro-F1."""
     done = run(tmp_path / "run")
     done.execute()
     with closing(Store(tmp_path / "other.sqlite")) as store:
-        add_cascade(tiny.benchmark("qa"), done.candidates, store)
-        assert store.meta(DERIVED) is None
         targets: list[float | None] = []
         monkeypatch.setattr("benchmarks.evaluation.cascade.best_cascade", lambda _, target, __: targets.append(target))
         for metric in (done.benchmark.metric, load_metric("macro_f1", {})):
