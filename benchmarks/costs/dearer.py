@@ -62,4 +62,4 @@ def prices_of(models: Models, names: Iterable[str], prices: MachinePrices) -> di
 def dearer_of(models: Models, names: Iterable[str], prices: MachinePrices) -> Dearer:
     """Of these models."""
     known = list(names)
-    return Dearer(prices=prices_of(models, known, prices), by_tokens=frozenset(known) & prices.tokens.keys())
+    return Dearer(prices=prices_of(models, known, prices), by_tokens=frozenset(known).intersection(prices.tokens))
