@@ -89,6 +89,26 @@ class MetricScore:
     def __call__(self, case: Case, outcome: Outcome) -> float:
         return text_score(self.metric, case, outcome.text) if isinstance(outcome, Prediction) else 0.0
 
+    @property
+    def over_rows(self) -> RowsFigure | None:
+        """The metric, where its figure is one over rows of labels that counts of these give."""
+        return RowsFigure(metric=self.metric) if self.metric.over_rows and hasattr(self.metric, "by_counts") else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsFigure:
+    """A metric over rows as approaches choose by it (`strategies.contract.OverRows`)."""
+
+    metric: Any
+
+    @property
+    def label(self) -> str:
+        return str(getattr(self.metric, "label", ""))
+
+    def figures(self, answers: Sequence[tuple[Case, str]], counts: Any) -> Any:
+        """Array (draws,) of figures, from how often each of the answers counts: (draws, answers)."""
+        return self.metric.by_counts([Answered(case=case, text=text, score=0.0) for case, text in answers])(counts)
+
 
 def text_score(metric: Metric, case: Case, text: str) -> float:
     """The metric's score of an answer's text, in [0, 1]. Raises `ScoreFailure` where it raises, or gives anything else."""

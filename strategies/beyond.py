@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from strategies.search import FIRST, Finished, Standing, within_noise
+from strategies.search import FIRST, Finished, Standing, compared, within_noise
 
 Race = Callable[[Sequence[Any], float], Finished]
 """(configurations, share of the budget) -> how they stand."""
@@ -14,15 +14,22 @@ DEARER = 3.0
 """How many times as much a larger configuration may take for a case, about."""
 
 
-def gone_beyond(chosen: Standing, larger: Sequence[Any], race: Race, left: float) -> tuple[Standing, Finished]:
-    """What is chosen then, and how the larger ones stood; `left` is the share of the budget that nobody has spent.
+def gone_beyond(
+    searched: tuple[Finished, Standing], larger: Sequence[Any], race: Race, means: tuple[float, float]
+) -> tuple[Standing, Finished | None]:
+    """What is chosen then, and how the larger ones stood; None where what is left does not pay for a look at them. `searched` is
+    how the search ended and what it chose, `means` its tokens and those of all searches.
 
-    In doubt the smaller is kept. The search is not saturated where the budget does not pay for a look at the larger ones, or
-    where the largest of them won.
+    In doubt the smaller is kept. Where the largest of them wins the search is not saturated.
     """
-    told = race(larger, left)
-    shared = min(len(chosen.scores), len(told.best.scores))
-    if within_noise(told.best.scores[:shared], chosen.scores[:shared]):
+    (outcome, chosen), (tokens, budget) = searched, means
+    left = tokens - sum(standing.tokens for standing in outcome.standings)
+    if not pays(chosen, larger, left):
+        return chosen, None
+    told = race(larger, left / budget)
+    more, fewer = compared(told.best, chosen)
+    shared = min(len(more), len(fewer))
+    if within_noise(more[:shared], fewer[:shared]):
         return chosen, replace(told, rising=False)
     return told.best, replace(told, rising=told.rising or told.best.configuration == larger[-1])
 

@@ -148,6 +148,29 @@ class Score(Protocol):
     def __call__(self, case: Case, outcome: Outcome) -> float: ...
 
 
+class OverRows(Protocol):
+    """A metric of labels whose figure exists for many answers together only."""
+
+    @property
+    def label(self) -> str:
+        """The label whose figure it is; empty: that of all labels alike."""
+        ...
+
+    def figures(self, answers: Sequence[tuple[Case, str]], counts: Any) -> Any:
+        """Array (draws,) of figures in [0, 1], from how often each of the answers counts: (draws, answers)."""
+        ...
+
+
+@runtime_checkable
+class ScoresRows(Protocol):
+    """A score may say so of its metric."""
+
+    @property
+    def over_rows(self) -> OverRows | None:
+        """None where the figure is the mean of the scores."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fold:
     """One cut of the examples: fit on `train`, choose on `selection`."""

@@ -74,8 +74,10 @@ def updated(fitted: Fitted, documents: Sequence[Document]) -> Fitted | None:
 
 
 def _given(fitted: Pipeline, labels: Sequence[str], cases: Sequence[Case], prior: Prior | None) -> Pipeline:
-    sources = Sources(tuple(cases), fitted.sources.embedder, fitted.sources.index)
-    return replace(fitted, task=replace(fitted.task, labels=tuple(labels)), sources=sources, prior=prior)
+    sources, setup = Sources(tuple(cases), fitted.sources.embedder, fitted.sources.index), fitted.setup
+    if setup.shift is not None:
+        setup = replace(setup, shift=setup.shift.over(labels))
+    return replace(fitted, task=replace(fitted.task, labels=tuple(labels)), sources=sources, prior=prior, setup=setup)
 
 
 def _fixed(fitted: Pipeline) -> Setup:

@@ -13,7 +13,7 @@ from strategies.pipeline import Setup
 from strategies.prompting.proposals import COUNT, proposed, shown_cases
 from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
-from strategies.search import Finished, Standing, first_look, within_noise
+from strategies.search import Finished, Standing, compared, first_look, within_noise
 
 WORTH_ASKING = 2
 """First looks that the budget has to pay for before a teacher is asked for instructions."""
@@ -73,8 +73,9 @@ class Instructions:
 
         In doubt the person's: whoever wrote them answers for them.
         """
-        shared = min(len(chosen.scores), len(others.best.scores))
-        own = within_noise(others.best.scores[:shared], chosen.scores[:shared])
+        other, mine = compared(others.best, chosen)
+        shared = min(len(mine), len(other))
+        own = within_noise(other[:shared], mine[:shared])
         return chosen if own else others.best
 
     def left_out(self, tried: Sequence[Setup]) -> bool:

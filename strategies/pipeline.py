@@ -33,6 +33,7 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
+from strategies.leaning import Shift, shift_in
 from strategies.models.probe import must_render_alike, probed
 from strategies.models.served import at_hand
 from strategies.prompting.demonstrations import (
@@ -52,6 +53,7 @@ from strategies.retrieval.index import Mode, PassageIndex
 from strategies.sources import Sources, as_found
 from strategies.spans import Read, Reading
 from strategies.standalone.odds import ALTERNATIVES
+from strategies.weighing import LabelEvidence, leant, leant_answer, weigh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,35 +79,19 @@ class Setup:
     """Demonstrations come with the passages that are found for them."""
     reading: Reading | None = None
     """Answers are read off the evidence by likelihood; None: they are written."""
+    shift: Shift | None = None
+    """What is added to the log-shares of labels for a metric over rows; None: nothing."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Setup:
         reading = Reading.from_dict(values["reading"]) if values.get("reading") else None
         parts = {"form": Form(**values["form"]), "reading": reading, "shown": tuple(values.get("shown", ()))}
-        return cls(**{**values, **parts})
+        return cls(**{**values, **parts, "shift": shift_in(values)})
 
     @property
     def draws(self) -> bool:
         """Whether the seed decides which examples are shown."""
         return self.shots > 0 and self.picks != "nearest" and not self.shown
-
-
-@dataclass(frozen=True)
-class LabelEvidence:
-    """What label answers are made from: log-likelihoods by the model, and the neighbours' votes (empty: none)."""
-
-    scores: tuple[float, ...]
-    votes: tuple[float, ...] = ()
-
-
-def weigh(evidence: LabelEvidence, prior: Prior | None, setup: Setup) -> list[float]:
-    """Label probabilities: likelihoods with the prior taken off, mixed with the votes."""
-    taken = replace(prior, strength=setup.calibration) if prior is not None and setup.calibration else None
-    shares = answers.probabilities(evidence.scores, taken)
-    if setup.votes and evidence.votes:
-        pairs = zip(shares, evidence.votes, strict=True)
-        shares = [(1 - setup.votes) * own + setup.votes * vote for own, vote in pairs]
-    return shares
 
 
 @dataclass(frozen=True)
@@ -272,7 +258,8 @@ class Pipeline:
         """(index, outcome) of requests that are answered by writing; also those of another setup of the same task."""
         words = self.renderer.words if self.task.labels else None
         asked = replace(sampling, schema=self.schema, alternatives=ALTERNATIVES if words else 0)
-        yield from answers.answer_freely(self.speaker, requests, (self.max_tokens, asked), step, words)
+        for index, outcome in answers.answer_freely(self.speaker, requests, (self.max_tokens, asked), step, words):
+            yield index, leant_answer(outcome, self.setup.shift)
 
     def _answer_labels(self, requests: Sequence[Request]) -> Iterator[tuple[str, Outcome]]:
         words = self.renderer.words
@@ -285,6 +272,7 @@ class Pipeline:
                 yield request.key, Failure(kind="infrastructure", message=scored.error, usage=usage)
                 continue
             shares = weigh(LabelEvidence(scored.log_likelihoods, request.votes), self.prior, self.setup)
+            shares = leant(words.labels, shares, self.setup.shift)
             best = max(range(len(shares)), key=shares.__getitem__)
             yield (
                 request.key,

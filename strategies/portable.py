@@ -47,8 +47,6 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
     looks = bool(asks or (scores and (setup.votes or setup.reading)))
     shown = [] if looks else pipeline.demonstrations([""])[0]
     labels = list(pipeline.task.labels) if server is None else []
-    prior = pipeline.prior
-    taken = prior is not None and bool(setup.calibration)
     form = setup.form if pipeline.lists_all else replace(setup.form, show_labels=False)
     renderer = Renderer.of(pipeline.task, form)
     turns = renderer.request(PLACE, shown)
@@ -66,9 +64,26 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         "probe": probed(at_hand(pipeline.model)),
         **({} if server is None else {"server": server}),
         **({"quantised": True} if getattr(at_hand(pipeline.model), "quantised", False) else {}),
-        "prior": [setup.calibration * value for value in prior.values] if prior is not None and taken else [],
+        "prior": _taken_off(pipeline),
     }
     return {**values, "lookup": _lookup(pipeline)} if looks else values
+
+
+def _taken_off(pipeline: Pipeline) -> list[float]:
+    """Of the log-likelihood of each label: its prior, and what is added to its share where no votes come between."""
+    setup, prior = pipeline.setup, pipeline.prior
+    values = [0.0] * len(pipeline.task.labels)
+    if prior is not None and setup.calibration:
+        values = [setup.calibration * value for value in prior.values]
+    if setup.shift is not None and not setup.votes:
+        values = [value - more for value, more in zip(values, _added(pipeline), strict=True)]
+    return values if any(values) else []
+
+
+def _added(pipeline: Pipeline) -> list[float]:
+    """To the log-share of each label; empty where there is nothing to add."""
+    shift, labels = pipeline.setup.shift, pipeline.task.labels
+    return [] if shift is None else [shift.added.get(label, 0.0) for label in labels]
 
 
 def _sizes(renderer: Renderer, shown: Sequence[Shown]) -> list[int]:
@@ -99,6 +114,7 @@ def _server(pipeline: Pipeline) -> dict[str, Any] | None:
         "alternatives": ALTERNATIVES,
         "labels": labels,
         "words": list(pipeline.renderer.words.words) if labels else [],
+        **({} if pipeline.setup.shift is None else {"added": pipeline.setup.shift.added}),
     }
 
 
@@ -153,7 +169,9 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
         "passages": setup.passages if index is not None else 0,
         "mode": setup.mode,
         "reading": reading,
-        "votes": {"weight": votes, "voters": VOTERS, "sharpness": SHARPNESS} if votes else None,
+        "votes": {"weight": votes, "voters": VOTERS, "sharpness": SHARPNESS, "added": _added(pipeline)}
+        if votes
+        else None,
         "words_of_labels": [case.input for case in label_cases(task.labels)] if votes else [],
     }
 

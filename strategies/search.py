@@ -91,10 +91,17 @@ class Standing:
     scores: list[float] = field(default_factory=list)
     tokens: int = 0
     notes: list[Mapping[str, Any]] = field(default_factory=list)
+    worths: list[float] = field(default_factory=list)
+    """What each case is worth to a metric over rows (`Leaning.worths`); empty where the mean score is what counts."""
 
     @property
     def mean(self) -> float:
         return sum(self.scores) / len(self.scores) if self.scores else 0.0
+
+    @property
+    def mark(self) -> float:
+        """What it is compared by: the metric over rows, or the mean score."""
+        return sum(self.worths) / len(self.worths) if self.worths else self.mean
 
     @property
     def tokens_per_case(self) -> float:
@@ -115,8 +122,15 @@ class Finished:
 
     def cheapest(self) -> Standing:
         """The configuration with the fewest tokens a request whose paired difference to the best lies within noise."""
-        good = [standing for standing in self.standings if within_noise(self.best.scores, standing.scores)]
-        return min(good, key=lambda standing: (standing.tokens_per_case, -standing.mean))
+        good = [standing for standing in self.standings if within_noise(*compared(self.best, standing))]
+        return min(good, key=lambda standing: (standing.tokens_per_case, -standing.mark))
+
+
+def compared(first: Standing, second: Standing) -> tuple[list[float], list[float]]:
+    """What each of their cases counts for: its worth to a metric over rows where that is known of both, else its score."""
+    if first.worths and second.worths:
+        return first.worths, second.worths
+    return first.scores, second.scores
 
 
 def within_noise(best: Sequence[float], other: Sequence[float]) -> bool:
@@ -140,6 +154,8 @@ class Contest:
     task: Task
     bench: Workbench
     share: float = 1.0
+    judge: Callable[[Standing], None] | None = None
+    """Goes over a standing after each look, as a metric over rows asks for."""
 
     @property
     def tokens(self) -> float:
@@ -159,12 +175,12 @@ class Contest:
             entered += fresh
         running = list(entered)
         for turn in range(rounds):
-            running = sorted(running, key=lambda standing: -standing.mean)[: max(2, math.ceil(len(running) / KEEP))]
+            running = sorted(running, key=lambda standing: -standing.mark)[: max(2, math.ceil(len(running) / KEEP))]
             left = (self.tokens - _spent(entered)) / (rounds - turn)
             upto = _reach(running, left, (seen, len(items)), rounds - turn)
             self._look(running, measure, items[seen:upto])
             seen = upto
-        order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mean))
+        order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mark))
         self._tell(order)
         return Finished(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
 
@@ -194,6 +210,8 @@ class Contest:
                 found.update({(place, fold, case.id): score for case, score in zip(cases, look.scores, strict=True)})
         for place, standing in enumerate(standings):
             standing.scores += [found[place, item.fold, item.case.id] for item in items]
+            if self.judge is not None:
+                self.judge(standing)
 
     def _measured(
         self, measure: Measure, configurations: Sequence[Any], on: tuple[int, Sequence[Case]], places: Sequence[int]

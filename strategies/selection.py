@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from strategies import answers, spans
-from strategies.answers import Prior, mean_prior
-from strategies.beyond import gone_beyond, pays
+from strategies.beyond import gone_beyond
 from strategies.contract import (
     Case,
     Evidence,
@@ -25,7 +24,8 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.instructions import Instructions
-from strategies.pipeline import LabelEvidence, Pipeline, Setup, weigh
+from strategies.leaning import Leaning
+from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.demonstrations import Founded, Shown, drawn, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
@@ -36,6 +36,7 @@ from strategies.search import Contest, Finished, Look, Standing, total
 from strategies.sources import Sources
 from strategies.spans import Reading
 from strategies.traits import Preference
+from strategies.weighing import LabelEvidence, Marks, Row, Weighing, crossed, leant, priors_of, weigh, written
 
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
@@ -44,8 +45,6 @@ FORMS_SHARE, WORDS_SHARE, DRAWS_SHARE = 0.6, 0.1, 0.3
 MODES: tuple[Mode, ...] = ("hybrid", "dense")
 MODE_CASES, MODE_PASSAGES = 150, 2
 """Examples and passages by which the way to search is chosen."""
-PARTS = 5
-"""Of the selection cases: what is weighed for one of them is chosen on the others."""
 DRAWS = 8
 """Sets of examples that are tried."""
 
@@ -64,6 +63,15 @@ class Kitchen:
     _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
     _owed: list[Usage] = field(default_factory=list, repr=False)
     """What was built for looks that are not taken yet."""
+
+    @cached_property
+    def leaning(self) -> Leaning | None:
+        """How shares of labels may be shifted for the task's metric over rows; None where its figure is the mean score."""
+        return Leaning.of(self.task)
+
+    @cached_property
+    def _examples(self) -> dict[str, Case]:
+        return {case.id: case for case in self.task.examples}
 
     @cached_property
     def tell(self) -> Founded:
@@ -175,7 +183,12 @@ class Kitchen:
         usage = [row for outcome in outcomes for row in outcome.usage]
         told = _answers(cases, [*map(_text, outcomes)], scores, [*map(answers.sureness, outcomes)])
         shown = [getattr(outcome, "evidence", ()) for outcome in outcomes]
-        return Look(scores, total(usage), {"answers": self._with_what_was_found(cases, told, shown)})
+        told = self._with_what_was_found(cases, told, shown)
+        shares = [dict(getattr(outcome, "probabilities", None) or {}) for outcome in outcomes]
+        if self.leaning is None or not any(shares):
+            return Look(scores, total(usage), {"answers": told})
+        raw = [{"case": row[0], "told": row, "shares": each} for row, each in zip(told, shares, strict=True)]
+        return Look(scores, total(usage), {"answers": told, "evidence": raw})
 
     def _with_what_was_found(
         self, cases: Sequence[Case], told: Sequence[list[Any]], shown: Sequence[Sequence[Evidence]]
@@ -216,20 +229,53 @@ class Kitchen:
         if not evidence:
             return look
         weighings = self._weighings(setup, evidence)
-        rows = [weighings[option].rows[place] for place, option in enumerate(_cross_fitted(weighings))]
-        known = {case.id: case for case in self.task.examples}
-        cases = [known[raw["case"]] for raw in evidence]
+        options = crossed(weighings, self._leans(evidence))
+        rows = [weighings[option].rows[place] for place, option in enumerate(options)]
+        cases = [self._examples[raw["case"]] for raw in evidence]
         texts, scores, sure = zip(*rows, strict=True)
         told = _answers(cases, texts, scores, sure)
         told = [[*row, raw["shown"]] if "shown" in raw else row for row, raw in zip(told, evidence, strict=True)]
+        told = [[*row, *raw["told"][4:]] if "told" in raw else row for row, raw in zip(told, evidence, strict=True)]
         return Look(scores, look.usage, {**look.notes, "answers": told})
 
-    def _answers(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[tuple[str, float | None]]:
-        """What raw evidence gives in this setup, and how sure."""
+    def judge(self, standing: Standing) -> None:
+        """For a metric over rows, weighs what can be weighed over all looks of a setup together, since a look by itself may hold
+        too few cases of a rare label, and says what each case is worth. Other tasks' standings stay as they are."""
+        if self.leaning is None:
+            return
+        if evidence := evidence_of(standing.notes):
+            standing.notes = [self.settled(standing.configuration, Look((), (), {"evidence": evidence})).notes]
+        rows = answers_of(standing.notes)
+        answers = [(self._examples[row[0]], row[1]) for row in rows]
+        standing.scores = [row[2] for row in rows]
+        leans = self.leaning.enough([case for case, _ in answers])
+        standing.worths = self.leaning.worths(answers) if leans else []
+
+    def _leans(self, evidence: Sequence[dict[str, Any]]) -> Marks | None:
+        """How weighings are compared where it is by a metric over rows: (answers, parts left out) -> a figure for each part."""
+        leaning, cases = self.leaning, [self._examples[raw["case"]] for raw in evidence]
+        if leaning is None or not leaning.enough(cases):
+            return None
+        return lambda texts, parts: leaning.without(list(zip(cases, texts, strict=True)), parts)
+
+    def _given(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> Iterator[tuple[Setup, Sequence[Row]]]:
+        """What raw evidence gives by each way to weigh it, and how sure, the simplest first."""
+        options = self._weights(setup)
         if setup.reading is not None:
-            return [spans.from_note(raw, setup.reading) for raw in evidence]
-        rows = self._shares(setup, evidence)
-        return [(self.task.labels[max(range(len(row)), key=row.__getitem__)], max(row)) for row in rows]
+            for option in options:
+                yield option, [spans.from_note(raw, cast(Reading, option.reading)) for raw in evidence]
+            return
+        shifts = [None] if self.leaning is None or self._leans(evidence) is None else self.leaning.options
+        if any("told" in raw for raw in evidence):
+            for shift in shifts:
+                yield replace(setup, shift=shift), [written(raw, shift) for raw in evidence]
+            return
+        rows, labels = [self._shares(option, evidence) for option in options], self.task.labels
+        for shift in shifts:
+            for option, shares in zip(options, rows, strict=True):
+                moved = (leant(labels, row, shift) for row in shares)
+                told = [(labels[max(range(len(row)), key=row.__getitem__)], max(row)) for row in moved]
+                yield replace(option, shift=shift), told
 
     def _shares(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[list[float]]:
         """Label probabilities after weighing."""
@@ -246,7 +292,7 @@ class Kitchen:
         if pipeline.asks_examples or pipeline.setup.votes:
             with recorded(self.bench, "index", [case.id for case in self.task.examples]):
                 pipeline.sources.neighbours.open()
-        if not evidence or setup.reading is not None:
+        if not evidence or "scores" not in evidence[0] or setup.reading is not None:
             return pipeline
         return replace(pipeline, prior=priors_of(evidence)[pipeline.context])
 
@@ -254,20 +300,20 @@ class Kitchen:
         """The setup with the calibration and votes, or the bonus, that score best; ties go to the simpler, the smaller."""
         if not evidence:
             return setup
-        weighings = self._weighings(setup, evidence)
-        return max(weighings, key=lambda weighing: sum(weighing.scores)).setup
+        weighings, leans = self._weighings(setup, evidence), self._leans(evidence)
+        if leans is None:
+            return max(weighings, key=lambda weighing: sum(weighing.scores)).setup
+        return max(weighings, key=lambda weighing: round(leans(weighing.texts, [()])[0], 9)).setup
 
-    def _weighings(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[_Weighing]:
-        known = {case.id: case for case in self.task.examples}
+    def _weighings(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[Weighing]:
         found = []
-        for option in self._weights(setup):
-            given = self._answers(option, evidence)
+        for option, given in self._given(setup, evidence):
             scores = [
-                self.task.score(known[raw["case"]], Prediction(text=text))
+                self.task.score(self._examples[raw["case"]], Prediction(text=text))
                 for raw, (text, _) in zip(evidence, given, strict=True)
             ]
             rows = ((text, score, sure) for (text, sure), score in zip(given, scores, strict=True))
-            found.append(_Weighing(option, tuple(rows)))
+            found.append(Weighing(option, tuple(rows)))
         return found
 
     def _weights(self, setup: Setup) -> list[Setup]:
@@ -280,43 +326,6 @@ class Kitchen:
             for votes in (VOTES if self.uses_votes else VOTES[:1])
             for calibration in (CALIBRATIONS if self.calibrates else CALIBRATIONS[:1])
         ]
-
-
-@dataclass(frozen=True)
-class _Weighing:
-    """What one option of weighing makes of raw evidence: (answer, score, how sure or None) of each case."""
-
-    setup: Setup
-    rows: tuple[tuple[str, float, float | None], ...]
-
-    @property
-    def scores(self) -> list[float]:
-        return [row[1] for row in self.rows]
-
-
-def _cross_fitted(weighings: Sequence[_Weighing]) -> list[int]:
-    """For each case the option that is best on the cases of the other parts; ties go to the first."""
-    totals = [sum(weighing.scores) for weighing in weighings]
-    cases = len(weighings[0].rows)
-    parts = [range(part, cases, PARTS) for part in range(min(PARTS, cases))]
-    chosen = [0] * cases
-    for part in parts:
-        left = [
-            total - sum(weighing.rows[place][1] for place in part)
-            for total, weighing in zip(totals, weighings, strict=True)
-        ]
-        best = max(range(len(weighings)), key=lambda option: (round(left[option], 9), -option))
-        for place in part:
-            chosen[place] = best
-    return chosen
-
-
-def priors_of(evidence: Sequence[dict[str, Any]]) -> dict[str, Prior]:
-    """The labels' prior under each context that was looked at."""
-    rows: dict[str, list[Sequence[float]]] = {}
-    for raw in evidence:
-        rows.setdefault(raw["context"], []).append(raw["scores"])
-    return {context: mean_prior(scores) for context, scores in rows.items()}
 
 
 def _text(outcome: Any) -> str:
@@ -360,20 +369,16 @@ def fit_searched(
     task = kitchen.task if words is None else words.unseen
 
     def race(entered: Sequence[Setup], share: float) -> Finished:
-        return Contest(approach, task, kitchen.bench, share).halve(entered, kitchen.looks)
+        return Contest(approach, task, kitchen.bench, share, kitchen.judge).halve(entered, kitchen.looks)
 
     share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
     outcome = race(setups, share)
     chosen = outcome.best if prefer == "best" else outcome.cheapest()
     record = record_of(outcome, chosen)
     if prefer == "best" and (larger := kitchen.larger(chosen.configuration)):
-        budget = float(kitchen.bench.tuning_tokens)
-        left = share * budget - sum(standing.tokens for standing in outcome.standings)
-        if pays(chosen, larger, left):
-            chosen, told = gone_beyond(chosen, larger, race, left / budget)
-            record = _after(record, told, chosen)
-        else:
-            record["rising"] = True
+        tokens = float(kitchen.bench.tuning_tokens)
+        chosen, larger_told = gone_beyond((outcome, chosen), larger, race, (share * tokens, tokens))
+        record = {**record, "rising": True} if larger_told is None else _after(record, larger_told, chosen)
     others = [] if words is None else words.on(chosen, WORDS_SHARE * kitchen.bench.tuning_tokens)
     if words is not None and others:
         told = race(others, WORDS_SHARE)

@@ -25,7 +25,8 @@ def told(chosen: Mapping[str, Any]) -> str:
     """The configuration that a fit describes, as a clause; a dash where nothing was chosen."""
     setup = chosen["setup"] if _is_setup(chosen.get("setup")) else {}
     recipe = chosen["recipe"] if _is_recipe(chosen.get("recipe")) else {}
-    parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_instruction(setup, WHOLE)]
+    parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_shift(chosen), *_of_shift(setup)]
+    parts += _of_instruction(setup, WHOLE)
     parts += [*_of_recipe(recipe), *_of_share(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
@@ -122,6 +123,17 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
         yield f"{plain_percent(setup['calibration'])} of the labels' prior taken off"
     if setup.get("votes"):
         yield f"{plain_percent(setup['votes'])} weight on the nearest examples' votes"
+
+
+def _of_shift(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """What a metric over rows of labels asked for."""
+    shift = chosen.get("shift")
+    if isinstance(shift, Mapping) and {"by", "of", "towards"} <= shift.keys():
+        named = " ".join(str(label) for label, _ in shift["towards"])
+        to = f"the log share of \u201c{textwrap.shorten(named, PART, placeholder=' ...')}\u201d"
+        how = "added to" if shift["by"] > 0 else "taken off"
+        of_all = f"rare labels favoured by {shift['by']:g} of the log of their rarity"
+        yield f"{abs(shift['by']):g} {how} {to}" if shift["of"] else of_all
 
 
 def _examples(setup: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.heads import Head, Looked, best_of, joined, looked
+from strategies.leaning import shift_in, shift_told
 from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
 from strategies.search import Look, content_key, journalled
@@ -87,7 +88,7 @@ class ContrastiveHead:
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         epochs = self._epochs(task, bench)
         looks = [self._fold(task, bench, epochs, number) for number in range(len(task.folds))]
-        tried = [joined([Looked(*look.notes[str(strength)]) for look in looks]) for strength in STRENGTHS]
+        tried = [joined([Looked(*look.notes[str(each)]) for look in looks]).leant(task) for each in STRENGTHS]
         tokens = sum(look.notes["tokens"] for look in looks) // len(STRENGTHS)
         for strength, each in zip(STRENGTHS, tried, strict=True):
             configuration, cases = {"C": strength, "epochs": epochs}, len(each.rows)
@@ -97,6 +98,7 @@ class ContrastiveHead:
         place = best_of(tried)
         record = {
             "C": STRENGTHS[place],
+            **shift_told(tried[place].shift),
             "epochs": epochs,
             "examples": len(task.examples),
             "selection_score": tried[place].score,
@@ -156,7 +158,8 @@ class ContrastiveHead:
         bench.record(Usage(**known["usage"]))
         embedder = _trainable(bench).at(folder)
         vectors = embedder.embed([case.input for case in task.examples])
-        return TunedHead(embedder, Head.fit(vectors, [case.output for case in task.examples], record["C"]), record)
+        head = Head.fit(vectors, [case.output for case in task.examples], record["C"])
+        return TunedHead(embedder, head.leant(shift_in(record)), record)
 
     def load(self, folder: Path, bench: Workbench) -> TunedHead:
         import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from strategies.contract import (
 )
 from strategies.fields import ABSENT, Columns, FieldPath, columns, is_object, nested, plain
 from strategies.heads import Head, chosen
+from strategies.leaning import Shift, shift_in
 from strategies.prompting.rendering import label_cases
 from strategies.standalone.tagging import LESSONS, Tagger, sampled
 
@@ -68,6 +69,10 @@ class Heads:
                 else:
                     found = {path: values[row] for path, values in copied.items()}
                     yield query.key, Prediction(text=self._json(decided, found), usage=usage)
+
+    def leant(self, shift: Shift | None) -> Heads:
+        """The same with this added to the log-shares of labels."""
+        return self if shift is None else replace(self, heads={LABEL: self.heads[LABEL].leant(shift)})
 
     def _json(self, decided: Mapping[FieldPath, Any], copied: Mapping[FieldPath, Any]) -> str:
         values = dict(self.rest)
@@ -121,7 +126,7 @@ class LinearHead:
         best, record = chosen(
             self.name, (task, bench), options, lambda cases, option: self._heads(cases, on, option["C"], {})
         )
-        fitted = self._heads(task.examples, on, best["C"], record)
+        fitted = self._heads(task.examples, on, best["C"], record).leant(shift_in(record))
         bench.record(Usage(model=bench.embedder.name, step="search", seconds=time.perf_counter() - start))
         return fitted
 

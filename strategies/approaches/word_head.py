@@ -6,13 +6,14 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from strategies.approaches.copy_nearest import BATCH
 from strategies.contract import Case, Family, Fitted, Outcome, Query, Sampling, Strategy, Task, Usage, Workbench
 from strategies.heads import Head, chosen
+from strategies.leaning import shift_in
 from strategies.prompting.rendering import label_cases
 from strategies.standalone.reading import COUNTED
 
@@ -138,6 +139,7 @@ class WordHead:
             self.name, (task, bench), options, lambda cases, option: WordClassifier.fit((*cases, *named), option, {})
         )
         fitted = WordClassifier.fit((*task.examples, *named), best, record)
+        fitted = replace(fitted, head=fitted.head.leant(shift_in(record)))
         bench.record(Usage(model="", step="search", seconds=time.perf_counter() - start))
         return fitted
 

@@ -27,6 +27,7 @@ from strategies.contract import (
 from strategies.finetuning import lengths
 from strategies.finetuning.checkpoints import discard
 from strategies.finetuning.lengths import Lengths
+from strategies.finetuning.ordered import in_order
 from strategies.finetuning.told import best_told
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
@@ -154,7 +155,7 @@ class Race:
         def train(tuning: Tuning, length: Lengths) -> None:
             means = (share - cases * length.look, cases)
             tried.append((self._long(tuning, means, (len(tried), sum(parts))), length))
-            tried.sort(key=lambda each: (-each[0].score, each[1].row))
+            tried[:] = in_order(self.kitchen, tried)
 
         for tuning, length in zip(leading[: parts.setups], sizes, strict=False):
             train(tuning, length)

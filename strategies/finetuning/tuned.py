@@ -16,6 +16,7 @@ from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
 from strategies.finetuning.scaled import SHARES, Answered, scaled, tidied
 from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup
+from strategies.search import Standing
 from strategies.selection import Kitchen, answers_of, evidence_of
 
 REFIT = 4
@@ -90,8 +91,11 @@ class Judged:
     """Share -> mean score of the same cases; empty where all of it was used without a look."""
 
     @classmethod
-    def by_race(cls, finish: Finish) -> Judged:
-        return cls(finish.entry.score, finish.entry.cases, finish.entry.notes or ())
+    def by_race(cls, kitchen: Kitchen, finish: Finish) -> Judged:
+        standing = Standing(finish.tuning.setup, notes=[*(finish.entry.notes or ())])
+        kitchen.judge(standing)
+        score = standing.mean if standing.scores else finish.entry.score
+        return cls(score, finish.entry.cases, standing.notes)
 
     @classmethod
     def by_refit(cls, kitchen: Kitchen, refitted: Pipeline, apart: Sequence[Case]) -> Judged:
@@ -118,7 +122,7 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
     training = _trained(plain, bench, again.recipe, again.apart)
     if training.best_epoch == 0:
         raise DeadAdapter("no epoch of the refit lowered the loss on the examples that were kept apart")
-    judged = Judged.by_race(finish)
+    judged = Judged.by_race(kitchen, finish)
     if again.apart:
         refitted = replace(without(plain, again.apart), adapter=training.folder)
         judged = Judged.by_refit(kitchen, refitted, again.apart)

@@ -107,6 +107,7 @@ class Asker:
         shares = self.odds.label_shares(found, self.words)
         if not shares:
             return self.odds.to_label(found.text, self.words), None
+        shares = self.odds.moved(shares, self.server.get("added", {}))
         best = max(shares, key=shares.__getitem__)
         return best, shares[best]
 

@@ -198,8 +198,7 @@ class Looking:
             vectors = self.embed([one["input"] for one in self.examples])
             self.near = faiss.IndexFlatIP(vectors.shape[1])
             self.near.add(vectors)
-        if self.how["votes"]:
-            self.named = self.embed(self.how["words_of_labels"])
+        self.named: Any = self.embed(self.how["words_of_labels"]) if self.how["votes"] else None
 
     def answer(self, request: str) -> tuple[str, float, tuple[dict[str, Any], ...]]:
         """(answer, how sure, the passages that it rests on)."""
@@ -208,8 +207,7 @@ class Looking:
         places = tuple(passage.place for passage in found)
         if self.asked["labels"]:
             shares = self._with_votes(self.speaker.shares(prompt), request)
-            best = max(range(len(shares)), key=shares.__getitem__)
-            return self.asked["labels"][best], shares[best], places
+            return (*max(zip(self.asked["labels"], shares, strict=True), key=lambda pair: pair[1]), places)
         if self.how["reading"]:
             return self._read(prompt, found)
         said, sure = self.speaker.written(prompt, text)
@@ -294,7 +292,7 @@ class Looking:
         return [(place, mark) for place, mark in zip(found[0].tolist(), scores[0].tolist(), strict=True) if place >= 0]
 
     def _with_votes(self, shares: list[float], text: str) -> list[float]:
-        """The labels' shares with the votes of the nearest examples, and of the labels' own words."""
+        """The labels' shares with the votes of the nearest examples and of the labels' own words, and what is added to each."""
         votes, labels = self.how["votes"], self.asked["labels"]
         if not votes:
             return shares
@@ -306,7 +304,9 @@ class Looking:
             marks[label] += math.exp(votes["sharpness"] * (mark - hits[0][1]))
         total = sum(marks.values())
         voted = [marks[label] / total if total else 1 / len(labels) for label in labels]
-        return [(1 - votes["weight"]) * own + votes["weight"] * vote for own, vote in zip(shares, voted, strict=True)]
+        mixed = zip(shares, voted, votes.get("added") or [0.0] * len(labels), strict=True)
+        odds = [((1 - votes["weight"]) * own + votes["weight"] * vote) * math.exp(more) for own, vote, more in mixed]
+        return [each / sum(odds) for each in odds]
 
     # ------------------------------------------------------------ reading off
 

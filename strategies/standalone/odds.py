@@ -51,6 +51,13 @@ def label_shares(completion: Completion, words: LabelWords) -> Mapping[str, floa
     return {label: walk.mass.get(label, 0.0) / total for label in words.labels}
 
 
+def moved(shares: Mapping[str, float], added: Mapping[str, float]) -> dict[str, float]:
+    """Shares of labels with so much added to their logarithms, summing to 1; labels of which nothing is said get nothing."""
+    odds = {label: share * math.exp(added.get(label, 0.0)) for label, share in shares.items()}
+    total = sum(odds.values())
+    return {label: each / total for label, each in odds.items()} if total > 0 else dict(shares)
+
+
 def _plain(text: str) -> str:
     """Without underscores, each run of white space one space, nothing before the first word."""
     return " ".join(f"{text}|".replace("_", " ").split())[:-1].lstrip(AROUND)

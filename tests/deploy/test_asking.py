@@ -26,7 +26,7 @@ from strategies.sources import Sources
 from strategies.standalone import alone
 from tests import tiny
 from tests.conftest import Folders
-from tests.deploy.test_without import answers, fitted, same
+from tests.deploy.test_without import TO_LOGIN, answers, fitted, same
 from tests.strategies.test_listing import many
 from tests.verdict_cases import evaluation_of, scores_of
 
@@ -35,6 +35,7 @@ PATH = "/v1/chat/completions"
 SETUPS: dict[str, tuple[Kind, Setup]] = {
     "labels": ("classification", Setup(shots=2)),
     "labels of the nearest": ("classification", Setup(picks="nearest", shots=2, votes=0.5, form=Form(layout="turns"))),
+    "labels, shifted": ("classification", Setup(shots=2, shift=TO_LOGIN)),
     "passages": ("qa", Setup(passages=2)),
     "an object": ("extraction", Setup(shots=2)),
 }
@@ -99,6 +100,10 @@ def test_a_server_is_asked_the_same_and_answers_the_same(
     texts = [*(case.input for case in tiny.MAKERS[SETUPS[name][0]][0](4, 90)), "floor " * 300, "Größe?"]
     ours = answers(made, texts)
     asked = bodies(server)
+    if made.setup.shift is not None:
+        plain = answers(replace(made, setup=replace(made.setup, shift=None)), texts)
+        assert [text for text, _, _ in ours] != [text for text, _, _ in plain]
+        bodies(server)
     answer = alone.surely(exported(made, tmp_path), "", str(model_folders.embedder))
     theirs = [answer(text) for text in texts]
     assert bodies(server) == asked

@@ -43,6 +43,7 @@ from strategies.contract import (
     Usage,
 )
 from strategies.heads import Head
+from strategies.leaning import Shift
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
 from strategies.models.reranking import LocalReranker
@@ -68,6 +69,8 @@ from tests.verdict_cases import evaluation_of, scores_of
 
 INLINE, TURNS = Form(layout="inline"), Form(layout="turns")
 NEAREST = Setup(picks="nearest", shots=2)
+TO_REFUND = Shift(by=2.0, of="refund", towards=(("refund", 1.0),))
+TO_LOGIN = Shift(by=4.0, of="", towards=(("delivery", 1.0), ("refund", 1.5), ("login", 3.0)))
 VERSIONS = (
     Document(id="old", title="Sick pay (2023)", text="Sick pay lasts 4 weeks.", date="2023-01-01"),
     Document(id="new", title="Sick pay (2026)", text="Sick pay lasts 6 weeks.", date="2026-01-01"),
@@ -131,7 +134,9 @@ SETUPS: dict[str, tuple[Kind, Setup]] = {
     "nearest examples": ("generation", replace(NEAREST, form=TURNS)),
     "votes": ("classification", replace(NEAREST, form=INLINE, varied=True, votes=0.6, calibration=0.5)),
     "votes alone": ("classification", Setup(votes=0.9)),
+    "votes, shifted": ("classification", Setup(votes=0.6, calibration=0.5, shift=TO_REFUND)),
     "passages": ("qa", Setup(passages=2, mode="dense")),
+    "passages, shifted": ("classification", replace(NEAREST, passages=1, calibration=0.5, shift=TO_LOGIN)),
     "passages of labels": ("classification", replace(NEAREST, passages=1, grounded=True, form=INLINE)),
     "grounded": ("qa", replace(NEAREST, passages=1, grounded=True, form=replace(TURNS, marked=True, marks="arrow"))),
     "fixed": ("qa", Setup(shots=3, passages=1, grounded=True, form=replace(INLINE, marked=True))),
@@ -155,6 +160,10 @@ def test_what_a_pipeline_looks_up_is_looked_up_without_it(
     answer = alone.surely(tmp_path, str(model_folders.language), str(model_folders.embedder))
     theirs = [answer(text) for text in texts]
     same(answers(load_pipeline(place, bench), texts), theirs)
+    if setup.shift is not None:
+        before = [text for text, _, _ in answers(replace(made, setup=replace(setup, shift=None)), texts)]
+        (label, _) = setup.shift.towards[-1]
+        assert sum(said.text == label for said in theirs) > before.count(label)
     programs = {program.name for program in needed(tmp_path)}
     assert ("lookup.py" in programs, "tagging.py" in programs) == (name != "an object", bool(made.schema))
     if kind == "extraction":

@@ -33,6 +33,7 @@ from advisor.wording import (
 from benchmarks.contract import Constraints, Procedure, State
 from benchmarks.costs.prices import MachinePrices
 from strategies.contract import Recipe
+from strategies.leaning import Shift
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.spans import Reading
@@ -321,6 +322,14 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
         ),
         ({"C": 3.0, "copied_from": 1_500}, "inverse regularization C 3; what is copied learnt from 1,500 examples"),
         ({"counted": ["words"], "terms": 50, "C": 3.0}, "words counted; inverse regularization C 3"),
+        (
+            {"C": 3.0, "shift": {"by": 1.5, "of": "SPAM", "towards": [["spam", 1.0]]}},
+            "inverse regularization C 3; 1.5 added to the log share of \u201cspam\u201d",
+        ),
+        (
+            {"setup": asdict(Setup(shift=Shift(by=0.5, of="", towards=(("ham", 0.1), ("spam", 2.9)))))},
+            "no examples shown; rare labels favoured by 0.5 of the log of their rarity",
+        ),
         (
             {"counted": ["words", "letters"], "terms": 53_332, "terms_left_out": 107_677},
             "words and letters counted, the 53,332 most frequent of 161,009",

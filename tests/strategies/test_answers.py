@@ -15,7 +15,8 @@ from strategies.answers import answer_limit, likelihood, mean_prior, probabiliti
 from strategies.contract import Case, Kind, Message, Prompt
 from strategies.models.endpoint import EndpointModel
 from strategies.models.scripted import ScriptedModel
-from strategies.pipeline import LabelEvidence, Setup, weigh
+from strategies.pipeline import Setup
+from strategies.weighing import LabelEvidence, weigh
 from tests import tiny
 from tests.conftest import Folders
 

@@ -40,7 +40,8 @@ from strategies.contract import (
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look
-from strategies.selection import Kitchen, evidence_of, priors_of
+from strategies.selection import Kitchen, evidence_of
+from strategies.weighing import priors_of
 from tests import tiny
 from tests.tiny_embedder import TrainableHashes, trainable
 

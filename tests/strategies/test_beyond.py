@@ -63,7 +63,7 @@ def test_without_the_budget_for_a_look_it_is_said_that_more_may_help(
     needed = 2 * FIRST * 100 * DEARER
     assert pays(chosen, BEYOND, needed)
     assert not pays(chosen, BEYOND, needed - 1)
-    monkeypatch.setattr("strategies.selection.pays", lambda *_: False)
+    monkeypatch.setattr("strategies.beyond.pays", lambda *_: False)
     pipeline, bench = fitted(tmp_path, {1: 2, 3: 4, 5: 8})
     assert (pipeline.setup.passages, pipeline.describe()["rising"]) == (MOST, True)
     assert max(trial.configuration["passages"] for trial in bench.trials) == MOST

@@ -15,8 +15,9 @@ from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
-from strategies.selection import VOTES, Kitchen, _cross_fitted, _Weighing, priors_of
+from strategies.selection import VOTES, Kitchen
 from strategies.spans import BONUSES, Reading
+from strategies.weighing import Weighing, crossed, priors_of
 from tests import tiny
 
 
@@ -148,7 +149,7 @@ def test_the_bonus_of_a_refusal_is_weighed_like_that_too(kitchen: Kitchen) -> No
 
 def test_of_ways_to_weigh_that_score_alike_the_simplest_is_taken_for_every_case() -> None:
     rows = tuple(("a", float(place % 2), None) for place in range(12))
-    assert _cross_fitted([_Weighing(Setup(), rows), _Weighing(Setup(votes=0.5), rows)]) == [0] * 12
+    assert crossed([Weighing(Setup(), rows), Weighing(Setup(votes=0.5), rows)]) == [0] * 12
 
 
 def test_a_look_at_one_case_is_settled_too(kitchen: Kitchen) -> None:
