@@ -28,7 +28,7 @@ from benchmarks.running.models import Models
 from benchmarks.running.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
 from strategies.contract import LanguageModel, Trains, thoughts
 from strategies.finetuning.partner import ROOM
-from strategies.models.device import Placement, fits
+from strategies.models.device import Placement, fits, wait_for
 from strategies.models.measured import busy
 from strategies.models.parts import STATES
 from strategies.models.quantised import COPIES
@@ -400,8 +400,7 @@ def matrix_rate(placement: Placement) -> float:
         start = time.perf_counter()
         for _ in range(4):
             left @ right
-        if placement.device.startswith("cuda"):
-            torch.cuda.synchronize()
+        wait_for(placement.device)
         best = max(best, 4 * 2 * 1024 * 576 * 1536 / (time.perf_counter() - start))
     torch.set_num_threads(before)
     return best

@@ -7,7 +7,7 @@ from typing import Any
 
 from strategies.models import measured
 from strategies.models.batching import asked_tokens
-from strategies.models.device import Placement
+from strategies.models.device import Placement, wait_for
 from strategies.models.measured import quickest
 
 USUAL = 4096
@@ -62,7 +62,4 @@ class _Layer:
         with torch.inference_mode():
             for first in range(0, tokens, size):
                 torch.nn.functional.silu(states[first : first + size] @ up) @ down
-        if self.placement.device.startswith("cuda"):
-            torch.cuda.synchronize()
-        elif self.placement.device == "mps":
-            torch.mps.synchronize()
+        wait_for(self.placement.device)

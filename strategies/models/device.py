@@ -106,6 +106,16 @@ def _held(device: str) -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def wait_for(device: str) -> None:
+    """Until the device has done what it was given: cards and MPS compute while the program goes on, and is timed."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    elif device == "mps":
+        torch.mps.synchronize()
+
+
 def _available() -> list[str]:
     """Devices of this machine, the fastest first."""
     import torch

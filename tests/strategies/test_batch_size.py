@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
+import torch
 
+from benchmarks.costs.forecast import matrix_rate
 from strategies.models import measured
-from strategies.models.batch_size import SIZES, USUAL, batch_tokens, ways
+from strategies.models.batch_size import SIZES, USUAL, _Layer, batch_tokens, ways
+from strategies.models.device import Placement
 from tests.tiny import ARCHITECTURES, FLOAT32
 
 
@@ -38,8 +43,6 @@ def test_a_model_whose_layers_have_several_sizes_is_tried_at_the_largest() -> No
 
 
 def test_all_sizes_do_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
     read: list[int] = []
     own = torch.nn.functional.silu
 
@@ -72,3 +75,19 @@ def test_the_person_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVISOR_BATCH_TOKENS", "many")
     with pytest.raises(ValueError, match=r"ADVISOR_BATCH_TOKENS is 'many'; it is a whole number from 1 on\."):
         batch_tokens(ARCHITECTURES["llama"](), FLOAT32)
+
+
+@pytest.mark.parametrize(("place", "library"), [("cuda:0", torch.cuda), ("mps", torch.mps)])
+def test_what_a_card_or_mps_computes_is_waited_for_where_it_is_timed(
+    place: str, library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only cards were where the minutes of a run are forecast: on MPS products were timed that had only been asked for."""
+    draw, waits = torch.randn, Mock()
+    monkeypatch.setattr(torch, "randn", lambda *shape, device: draw(*shape))
+    monkeypatch.setattr(library, "synchronize", waits)
+    placement = Placement(device=place, dtype="float32", threads=1, why="")
+    matrix_rate.__wrapped__(placement)
+    assert waits.called
+    waits.reset_mock()
+    _Layer(8, 16, placement).read(4, 4)
+    assert waits.called
