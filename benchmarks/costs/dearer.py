@@ -46,7 +46,7 @@ def costs_more(prices: Mapping[str, Price], one: str, other: str) -> bool:
 
 def prices_of(models: Models, names: Iterable[str], prices: MachinePrices) -> dict[str, Price]:
     """Of a model on this disk its bytes and the price of an hour of its machine, of one that is billed by tokens their prices."""
-    from benchmarks.costs.forecast import weight_bytes
+    from strategies.models.sizes import bytes_as_float32
 
     found: dict[str, Price] = {}
     for name in names:
@@ -54,7 +54,7 @@ def prices_of(models: Models, names: Iterable[str], prices: MachinePrices) -> di
         if price is not None:
             found[name] = (price.currency, (price.input, price.cached, price.output))
         elif folder is not None and name not in prices.tokens:
-            size, hour = float(weight_bytes(folder)), prices.hour(name)
+            size, hour = float(bytes_as_float32(folder)), prices.hour(name)
             found[name] = ("bytes", (size,)) if hour is None else ("bytes and an hour", (size, hour))
     return found
 

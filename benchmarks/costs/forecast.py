@@ -28,12 +28,10 @@ from benchmarks.running.models import Models
 from benchmarks.running.plan import Further, Options, is_advised, is_taught, lane_of, rebuild_units
 from strategies.contract import LanguageModel, Trains, thoughts
 from strategies.finetuning.partner import ROOM
-from strategies.models.device import Placement, fits, wait_for
+from strategies.models.device import Fit, Placement, fits, wait_for
 from strategies.models.measured import busy
-from strategies.models.parts import STATES
-from strategies.models.quantised import COPIES
 from strategies.models.served import ServedModel
-from strategies.models.unpickled import weight_files
+from strategies.models.sizes import COPIES, FIXED_BYTES, bytes_as_float32, copy_bytes, needed_for, read_bytes
 from strategies.models.vllm_server import memory_of
 from strategies.traits import Foretells, TrainsEmbedder
 
@@ -41,12 +39,6 @@ EFFICIENCY = 0.5
 """Share of the measured matrix rate that whole forward passes reached on the machines where this was measured."""
 TRAINING = 3
 """Passes over a token that is trained on, where all weights learn."""
-FIXED_BYTES = 900_000_000
-"""Python, torch and the libraries, and the embedder."""
-FOUR_BITS = 0.2
-"""Bytes of a model in four bits (`quantised.py`) to those in float32, embeddings in sixteen bits included, about."""
-IN_SIXTEEN_BITS = 1.5
-"""Bytes of a model to those in float32 where it computes in sixteen bits: both formats are at hand."""
 FIXED_S = 60.0
 """Reading, loading and telling, whatever runs."""
 PIECES = 8
@@ -94,6 +86,8 @@ class Forecast:
     fits: bool
     sentence: str
     works: tuple[Work, ...] = ()
+    read: int = 0
+    """Bytes of the machine's own memory at the peak, where `memory` is that of a graphics card."""
     partner: int = 0
     """Bytes of the memory that a second process takes which trains along, where a process has several threads."""
     servers: int = 0
@@ -133,12 +127,13 @@ def forecast(
             found.add(candidate)
     found.reword()
     minutes = (FIXED_S + sum(work.seconds for work in found.works)) / 60
-    room = fits(found.memory, models.placement.device)
+    room = _room(found.memory, found.read, models.placement.device)
     if not room.fits and found.partner:
         found.alone = True  # As a training is then, too.
-        room = fits(found.memory, models.placement.device)
+        room = _room(found.memory, found.read, models.placement.device)
     return Forecast(
         memory=found.memory,
+        read=found.read,
         minutes=minutes,
         fits=room.fits,
         sentence=found.says(minutes) if room.fits else f"the run {room.sentence}; name a smaller model or free memory",
@@ -172,13 +167,15 @@ class _Reckoned:
     """Bytes of the memory that each server takes which the run starts."""
     in_four_bits: list[str] = field(default_factory=list)
     largest: int = 0
-    """Bytes of the largest model that this process holds."""
+    """Bytes of a copy of the largest model that this process holds."""
     trained: int = 0
-    """Bytes of the largest one that is trained."""
+    """Bytes of a copy of the largest one that is trained."""
     held: set[str] = field(default_factory=set)
     """Models that this process holds."""
     alone: bool = False
     """There is no memory for a second process that trains along."""
+    on_the_way: int = 0
+    """Bytes that a model takes where it is read for a graphics card, at most."""
 
     def add(self, candidate: Candidate) -> None:
         if not candidate.model:
@@ -194,8 +191,8 @@ class _Reckoned:
         if folder is not None:
             if is_taught(candidate):
                 self._teach(candidate)
-            size = weight_bytes(folder)
-            self._hold(model, size, trains=Trains in candidate.strategy.needs)
+            size = bytes_as_float32(folder)
+            self._hold(model, folder, trains=Trains in candidate.strategy.needs)
             self._compute((candidate, model.name), size, needed(self.benchmark, candidate, self.options, self.further))
         elif all(isinstance(model, need) for need in candidate.strategy.needs):
             asked_of = with_proposals(self.benchmark) if advised else self.benchmark
@@ -215,7 +212,7 @@ class _Reckoned:
             times = 1 + self._rebuilds(candidate)
             self.loads.append(load_of_advice(self.benchmark.task, teacher, self.options.seed, times))
         elif (folder := getattr(teacher, "folder", None)) is not None:
-            self._hold(teacher, weight_bytes(folder), trains=False)
+            self._hold(teacher, folder, trains=False)
 
     def _rebuilds(self, candidate: Candidate) -> int:
         return len(rebuild_units(self.benchmark, candidate, self.options, "", self.further.rebuilds))
@@ -233,28 +230,29 @@ class _Reckoned:
             else:
                 self._wait_for(load, candidate)
         elif (folder := getattr(teacher, "folder", None)) is not None:
-            size = weight_bytes(folder)
-            self._hold(teacher, size, trains=False)
+            self._hold(teacher, folder, trains=False)
             if not known:
                 tokens = needed_to_teach(self.benchmark, candidate, self.options, rebuilt)
-                self._compute((candidate, teacher.name), size, tokens)
+                self._compute((candidate, teacher.name), bytes_as_float32(folder), tokens)
 
     def _wait_for(self, load: Load, candidate: Candidate) -> None:
         self.loads.append(load)
         self.works.append(_waiting(load, self.models, lane_of(candidate, candidate.model)))
 
-    def _hold(self, model: LanguageModel, size: int, trains: bool) -> None:
-        """The memory of a model whose weights are so many bytes as float32: in this process, or at a server for it."""
+    def _hold(self, model: LanguageModel, folder: Path, trains: bool) -> None:
+        """The memory of a model whose weights lie in the folder: in this process, or at a server for it."""
         placement, small = self.models.placement, bool(getattr(model, "quantised", False))
         if small and model.name not in self.in_four_bits:
             self.in_four_bits.append(model.name)
         if isinstance(model, ServedModel):
-            self.servers[model.name] = memory_of(size // (1 if placement.dtype == "float32" else 2), placement.device)
+            size = bytes_as_float32(folder) // (1 if placement.dtype == "float32" else 2)
+            self.servers[model.name] = memory_of(size, placement.device)
         if trains or model.name not in self.servers:
-            times = FOUR_BITS if small else IN_SIXTEEN_BITS if placement.dtype != "float32" else 1.0
             self.held.add(model.name)
-            self.largest = max(self.largest, round(size * times))
-            self.trained = max(self.trained, round(size * times)) if trains else self.trained
+            copy = copy_bytes(folder, placement, small)
+            self.largest = max(self.largest, copy)
+            self.trained = max(self.trained, copy) if trains else self.trained
+            self.on_the_way = max(self.on_the_way, 0 if small else read_bytes(folder, trains))
 
     def _compute(self, by: tuple[Candidate, str], size: int, tokens: Needed) -> None:
         """Two operations for each weight, which float32 writes in four bytes, and token; for a candidate, by a model."""
@@ -273,8 +271,12 @@ class _Reckoned:
     @property
     def memory(self) -> int:
         copies = COPIES if self.trained or len(self.held) > 1 else 1
-        held = copies * self.largest + (STATES if self.largest else 0)
-        return FIXED_BYTES + held + self.partner + _largest_fit(self.works) + sum(self.servers.values())
+        held = needed_for(self.largest, copies)
+        return held + self.partner + _largest_fit(self.works) + sum(self.servers.values())
+
+    @property
+    def read(self) -> int:
+        return FIXED_BYTES + self.on_the_way if self.models.placement.device.startswith("cuda") else 0
 
     def says(self, minutes: float) -> str:
         sentence = f"expected: about {_minutes(minutes)}, {self.memory / 1e9:.1f} GB of memory at the peak"
@@ -293,10 +295,16 @@ def _without_model(
     elif isinstance(strategy, TrainsEmbedder) and (folder := getattr(models.embedder, "folder", None)) is not None:
         most = options.tuning_tokens * CHARACTERS_A_TOKEN
         tokens = strategy.trained_characters(benchmark.task, most) / CHARACTERS_A_TOKEN
-        seconds = TRAINING * tokens * 2 * weight_bytes(folder) / 4 / (rate * EFFICIENCY)
+        seconds = TRAINING * tokens * 2 * bytes_as_float32(folder) / 4 / (rate * EFFICIENCY)
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds)) if seconds else 0
     memory = memory if models.placement.device == "cpu" else 0  # What is counted elsewhere is that of the card.
     return Work(lane=lane_of(candidate, ""), fit=seconds, rest=SHARE * built * seconds, memory=memory)
+
+
+def _room(memory: int, read: int, device: str) -> Fit:
+    """On the device, and where that has enough, where models are read for it."""
+    room = fits(memory, device)
+    return fits(read) if room.fits and read else room
 
 
 def _largest_fit(works: Sequence[Work]) -> int:
@@ -326,7 +334,7 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     held_once = alone.servers + _largest_fit(alone.works)
     each_takes = alone.memory - held_once - (alone.partner if threads < 2 else 0)
     memory = each_takes * workers + held_once if here else alone.memory
-    room = fits(memory, placement.device)
+    room = _room(memory, alone.read * workers, placement.device)
     each = "in all" if here else "for each"
     crew = f"{workers} worker{'' if workers == 1 else 's'}"
     where = "" if here else f",{' each' * (workers > 1)} on a machine like this one"
@@ -379,11 +387,6 @@ def _taken(free: list[float], ready: float, seconds: float) -> float:
     number = min(range(len(free)), key=lambda each: max(free[each], ready))
     free[number] = max(free[number], ready) + seconds
     return free[number]
-
-
-def weight_bytes(folder: Path) -> int:
-    """Bytes of the safetensors files as float32, judged by their size on disk."""
-    return sum(path.stat().st_size for path in weight_files(folder))
 
 
 @cache

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.contract import Candidate
-from benchmarks.costs.forecast import Forecast, weight_bytes
+from benchmarks.costs.forecast import Forecast
 from benchmarks.running.models import Models
 from strategies.contract import Trains
+from strategies.models.sizes import bytes_as_float32
 
 
 class Roomy(NamedTuple):
@@ -41,4 +42,4 @@ def _trained(candidates: Sequence[Candidate], models: Models) -> dict[str, int]:
     """Models of this machine that some of the candidates train -> bytes of their weights."""
     names = dict.fromkeys(each.model for each in candidates if Trains in each.strategy.needs)
     folders = {name: getattr(models.language(name), "folder", None) for name in names}
-    return {name: weight_bytes(folder) for name, folder in folders.items() if folder is not None}
+    return {name: bytes_as_float32(folder) for name, folder in folders.items() if folder is not None}

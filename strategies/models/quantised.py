@@ -6,7 +6,6 @@ fits the whole weights as well.
 
 from __future__ import annotations
 
-import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,17 @@ from typing import Any
 from strategies.models import causal
 from strategies.models.device import Placement, fits
 from strategies.models.quiet import quiet
-from strategies.models.unpickled import weight_files
-
-COPIES = 2
-"""Of a model that are at hand at once: the base, and one with an adapter."""
-SPARE = 1.25
-"""Times the weights: what reading a batch takes beside them, about."""
+from strategies.models.sizes import copy_bytes, needed_for
 
 
-def wanted(folder: Path, placement: Placement) -> bool:
-    """Whether the graphics card holds the model in four bits only, and bitsandbytes is there to do that."""
+def wanted(folder: Path, placement: Placement, before: bool | None = None) -> bool:
+    """Whether the model is held in four bits: where the graphics card has no room for the whole weights, or as it was held
+    `before` where a run goes on. Only on such a card, and where bitsandbytes is there to do it."""
     if not placement.device.startswith("cuda") or find_spec("bitsandbytes") is None:
         return False
-    width = 4 if placement.dtype == "float32" else 2
-    return not fits(round(COPIES * SPARE * width * parameters(folder)), placement.device).fits
+    if before is not None:
+        return before
+    return not fits(needed_for(copy_bytes(folder, placement)), placement.device).fits
 
 
 def unreadable(folder: Path) -> str:
@@ -52,17 +48,6 @@ def unreadable(folder: Path) -> str:
     except (ImportError, RuntimeError, ValueError) as error:
         return f"is quantised and cannot be read here ({str(error).rstrip('.')}). Name the model that it was made from."
     return ""
-
-
-def parameters(folder: Path) -> int:
-    """How many weights a model has, by the headers of its safetensors files."""
-    from safetensors import safe_open
-
-    found = 0
-    for file in weight_files(folder):
-        with safe_open(file, framework="pt") as tensors:
-            found += sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
-    return found
 
 
 def load(folder: Path, placement: Placement) -> Any:

@@ -24,8 +24,9 @@ from benchmarks.running.plan import Further, Options
 from benchmarks.specs.spec_models import ModelSpec
 from strategies.approaches.lora_distilled import DistilledLora
 from strategies.approaches.prompting import Prompting
+from strategies.models import sizes
 from strategies.models.endpoint import EndpointModel
-from strategies.models.quantised import COPIES
+from strategies.models.sizes import COPIES
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from tests import tiny
@@ -220,7 +221,8 @@ class School:
 def school(model_folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> School:
     larger = Path(shutil.copytree(model_folders.language, tmp_path / "larger"))
     monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e9)
-    monkeypatch.setattr("benchmarks.costs.forecast.weight_bytes", lambda folder: 10**7 * (1 + 9 * (folder == larger)))
+    monkeypatch.setattr(sizes, "parameters", lambda folder: 2_500_000 * (1 + 9 * (folder == larger)))
+    monkeypatch.setattr(sizes, "_mapped", lambda folder: True)
     return School(model_folders.language, larger)
 
 

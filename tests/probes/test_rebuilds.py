@@ -367,7 +367,7 @@ def test_what_is_planned_and_what_it_takes(model: Path, monkeypatch: pytest.Monk
         [Candidate(name=each.name, strategy=each, model="")] for each in (ContrastiveHead(), CopyNearest())
     )
     asked = Further(rebuilds=3)
-    monkeypatch.setattr("benchmarks.costs.forecast.weight_bytes", lambda folder: 4_000_000)
+    monkeypatch.setattr("benchmarks.costs.forecast.bytes_as_float32", lambda folder: 4_000_000)
     alone, again = (forecast(benchmark, head, models, options, each).works[0] for each in (Further(), asked))
     assert alone.fit > 0
     assert alone.rest == 0

@@ -12,7 +12,7 @@ import pytest
 from advisor.experiments.comparison import Wishes, advise
 from benchmarks.contract import Candidate
 from benchmarks.costs import forecast as forecasts
-from benchmarks.costs.forecast import FIXED_BYTES, Forecast, forecast, weight_bytes
+from benchmarks.costs.forecast import Forecast, forecast
 from benchmarks.costs.room import with_room
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options, candidates
@@ -23,6 +23,7 @@ from strategies.contract import DeadAdapter, Trains
 from strategies.finetuning.partner import ROOM
 from strategies.models.device import Fit, Placement
 from strategies.models.parts import STATES
+from strategies.models.sizes import FIXED_BYTES, bytes_as_float32
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -65,7 +66,7 @@ def test_who_trains_holds_a_copy_more_and_trains_alone_where_there_is_no_memory_
     two = Placement(device="cpu", dtype="float32", threads=2, why="")
     models = Models(specs=(ModelSpec(name="m", folder=str(model_folders.language)),), dtype="float32", _placement=two)
     asked = {each.name: each for each in candidates((Prompting(), Lora()), ("m",))}
-    size = weight_bytes(model_folders.language)
+    size = bytes_as_float32(model_folders.language)
 
     def foretold(*names: str) -> Forecast:
         return forecast(tiny.benchmark(), [asked[name] for name in names], models, Options())
@@ -83,7 +84,7 @@ def test_the_largest_model_is_not_trained_first_and_where_that_is_no_help_everyt
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes = {"small": 2, "large": 5}
-    monkeypatch.setattr("benchmarks.costs.room.weight_bytes", sizes.__getitem__)
+    monkeypatch.setattr("benchmarks.costs.room.bytes_as_float32", sizes.__getitem__)
     models = cast(Any, SimpleNamespace(language=lambda name: SimpleNamespace(folder=name)))
     found = candidates((Prompting(), Lora()), tuple(sizes))
 

@@ -21,14 +21,12 @@ from advisor.cli.expected import cluster_says, computed_says, machine_money
 from advisor.experiments.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.costs.forecast import (
-    FIXED_BYTES,
     FIXED_S,
     Forecast,
     Work,
     forecast,
     makespan,
     on_workers,
-    weight_bytes,
 )
 from benchmarks.costs.needed import Computed
 from benchmarks.costs.prices import MachinePrices
@@ -51,6 +49,7 @@ from strategies.approaches.word_head import WordHead
 from strategies.catalog import CannotLoad, approaches
 from strategies.contract import Evidence, Failure, Fold, Prediction, Trial, Usage
 from strategies.models.device import Placement
+from strategies.models.sizes import FIXED_BYTES, bytes_as_float32
 from strategies.models.vllm_server import CACHE_GIB
 from tests import tiny
 from tests.conftest import Folders
@@ -487,7 +486,7 @@ def test_a_server_that_workers_share_is_in_memory_once_and_what_it_alone_loads_i
     spec = ModelSpec(name="m", folder=str(model_folders.language), engine="vllm")
     models = Models(specs=(spec,), dtype="float32", _placement=tiny.FLOAT32)
     asked = {each.name: each for each in candidates(approaches(), ("m",))}
-    server = weight_bytes(model_folders.language) + CACHE_GIB * 2**30
+    server = bytes_as_float32(model_folders.language) + CACHE_GIB * 2**30
     prompting, lora = (forecast(tiny.benchmark(), [asked[name]], models, Options()) for name in ("prompting", "lora"))
     assert prompting.servers == lora.servers == server
     assert prompting.memory == server + FIXED_BYTES

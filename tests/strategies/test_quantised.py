@@ -12,15 +12,19 @@ import pytest
 import torch
 
 from benchmarks.contract import BadInput
-from benchmarks.costs.forecast import weight_bytes
+from benchmarks.costs.forecast import Forecast, forecast
 from benchmarks.running.models import Models
+from benchmarks.running.plan import Options, candidates
 from benchmarks.specs.spec_models import ModelSpec
+from strategies.catalog import approaches
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
 from strategies.finetuning.adapters import loaded, prove_effect
 from strategies.finetuning.packs import answer_loss, encode
-from strategies.models import device, quantised
+from strategies.models import device, quantised, sizes
 from strategies.models.device import Placement
 from strategies.models.local import LocalModel
+from strategies.models.parts import STATES
+from strategies.models.unpickled import weight_files
 from tests import tiny
 
 CARD = Placement(device="cuda:0", dtype="bfloat16", threads=1, why="as told")
@@ -55,16 +59,18 @@ def with_room_for(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
 
 def test_only_where_the_card_holds_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantised, "find_spec", lambda name: object() if name == "bitsandbytes" else None)
-    weights = quantised.parameters(folder)
+    weights = sizes.parameters(folder)
     assert weights == sum(weight.numel() for weight in tiny.local_model(folder).base().parameters())
-    enough = round(quantised.COPIES * quantised.SPARE * 2 * weights)
+    enough = sizes.COPIES * 2 * weights + sizes.FIXED_BYTES + STATES
     with_room_for(monkeypatch, enough)
     assert not quantised.wanted(folder, CARD)
     with_room_for(monkeypatch, enough - 1)
     assert quantised.wanted(folder, CARD)
+    assert not quantised.wanted(folder, CARD, before=False), "a run goes on as it began"
     assert not quantised.wanted(folder, dataclasses.replace(CARD, device="cpu")), "the processor has no use for it"
     monkeypatch.setattr(quantised, "find_spec", lambda name: None)
     assert not quantised.wanted(folder, CARD), "nobody is there to do it"
+    assert not quantised.wanted(folder, CARD, before=True)
 
 
 def test_weights_that_lie_there_twice_count_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +79,11 @@ def test_weights_that_lie_there_twice_count_once(folder: Path, tmp_path: Path, m
 
     twice = tmp_path / "twice"
     shutil.copytree(folder, twice)
-    weights, size = quantised.parameters(folder), weight_bytes(folder)
+    weights, size = sizes.parameters(folder), bytes_of(folder)
     for whole in ("model.safetensors", "model-00001-of-00001.safetensors"):
         (twice / "consolidated.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
         (twice / "model.safetensors").rename(twice / whole)
-        assert (quantised.parameters(twice), weight_bytes(twice)) == (weights, size)
+        assert (sizes.parameters(twice), bytes_of(twice)) == (weights, size)
         index = {"weight_map": {"lm_head.weight": "model-00001-of-00001.safetensors"}}
         (twice / "model.safetensors.index.json").write_text(json.dumps(index))
     model = dataclasses.replace(
@@ -87,6 +93,61 @@ def test_weights_that_lie_there_twice_count_once(folder: Path, tmp_path: Path, m
     for room, places in ((0, 0), (1, 1)):
         monkeypatch.setattr(partner, "memory_available", lambda device, more=room: 4 * size + partner.ROOM + more)
         assert len(partner.places(model, [encode(model.chat, ROWS[0], 100)], Recipe(learning_rate=1.0))) == places
+
+
+def bytes_of(folder: Path) -> int:
+    """Of the files."""
+    return sum(path.stat().st_size for path in weight_files(folder))
+
+
+def test_a_run_is_forecast_from_the_weights_and_not_from_the_size_of_their_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a card the weights in float32 lie in the memory of the machine; what fits neither whole nor in four bits is refused."""
+    in_sixteen = tmp_path / "sixteen"
+    shutil.copytree(folder, in_sixteen)
+    tiny.local_model(folder).base().to(torch.bfloat16).save_pretrained(in_sixteen)
+    monkeypatch.setattr("benchmarks.costs.forecast.matrix_rate", lambda placement: 1e9)
+    monkeypatch.setattr(quantised, "find_spec", lambda name: object())
+    monkeypatch.setattr(sizes, "_in_linear_layers", lambda folder: 500_000_000)
+    monkeypatch.setattr(sizes, "parameters", lambda folder: 1_000_000_000)
+    monkeypatch.setattr(sizes, "_mapped", lambda there: there == folder)
+    lora = [each for each in candidates(approaches(), ("own",)) if each.name == "lora"]
+
+    def told(there: Path, placement: Placement, card: float, machine: float = 64.0) -> Forecast:
+        rooms = {"cpu": machine}
+        monkeypatch.setattr(device, "memory_available", lambda device="cpu": int(1e9 * rooms.get(device, card)))
+        models = Models((ModelSpec(name="own", folder=str(there)),), _placement=placement, _embedder=tiny.WordHashes())
+        return forecast(tiny.benchmark(), lora, models, Options())
+
+    beside = sizes.FIXED_BYTES + STATES
+    one, other = (told(each, tiny.FLOAT32, 0.0) for each in (folder, in_sixteen))
+    assert one.minutes == other.minutes
+    assert (one.memory, other.memory) == (beside + 8_000_000_000, beside + 12_000_000_000), "the latter is converted"
+    one, other = (told(each, CARD, 6.5) for each in (folder, in_sixteen))
+    assert one.memory == other.memory == beside + 4_000_000_000
+    assert one.fits
+    assert other.fits
+    small, none = (told(in_sixteen, CARD, card) for card in (6.3, 4.9))
+    assert small.fits
+    assert "own in four bits" in small.sentence, "between the two there is no gap"
+    assert small.memory == beside + round(2 * (0.516 + 2) * 500_000_000)
+    assert not none.fits
+    unread = told(in_sixteen, CARD, 6.5, 8.0)
+    assert not unread.fits
+    assert "needs about 8.9 GB of memory; 8.0 GB are free" in unread.sentence
+
+
+@pytest.mark.usefixtures("bits")
+def test_what_four_bits_take_is_what_they_were_reckoned_to(folder: Path) -> None:
+    held = 0
+    for weight in four_bits(folder).base().parameters():
+        held += weight.nbytes
+        if (state := getattr(weight, "quant_state", None)) is not None:
+            held += state.absmax.nbytes + state.state2.absmax.nbytes
+    reckoned = sizes.copy_bytes(folder, dataclasses.replace(CARD, dtype="float32"), quantised=True)
+    assert reckoned == pytest.approx(held, rel=0.01)
+    assert reckoned < 0.75 * bytes_of(folder)
 
 
 def test_it_is_another_model_and_that_stays_so_with_an_adapter(folder: Path) -> None:
