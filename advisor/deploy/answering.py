@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from advisor.contract import Verdict
-from advisor.deploy.as_fitted import asks_a_server, must_look_up_alike, must_speak_alike, told_where
+from advisor.deploy.as_fitted import (
+    asks_a_server,
+    is_held_otherwise,
+    must_fit,
+    must_look_up_alike,
+    must_speak_alike,
+    told_where,
+)
 from advisor.deploy.brought import Package, must_be_here, warn_of_other_code
 from advisor.experiments.found import find
 from advisor.experiments.stored import about_run, reading, reopen
@@ -330,6 +337,8 @@ class _Loaded:
     kept: Kept
     task: str
     _models: Models | None = field(default=None, repr=False)
+    _begun: set[str] = field(default_factory=set, repr=False)
+    """Models of which weights may be loaded by now."""
 
     @property
     def models(self) -> Models:
@@ -360,7 +369,10 @@ class _Loaded:
         candidate = self._candidate(name)
         warn_of_other_code(candidate, package)
         if candidate.model:
-            self.checked(candidate.model)
+            found = self.checked(candidate.model)
+            if candidate.model not in self._begun:
+                must_fit(found)
+            self._begun.add(candidate.model)
         try:
             with reading(place.parent.parent):
                 with told_where(self.task):
@@ -386,5 +398,7 @@ class _Loaded:
         """The model, whose weights are those of the run. Raises `BadInput`."""
         with told_where(self.task):
             found = self.models.language(model)
+            if is_held_otherwise(self.kept, found):
+                found = self.models.held_otherwise(model)
         must_speak_alike(self.kept, found)
         return found

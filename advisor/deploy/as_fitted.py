@@ -14,8 +14,10 @@ from benchmarks.running.elsewhere import has_weights
 from benchmarks.running.models import Models
 from benchmarks.specs.spec_models import HOW_ASKED
 from strategies.contract import LanguageModel
+from strategies.models.device import fits
 from strategies.models.endpoint import EndpointModel
 from strategies.models.served import at_hand
+from strategies.models.sizes import FIXED_BYTES, copy_bytes
 from strategies.standalone.alone import CONSTANT, COPIED, HEAD, PROMPT, WORDS
 
 if TYPE_CHECKING:
@@ -43,10 +45,31 @@ def must_speak_alike(kept: Kept, found: LanguageModel) -> None:
         ways = ("in four bits", "whole")
         then, now = reversed(ways) if small else ways
         raise BadInput(
-            f"{name} was held {then} in the run and is held {now} here, where it would answer otherwise. Take a machine with as "
-            "much graphics memory, or run the task again."
+            f"{name} was held {then} in the run and is held {now} here, where it would answer otherwise. Take a graphics card, "
+            "with bitsandbytes installed, or run the task again."
         )
     raise BadInput(f"{name} has other weights than in the run. Take those, or run the task again.")
+
+
+def is_held_otherwise(kept: Kept, found: LanguageModel) -> bool:
+    """Whether it is in four bits, or whole, only since of the graphics card another part is free than in the run."""
+    here, known, tokens = at_hand(found), kept.weights.get(found.name), kept.batches.get(found.name)
+    return here is not None and all(
+        has_weights(found, known, tokens, small) == (small != here.quantised) for small in (True, False)
+    )
+
+
+def must_fit(found: LanguageModel) -> None:
+    """Raises `BadInput` where a graphics card has no room for one copy, of which none is there yet."""
+    here = at_hand(found)
+    if here is None or found is not here or not here.placement.device.startswith("cuda"):
+        return
+    room = fits(FIXED_BYTES + copy_bytes(here.folder, here.placement, here.quantised), here.placement.device)
+    if not room.fits:
+        held = "in four bits" if here.quantised else "whole"
+        raise BadInput(
+            f"{found.name} was held {held} in the run and {room.sentence}. Free as much, or run the task again."
+        )
 
 
 def asks_a_server(model: LanguageModel) -> bool:

@@ -85,6 +85,18 @@ def commits_then(folder: Path) -> dict[str, str]:
         return {str(name): str(commit) for name, commit in about_run(folder).get("commits", {}).items()}
 
 
+def held_in_four_bits(folder: Path) -> dict[str, bool]:
+    """Model -> whether the run in the folder began with it in four bits, whatever of a graphics card is free when it goes on;
+    empty where none has begun."""
+    from benchmarks.storage.store import Store
+
+    if not is_frozen(folder):
+        return {}
+    with closing(Store(folder / "run.sqlite")) as store, reading(folder):
+        identity = store.meta("identity")
+        return {name: name in identity.get("quantised", ()) for name in identity.get("weights", {})}
+
+
 def _differs(name: str, now: Spec, then: Spec) -> bool:
     if name == "prices" and _as_then(now, then).models != now.models:
         return True

@@ -19,7 +19,14 @@ from advisor.experiments.asked import (
     with_models,
     with_notes,
 )
-from advisor.experiments.begun import anew, anew_of_a_start, as_it_began, commits_then, is_frozen
+from advisor.experiments.begun import (
+    anew,
+    anew_of_a_start,
+    as_it_began,
+    commits_then,
+    held_in_four_bits,
+    is_frozen,
+)
 from advisor.experiments.economical import check_economical, dearer_in, terms_of
 from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
@@ -143,8 +150,9 @@ class Prepared:
         return self.assembly.at(look, rivals_among(self.candidates, self.assembly.benchmark.task))
 
     def go_on(self, folder: Path) -> None:
-        """Put at what the run in the folder began with: look, prices, volume, limits, commits (`advisor.experiments.begun`)."""
+        """Put at what the run in the folder began with: look, prices, volume, limits, commits, and how models are held (`begun`)."""
         self.models.commits.update(commits_then(folder))
+        self.models.in_four_bits = held_in_four_bits(folder)
         self.assembly = as_it_began(self.assembly, folder)
         self.assembly = self.at(self.assembly.benchmark.look)
 

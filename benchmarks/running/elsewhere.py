@@ -1,4 +1,5 @@
-"""The fingerprints that one model has on different machines: they hold device and size of batches, its weights do not."""
+"""One model on different machines, and the fingerprints that it has there: they hold device and size of batches, its weights
+do not."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 from strategies.contract import LanguageModel
 from strategies.models.local import LocalModel
 from strategies.models.served import ServedModel, at_hand
+from strategies.models.vllm_server import VllmServer
 
 ALSO = "also on"
 """Of a run's provenance: where it went on, if that was another machine or device."""
@@ -52,6 +54,15 @@ def has_weights(model: LanguageModel, fingerprint: str | None, batch_tokens: int
         for size in dict.fromkeys((here.batch_tokens, *sizes))
         for device in dict.fromkeys((here.placement.device, *DEVICES))
     )
+
+
+def with_weights(model: LanguageModel, **changes: Any) -> LanguageModel:
+    """The model with its weights in this process read otherwise, and a server of its own that nobody has started; one without
+    weights as it is."""
+    if isinstance(model, ServedModel):
+        here = replace(model.here, **changes)
+        return replace(model, here=here, server=VllmServer(here.folder, model.server.placement))
+    return replace(model, **changes) if isinstance(model, LocalModel) else model
 
 
 def _with(model: LanguageModel, here: LocalModel) -> str:

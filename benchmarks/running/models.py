@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput
 from benchmarks.costs.purse import Purse
+from benchmarks.running.elsewhere import with_weights
 from benchmarks.running.installed import installed_embedder, installed_model, licence_of
 from benchmarks.running.whereabouts import at_commit, licence_of_hub, place_of
 from benchmarks.specs.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
@@ -52,6 +53,8 @@ class Models:
     """Folder on this machine in which workers meet that share the servers which the run starts; None: there is one worker."""
     commits: dict[str, str] = field(default_factory=dict)
     """Model of a hub -> the commit that is taken, known beforehand or from the first look on: a branch may be moved meanwhile."""
+    in_four_bits: dict[str, bool] = field(default_factory=dict)
+    """Whether a local model was held so when a run began; of others what is free on the graphics card decides."""
     _ready: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
     _embedder: Embedder | None = field(default=None, repr=False)
     _reranker: Reranker | None = field(default=None, repr=False)
@@ -164,6 +167,11 @@ class Models:
             self._ready[name] = model if self.purse is None else self.purse.guarding(model)
         return self._ready[name]
 
+    def held_otherwise(self, name: str) -> LanguageModel:
+        """In four bits where it is whole, and whole where it is in four bits, as far as this machine can do that."""
+        self.in_four_bits[name] = not getattr(self._ready.pop(name), "quantised", False)
+        return self.language(name)
+
     @property
     def may_change(self) -> bool:
         """Whether the name of the embedder alone does not say which one it is."""
@@ -183,12 +191,11 @@ class Models:
             found = self._found(spec.name, spec.folder)
             if found.kind == "language":
                 raise BadInput(f"{spec.name} answers, and does not turn texts into vectors. Name an embedding model.")
-            device = self.placement.device
             self._embedder = LocalEmbedder(
                 name=spec.name,
                 folder=found.folder,
                 fingerprint=found.fingerprint,
-                device=device,
+                device=self.placement.device,
                 remember=self._remembers,
                 common=self._common,
             )
@@ -201,12 +208,15 @@ class Models:
 
         placement = replace(self.placement, threads=threads, beside=())  # The other cards are other workers'.
         elsewhere = {spec.name for spec in self.specs if spec.endpoint is not None or installed_model(spec) is not None}
-        here = {name: model for name, model in self._ready.items() if name not in elsewhere}
         return replace(
             self,
             specs=tuple(_shared_out(spec, workers) for spec in self.specs),
             purse=None if self.purse is None else self.purse.unopened(),
-            _ready={name: _with_weights(model, placement=placement) for name, model in here.items()},
+            _ready={
+                name: with_weights(model, placement=placement)
+                for name, model in self._ready.items()
+                if name not in elsewhere
+            },
             _embedder=self._embedder.unloaded() if isinstance(self._embedder, LocalEmbedder) else self._embedder,
             _reranker=None,
             _placement=placement,
@@ -238,7 +248,7 @@ class Models:
                         f"the weights of {name} on a machine of the cluster are not those of the machine that runs the "
                         "comparison. Put the same ones on all, or name the model by id and revision."
                     )
-                ready[name] = _with_weights(model, folder=found.folder)
+                ready[name] = with_weights(model, folder=found.folder)
         elsewhere = type(self._embedder) is LocalEmbedder and not self._embedder.folder.is_dir()
         return replace(self, _ready=ready, _embedder=None if elsewhere else self._embedder)
 
@@ -315,7 +325,8 @@ class Models:
             folder=found.folder,
             weights_fingerprint=found.fingerprint,
             placement=self.placement,
-            quantised=spec.engine is None and quantised.wanted(found.folder, self.placement),
+            quantised=spec.engine is None
+            and quantised.wanted(found.folder, self.placement, self.in_four_bits.get(spec.name)),
             **self._quickest(found.folder),
         )
         return model if spec.engine is None else self._served(model)
@@ -351,19 +362,6 @@ class Models:
         except (ValueError, ModelUnavailable) as error:
             raise BadInput(str(error)) from error
         return model
-
-
-def _with_weights(model: LanguageModel, **changes: Any) -> LanguageModel:
-    """The model with its weights in this process read otherwise, and a server of its own that nobody has started; one without
-    weights as it is."""
-    from strategies.models.local import LocalModel
-    from strategies.models.served import ServedModel
-    from strategies.models.vllm_server import VllmServer
-
-    if isinstance(model, ServedModel):
-        here = replace(model.here, **changes)
-        return replace(model, here=here, server=VllmServer(here.folder, model.server.placement))
-    return replace(model, **changes) if isinstance(model, LocalModel) else model
 
 
 def _met(model: LanguageModel, meeting: Path) -> LanguageModel:

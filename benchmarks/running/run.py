@@ -72,7 +72,7 @@ _ADVICE = {
     "batches (in tokens) of": "Set ADVISOR_BATCH_TOKENS to that",
     "the attention": "Set ADVISOR_ATTENTION to that (blockwise goes with ADVISOR_DEVICE=cpu alone)",
     "dtype": "Set ADVISOR_DTYPE to that",
-    "models in four bits:": "Free as much graphics memory as there was",
+    "models in four bits:": "Go on on a graphics card, with bitsandbytes installed",
 }
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from advisor.deploy.answering import Kept
-from advisor.deploy.as_fitted import must_look_up_alike, must_speak_alike
+from advisor.deploy.answering import Kept, _Loaded
+from advisor.deploy.as_fitted import must_fit, must_look_up_alike, must_speak_alike
 from benchmarks.contract import BadInput
 from benchmarks.running.models import Models
-from benchmarks.specs.spec_models import EmbedderSpec
+from benchmarks.specs.spec_models import EmbedderSpec, ModelSpec
+from strategies.models import device, quantised
 from strategies.models.local import LocalModel
 from strategies.models.reranking import LocalReranker
 from strategies.models.served import ServedModel
+from strategies.models.sizes import FIXED_BYTES
 from strategies.models.vllm_server import VllmServer
 from tests import tiny
 
@@ -41,12 +43,12 @@ def kept(**values: Any) -> Kept:
     return Kept(name="run", **{**told, **values})
 
 
-@pytest.mark.parametrize("device", ["cpu", "mps", "cuda", "cuda:0", "cuda:3"])
+@pytest.mark.parametrize("place", ["cpu", "mps", "cuda", "cuda:0", "cuda:3"])
 @pytest.mark.parametrize(
     ("tokens", "stated"), [(2048, {}), (32_768, {}), (8192, {"tiny": 8192}), (1000, {"tiny": 1000})]
 )
-def test_device_and_size_of_batches_are_no_other_weights(device: str, tokens: int, stated: dict[str, int]) -> None:
-    there = on(device, tokens)
+def test_device_and_size_of_batches_are_no_other_weights(place: str, tokens: int, stated: dict[str, int]) -> None:
+    there = on(place, tokens)
     must_speak_alike(kept(weights={"tiny": there.fingerprint}, batches=stated), HERE)
     server = VllmServer(HERE.folder, HERE.placement)
     served = [ServedModel(here=each, server=server) for each in (there, HERE)]
@@ -62,6 +64,32 @@ def test_other_weights_and_weights_in_four_bits_are_refused() -> None:
         must_speak_alike(kept(weights={"tiny": small.fingerprint}), HERE)
     with pytest.raises(BadInput, match="tiny was held whole in the run and is held in four bits here"):
         must_speak_alike(kept(weights={"tiny": HERE.fingerprint}), small)
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_it_is_held_as_in_the_run_whatever_of_the_card_is_free(
+    small: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program on the card made it another model, which was refused."""
+    folder = tiny.model_folder(tmp_path)
+    card = replace(HERE.placement, device="cuda:0")
+    monkeypatch.setattr(quantised, "find_spec", lambda name: object())
+    room = 10**12 if small else FIXED_BYTES + 10**8
+    monkeypatch.setattr(device, "memory_available", lambda device: room)
+    models = Models((ModelSpec(name="tiny", folder=str(folder)),), _placement=card)
+    found: Any = models.language("tiny")
+    assert found.quantised != small
+    known = replace(found, quantised=small)
+    loaded = _Loaded(kept=kept(weights={"tiny": known.fingerprint}), task="", _models=models)
+    assert loaded.checked("tiny") == models.language("tiny") == known
+    monkeypatch.setattr(device, "memory_available", lambda device: 10**8)
+    how = "in four bits" if small else "whole"
+    with pytest.raises(
+        BadInput,
+        match=f"tiny was held {how} in the run and needs about 0.9 GB of graphics memory; 0.1 GB are free. Free",
+    ):
+        must_fit(known)
+    must_fit(replace(known, placement=HERE.placement))
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from advisor.experiments import comparison
+from advisor.experiments.comparison import Prepared
 from benchmarks.contract import BadInput
 from benchmarks.costs.forecast import Forecast, forecast
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options, candidates
 from benchmarks.specs.spec_models import ModelSpec
+from benchmarks.storage.store import Store
 from strategies.catalog import approaches
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
 from strategies.finetuning.adapters import loaded, prove_effect
@@ -150,6 +156,23 @@ def test_what_four_bits_take_is_what_they_were_reckoned_to(folder: Path) -> None
     assert reckoned < 0.75 * bytes_of(folder)
 
 
+@pytest.mark.parametrize("small", [True, False])
+def test_a_run_goes_on_with_a_model_as_it_was_held_when_it_began(
+    small: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run.json").write_text("{}", encoding="utf-8")
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        store.set_meta("identity", {"weights": {"own": "w"}} | ({"quantised": ["own"]} if small else {}))
+    monkeypatch.setattr(quantised, "find_spec", lambda name: object())
+    with_room_for(monkeypatch, 10**12 if small else 0)
+    monkeypatch.setattr(comparison, "as_it_began", lambda assembly, folder: assembly)
+    models = Models((ModelSpec(name="own", folder=str(folder)),), _placement=CARD)
+    prepared: Any = SimpleNamespace(models=models, assembly=Mock(), at=Mock())
+    Prepared.go_on(prepared, tmp_path)
+    model: Any = models.language("own")
+    assert model.quantised == small
+
+
 def test_it_is_another_model_and_that_stays_so_with_an_adapter(folder: Path) -> None:
     whole, small = tiny.local_model(folder), four_bits(folder)
     assert whole.fingerprint != small.fingerprint
@@ -158,7 +181,7 @@ def test_it_is_another_model_and_that_stays_so_with_an_adapter(folder: Path) -> 
 
 def test_a_run_takes_it_where_it_is_wanted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for is_wanted in (True, False):
-        monkeypatch.setattr(quantised, "wanted", lambda folder, placement, so=is_wanted: so)
+        monkeypatch.setattr(quantised, "wanted", lambda folder, placement, before, so=is_wanted: so)
         model: Any = Models((ModelSpec(name="own", folder=str(folder)),)).language("own")
         assert model.quantised == is_wanted
 
