@@ -150,7 +150,7 @@ class Prepared:
         return self.assembly.at(look, rivals_among(self.candidates, self.assembly.benchmark.task))
 
     def go_on(self, folder: Path) -> None:
-        """Put at what the run in the folder began with: look, prices, volume, limits, commits, and how models are held (`begun`)."""
+        """Put at what the run in the folder began with: look, prices, limits, commits, how models are held (`begun`)."""
         self.models.commits.update(commits_then(folder))
         self.models.in_four_bits = held_in_four_bits(folder)
         self.assembly = as_it_began(self.assembly, folder)
