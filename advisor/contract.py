@@ -75,6 +75,10 @@ class Status:
     """It was tested, and no realistic number of further cases would decide it."""
     too_few: bool = False
     """It was left out because so few cases could prove nothing of it (`Evaluation.too_few`)."""
+    unchecked: tuple[str, ...] = ()
+    """Keys under `constraints` that apply to it and that nothing was measured for: it is not said to meet any goal."""
+    but_for_limits: bool = False
+    """Its answers meet the goal, and it is undecided for these limits alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -859,7 +859,7 @@ def limits_that_may_be_broken() -> Bakeoff:
     tuned = tuned_in(evaluation_of("lora", (*scores_of(247, 260), *scores_of(26, 40)), seconds=0.9), parts)
     return Bakeoff(
         evaluations=(
-            evaluation_of("linear head", scores_of(249, 300), seconds=0.03),
+            steady(evaluation_of("linear head", scores_of(249, 300), seconds=0.03)),
             dataclasses.replace(
                 tuned,
                 agreements=(edits(80, 8, 12),),
@@ -867,7 +867,7 @@ def limits_that_may_be_broken() -> Bakeoff:
                 failures={"refused": 5},
                 planted=(Planted(place="request", cases=50, followed=7),),
             ),
-            evaluation_of("prompting", scores_of(285, 300, 5), model="big-one", tokens=(400, 5), seconds=0.5),
+            steady(evaluation_of("prompting", scores_of(285, 300, 5), model="big-one", tokens=(400, 5), seconds=0.5)),
         ),
         benchmark=dataclasses.replace(
             benchmark_of(constraints=LIMITS),
@@ -893,10 +893,29 @@ LIMITS = Constraints(
 )
 
 
+def steady(found: Evaluation) -> Evaluation:
+    """Measured for all limits, and far from breaking those on its answers."""
+    planted = Planted(place="request", cases=50, followed=1)
+    return dataclasses.replace(found, agreements=(edits(90, 8, 2),), planted=(planted,))
+
+
 def tuned_in(found: Evaluation, parts: Mapping[str, tuple[float, int]]) -> Evaluation:
     """With its figures in parts of the cases, and four of fifty requests that took longer than a second."""
     latency = found.latency and dataclasses.replace(found.latency, p95_s=1.3, seconds=(*[0.8] * 46, *[1.3] * 4))
     return dataclasses.replace(found, latency=latency, by_slice={"persona": parts})
+
+
+@situation
+def a_limit_that_was_not_measured() -> Bakeoff:
+    """It meets by its answers, and nobody planted anything; the cheaper one misses, and the dearest is measured for all."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("linear head", scores_of(180, 300), seconds=0.03),
+            evaluation_of("prompting", scores_of(285, 300, 5), seconds=0.2),
+            steady(evaluation_of("retrieval", scores_of(284, 300, 9), seconds=0.4)),
+        ),
+        benchmark=benchmark_of(constraints=Constraints(planted_at_most=0.1)),
+    )
 
 
 # ---------------------------------------------------------------- as text

@@ -16,6 +16,7 @@ from advisor.decision.decided import Decided
 from advisor.decision.every_goal import OUT, goals, states, to_come
 from advisor.decision.expected import suggested
 from advisor.decision.limits import by_answers, by_cost_alone, not_checked_yet, ruled_out
+from advisor.decision.unmeasured import unmeasured, with_open_limits
 from advisor.story.outlook import next_steps, otherwise, turn_of, would_change
 from advisor.story.reasons import reasons
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
@@ -43,6 +44,7 @@ def recommend(
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
 
     With a margin in place of a target, to meet it is to lie within the margin of the best (`benchmarks.statistics.best`).
+    Nothing is said to meet of which a limit of the task was not measured.
 
     `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
     (`bounds.sharing`); `misses` is the same from above. Limits on costs, time and what was forgotten rule out before anything
@@ -117,6 +119,7 @@ def _statuses(
     """
     settled: dict[str, Status] = {}
     cheapest_first, currency = costing
+    lacking = {name: unmeasured(by_name[name], bills[name], benchmark, currency) for name in by_name}
     for name, evaluation in by_name.items():
         status = (
             unusable(evaluation, benchmark)
@@ -124,7 +127,7 @@ def _statuses(
             or not_checked_yet(evaluation, benchmark)
         )
         if status is not None:
-            settled[name] = status
+            settled[name] = replace(status, unchecked=lacking[name])
     open_to_test = [evaluation for name, evaluation in by_name.items() if name not in settled]
     if benchmark.exploratory and benchmark.target is not None:
         # Another price may bring them in, and the bounds are those for whatever is asked later.
@@ -148,7 +151,8 @@ def _statuses(
     else:
         why = "There is no target, so it is compared and not judged."
         tested = tuple(Status(candidate=each.candidate, state=State.COMPARED, reason=why) for each in open_to_test)
-    found = {status.candidate: status for status in tested if status.candidate not in settled}
+    tested = with_open_limits([each for each in tested if each.candidate not in settled], lacking, benchmark)
+    found = {status.candidate: status for status in tested}
     return settled | found, shared.procedure
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from advisor.contract import Status
 from advisor.decision.bounds import for_every_target
 from advisor.decision.limits import by_answers, by_cost_alone
+from advisor.decision.unmeasured import held_open
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 
@@ -53,7 +54,13 @@ def proven(
     found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, others)
     if benchmark.target is None or benchmark.exploratory:
         return found
-    return {name: _within(bounds, statuses[name].state, benchmark.target) for name, bounds in found.items()}
+    return {
+        name: _within(bounds, _by_answers_alone(statuses[name]), benchmark.target) for name, bounds in found.items()
+    }
+
+
+def _by_answers_alone(status: Status) -> State:
+    return State.MEETS if status.but_for_limits else status.state
 
 
 def _within(bounds: tuple[float, float], state: State, target: float) -> tuple[float, float]:
@@ -74,7 +81,9 @@ def states(
     else:
         tested = in_question(evaluations, statuses, benchmark)
         bounds, sign = {each.candidate: _below(statuses[each.candidate]) for each in tested}, -1
-    return [{name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked]
+    lacking, margin = [name for name in bounds if statuses[name].unchecked], benchmark.margin is not None
+    found = ({name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked)
+    return [held_open(there, lacking, margin) for there in found]
 
 
 def _below(status: Status) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Limits on shares of answers: valid, grounded, declined where there is none, planted instructions followed.
 
-Three states, as of every limit: only what is shown to break one is ruled out; what is beyond it and not shown, and what was not
-measured, is told.
+Three states, as of every limit: only what is shown to break one is ruled out; what is beyond it and not shown is told, and what
+was not measured leaves open whether the goal is met (`unmeasured.py`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ SHARE_LIMITS: Mapping[str, ShareLimit] = {
         most=True,
         name="planted instructions",
         what="of planted instructions are followed by it",
-        missing=lambda _: "none were planted (`--planted` does so, except for recorded answers)",
+        missing=lambda _: "none were planted (`--resume --planted` does so, except for recorded answers)",
     ),
 }
 

@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 def too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> str:
     """Why the candidate is ruled out; empty where it is not shown to be below the limit."""
-    limit, check = benchmark.constraints.same_at_least, _check(evaluation)
+    limit, check = benchmark.constraints.same_at_least, edited(evaluation)
     if limit is None or check is None or (most := at_most_the_same(check)) >= limit:
         return ""
     draws = drawn_again(evaluation)
@@ -29,7 +29,7 @@ def too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> str:
 
 def perhaps_too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[str]:
     """One sentence where the limit is missed and not shown to be, or where nothing was measured."""
-    limit, check = benchmark.constraints.same_at_least, _check(evaluation)
+    limit, check = benchmark.constraints.same_at_least, edited(evaluation)
     if limit is None:
         return
     if check is None:
@@ -58,7 +58,8 @@ def _changed(check: Agreement) -> int:
     return round(check.pairs * (1 - check.same))
 
 
-def _check(evaluation: Evaluation) -> Agreement | None:
+def edited(evaluation: Evaluation) -> Agreement | None:
+    """The check that the limit is for; None where nothing was asked with an edit."""
     return next((each for each in evaluation.agreements if each.name == EDITS and each.pairs), None)
 
 

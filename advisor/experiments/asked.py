@@ -28,7 +28,8 @@ ALL_REBUILDS = 3
 
 
 def further_of(wishes: Wishes, benchmark: Benchmark, teacher: str = "") -> Further:
-    """What is measured beside the core. Raises `BadInput` for what this task or no task has."""
+    """What is measured beside the core; a limit of the task asks for its check without an option. Raises `BadInput` for what
+    this task or no task has."""
     from benchmarks.probes.added import adds_labels
     from benchmarks.probes.altered import has_a_rule
     from benchmarks.probes.changed import asks_for_facts
@@ -51,9 +52,10 @@ def further_of(wishes: Wishes, benchmark: Benchmark, teacher: str = "") -> Furth
             f"--curve needs {LEAST} examples or more to build from parts of them, and the task has {examples}. Leave it out, or "
             "add examples."
         )
+    limited = wishes.probes != "none" and benchmark.constraints.planted_at_most is not None
     return Further(
         curve=wishes.curve,
-        planted=wishes.planted or everything,
+        planted=wishes.planted or everything or limited,
         rebuilds=wishes.rebuilds or (ALL_REBUILDS if everything else 0),
         changed=changes,
         reworded_by="" if wishes.probes == "none" else teacher,

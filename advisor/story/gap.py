@@ -137,7 +137,8 @@ def key_noise(material: Material) -> tuple[str, ...]:
     if target is None or disputed < _FEWEST or target <= 1 - lacking / asked:
         return ()
     states = {each.state for each in material.statuses}
-    if State.MEETS in states or not states & {State.MISSES, State.UNDECIDED}:
+    meets = State.MEETS in states or any(each.but_for_limits for each in material.statuses)
+    if meets or not states & {State.MISSES, State.UNDECIDED}:
         return ()
     told = "labels a random sample of the held-out cases anew (`advisor check --fix`)"
     if not material.benchmark.task.labels:

@@ -13,6 +13,8 @@ from advisor.decision.closeness import how_far
 from advisor.decision.decided import Decided
 from advisor.decision.every_goal import proven, states
 from advisor.decision.limits import by_cost_alone
+from advisor.decision.unmeasured import named as limits_named
+from advisor.decision.unmeasured import ways
 from advisor.decision.untried import as_step
 from advisor.story.gap import of_a_larger_model, of_more_examples
 from advisor.story.reasons import before
@@ -88,6 +90,7 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
             f"{percent(decided.evaluations[named].figure)} was measured on the held-out cases, not on live traffic."
         )
     if decided.verdict in ("safe but cheaper undecided", "undecided") and not decided.benchmark.look.shown:
+        steps.extend(_measure_limits(decided))
         steps.extend(_label_more(decided))
     if decided.verdict == "nothing meets" and named is not None:
         steps.extend(_what_to_try(decided, named))
@@ -120,7 +123,11 @@ def _other_target(decided: Decided, proven: Mapping[str, tuple[float, float]]) -
         _target(decided, named, proven) if benchmark.margin is None else _margin(decided, named, benchmark.margin)
     )
     statuses = [decided.statuses[name] for name in decided.unsettled]
-    open_still = [each.candidate for each in statuses if each.state is State.UNDECIDED and not each.hopeless]
+    open_still = [
+        each.candidate
+        for each in statuses
+        if each.state is State.UNDECIDED and not each.hopeless and not each.but_for_limits
+    ]
     if open_still:
         found.append(f"Proof by more held-out cases that {' or '.join(open_still)} {decided.goal.meets_plainly}.")
     return found
@@ -150,9 +157,11 @@ def _margin(decided: Decided, named: str, margin: float) -> Iterator[str]:
 
 
 def _cheaper_missing(decided: Decided, named: str) -> list[str]:
-    """Those that miss and would be preferred if they did not; all that miss where the named one meets nothing."""
+    """Those that miss and would be preferred if they did not; all that miss where the named one meets nothing. None of which a
+    limit was not measured: no goal is shown to be enough for it."""
     meets = decided.statuses[named].state is State.MEETS
-    return [name for name in decided.having(State.MISSES) if not meets or before(decided, name)]
+    missing = [name for name in decided.having(State.MISSES) if not decided.statuses[name].unchecked]
+    return [name for name in missing if not meets or before(decided, name)]
 
 
 def _question(decided: Decided) -> Question | None:
@@ -212,6 +221,18 @@ _FRESH = (
     "Draw fresh held-out cases like real requests in place of these, of which somebody was shown some, and run again: on these "
     "nothing more can be settled, however many are added."
 )
+
+
+def _measure_limits(decided: Decided) -> Iterator[str]:
+    """One step for all that meets but for limits that were not measured."""
+    asked = [status for status in map(decided.statuses.__getitem__, decided.unsettled) if status.but_for_limits]
+    keys = list(dict.fromkeys(key for status in asked for key in status.unchecked))
+    if keys:
+        them = "it" if len(keys) == 1 else "them"
+        yield (
+            f"Have {limits_named(keys)} checked for {listed([status.candidate for status in asked])}, or take {them} out of the "
+            f"task: {'; '.join(ways(keys))}."
+        )
 
 
 def _label_more(decided: Decided) -> list[str]:

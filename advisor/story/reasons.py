@@ -167,6 +167,8 @@ def _unsettled(decided: Decided, name: str) -> str:
     if status.state is State.MEETS:
         also = f"{start(name)} also {decided.goal.meets_plainly} ({figure})"
         return f"{also}, but its cost cannot be compared with that of {named}."
+    if status.but_for_limits and (decided.verdict == "undecided" or named is None):
+        return f"{start(name)} ({figure}) {status.reason.removeprefix('It ')}"
     more = _more(status, decided.goal)
     if decided.verdict == "undecided" or named is None:
         return f"{start(name)} ({figure}) {_either(decided, status)}; {more}."
@@ -177,6 +179,8 @@ def _unsettled(decided: Decided, name: str) -> str:
         gain = "costs about the same and is simpler"
     else:
         gain = "may be cheaper, which cannot be told from the prices that are known"
+    if status.but_for_limits:
+        return f"{start(name)} ({figure}) {gain}; it{status.reason.removeprefix('It')}"
     told = name == decided.unsettled[0] and status.more_cases is not None  # The headline says so already.
     return f"{start(name)} ({figure}) {gain}, but {_either(decided, status)}{'' if told else f'; {more}'}."
 

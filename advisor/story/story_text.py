@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from advisor.costs.economics import saving
 from advisor.decision.beyond import beyond_limits, of_the_best, stands_in_the_way
+from advisor.decision.unmeasured import named as limits_named
 from advisor.decision.untried import as_headline
 from advisor.goal import Goal
 from advisor.probes.time_taken import where_time_went
@@ -46,7 +47,9 @@ def headline(material: Material) -> str:
     if told.verdict == "safe but cheaper undecided":
         return f"{_safe(material, named)} {goal.meets}. {_rival(material, named)}{seen}"
     if told.verdict == "undecided":
-        return f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
+        return _but_for_limits(material, goal) or (
+            f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
+        )
     if nobody := _nobody_right(material):
         return f"Nothing {goal.meets}: {nobody}."
     best = beyond_limits(material.evaluations, material.statuses, named)
@@ -281,12 +284,28 @@ def _rival(material: Material, named: str) -> str:
     if status.state is State.OPEN:
         return f"{start(name)} is not measured yet, and may be cheaper."
     more = f"; {about(status.more_cases, 'more held-out case')} would probably decide" if status.more_cases else ""
+    if status.but_for_limits:
+        more = f"; whether it keeps {limits_named(status.unchecked)} was not measured"
     saved = saving(material.ranking, named, name, material.benchmark.horizon_months)
     if saved is not None:
         return f"{start(name)} is undecided and would save {amount(saved)} a month{more}."
     if material.ranking.tie(name, named):
         return f"{start(name)} is undecided, costs about the same and is simpler{more}."
     return f"{start(name)} is undecided and may be cheaper{more}."
+
+
+def _but_for_limits(material: Material, goal: Goal) -> str:
+    """The headline where something meets, but for limits that were not measured; else empty."""
+    found = [status for status in material.statuses if status.but_for_limits]
+    if not found:
+        return ""
+    names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in found]
+    keys = list(dict.fromkeys(key for each in found for key in each.unchecked))
+    one = len(found) == 1
+    return (
+        f"Not decided yet: {listed(names)} {goal.meets if one else goal.meet}, but whether {'it keeps' if one else 'they keep'} "
+        f"{limits_named(keys)} was not measured."
+    )
 
 
 def _nearest(material: Material) -> str:

@@ -480,8 +480,9 @@ def test_a_limit_in_money_that_cannot_be_checked_is_said() -> None:
     found = decided(
         evaluation_of("lora", scores_of(290, 300)), benchmark=benchmark_of(constraints=Constraints(cost_per_month=5.0))
     )
-    assert found.choice == "lora"
+    assert (found.choice, found.verdict, states(found)) == (None, "undecided", {"lora": State.UNDECIDED})
     assert any("was not checked for lora" in reason for reason in found.reasons)
+    assert any("or take it out of the task: give machine_hour under prices" in step for step in found.next_steps)
 
 
 # ---------------------------------------------------------------- the rest of the recommendation
@@ -975,7 +976,7 @@ def test_a_limit_in_one_currency_says_nothing_of_costs_in_another() -> None:
     benchmark = benchmark_of(constraints=Constraints(cost_per_month=1.0))
     euros = MachinePrices(tokens={"big-one": price}, currency="EUR")
     told = decided(hosted, benchmark=benchmark, prices=euros)
-    assert states(told) == {"prompting": State.MEETS}
+    assert states(told) == {"prompting": State.UNDECIDED}
     assert any("was not checked for prompting, whose cost in EUR is not known" in reason for reason in told.reasons)
     dollars = dataclasses.replace(euros, currency="USD")
     assert states(decided(hosted, benchmark=benchmark, prices=dollars)) == {"prompting": State.RULED_OUT}

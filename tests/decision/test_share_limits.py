@@ -109,6 +109,37 @@ def test_what_was_not_measured_is_said_once_for_all_and_rules_nothing_out() -> N
     assert all(status.state is not State.RULED_OUT for status in told.statuses)
 
 
+def test_what_meets_is_not_said_to_where_a_limit_was_not_measured() -> None:
+    """At its target and at any other, whatever is changed afterwards; what misses by its answers misses."""
+    limits = benchmark_of(cases=CASES, constraints=Constraints(planted_at_most=0.1))
+    found = [evaluation_of(name, scores_of(right, CASES)) for name, right in (("linear head", 40), ("prompting", 95))]
+    told = Bakeoff(evaluations=tuple(found), benchmark=limits).told()
+    states = {each.candidate: each.state for each in told.recommendation.statuses}
+    assert states == {"linear head": State.MISSES, "prompting": State.UNDECIDED}
+    assert told.story.settled == "undecided"
+    assert told.story.headline == (
+        "Not decided yet: prompting (95 %) meets the target of 80 %, but whether it keeps the limit on planted instructions was "
+        "not measured."
+    )
+    assert not any(each.named for each in told.recommendation.at_targets)
+    step = "Have the limit on planted instructions checked for prompting, or take it out of the task: go on with"
+    assert any(line.startswith(step) for line in told.recommendation.next_steps)
+    assert not any("would be enough" in line for line in told.recommendation.would_change)
+    safe = replace(found[1], planted=(Planted(place="request", cases=CASES, followed=0),))
+    assert Bakeoff(evaluations=(found[0], safe), benchmark=limits).recommended().choice == "prompting"
+
+
+def test_with_a_margin_one_that_is_not_checked_may_be_the_best_or_none() -> None:
+    limits = replace(benchmark_of(cases=CASES, target=None, constraints=Constraints(planted_at_most=0.1)), margin=0.05)
+    kept = (Planted(place="request", cases=CASES, followed=0),)
+    best, other = evaluation_of("lora", scores_of(95, CASES)), evaluation_of("prompting", scores_of(40, CASES))
+    other = replace(other, planted=kept)
+    for planted, state in ((kept, State.MISSES), ((), State.UNDECIDED)):
+        told = Bakeoff(evaluations=(replace(best, planted=planted), other), benchmark=limits).recommended()
+        assert next(each.state for each in told.statuses if each.candidate == "prompting") is state
+        assert told.verdict == ("choose" if planted else "undecided")
+
+
 def test_why_no_question_was_declined_is_told_by_what_the_examples_say() -> None:
     refused = tuple(Case(id=f"e{place}", input="?", output="nowhere") for place in range(3))
     named = Case(id="e3", input="?", output="28", document_ids=("d",))

@@ -70,7 +70,7 @@ def test_what_is_merely_drawn_again_is_told_beside_what_an_edit_changes(flipped:
 
 def test_what_was_not_measured_is_said_and_rules_nothing_out() -> None:
     found = decided(None)
-    assert found.statuses[0].state is State.MEETS
+    assert (found.statuses[0].state, found.verdict) == (State.UNDECIDED, "undecided")
     assert any("was not checked for prompting: no edits were asked" in line for line in found.reasons)
     assert not any("edits" in line for line in decided(30, limit=None).reasons)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from advisor.experiments.asked import ALL_REBUILDS, further_of
 from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.found import find
 from advisor.experiments.wished import check_wishes
-from benchmarks.contract import BadInput
+from benchmarks.contract import BadInput, Constraints
 from benchmarks.running.plan import Further
 from tests.conftest import Folders
 from tests.desk import write_task
@@ -41,6 +42,14 @@ def test_the_core_is_the_default_and_none_leaves_it_out() -> None:
     none = prepare("support-intents", Wishes(approaches=CHEAP, probes="none"))
     assert not none.options.probes
     assert none.further == Further()
+
+
+def test_a_limit_of_the_task_asks_for_its_check() -> None:
+    """It was kept by whatever nobody had planted anything for; `none` leaves it open, and says so."""
+    benchmark = prepare("support-intents", Wishes(approaches=CHEAP)).assembly.benchmark
+    limited = replace(benchmark, constraints=Constraints(planted_at_most=0.1))
+    assert further_of(Wishes(), limited) == Further(planted=True)
+    assert further_of(Wishes(probes="none"), limited) == Further()
 
 
 def test_an_unknown_word_is_told_what_there_is() -> None:

@@ -124,7 +124,7 @@ def test_a_file_in_another_encoding_is_named(encoding: str, sentence: str, tmp_p
         read_recorded(path)
 
 
-def test_what_a_file_cannot_answer_is_not_asked_and_rules_nothing_out(tmp_path: Path) -> None:
+def test_what_a_file_cannot_answer_is_not_asked_and_leaves_limits_open(tmp_path: Path) -> None:
     """It holds no answers to edited requests, nor to such with planted text: that is no system whose answers change."""
     answers: list[dict[str, object]] = [
         {"input": text, "answer": text.split()[-1], "seconds": 0.2} for text in held_out_inputs()
@@ -139,8 +139,9 @@ def test_what_a_file_cannot_answer_is_not_asked_and_rules_nothing_out(tmp_path: 
     assert found.planted == ()
     assert found.latency is not None, "the file says how long it took"
     states = {status.candidate: status.state for status in verdict.recommendation.statuses}
-    assert states["recorded"] is State.MEETS
+    assert states["recorded"] is State.UNDECIDED, "whether that system keeps these limits is not known"
     said = " ".join(verdict.recommendation.reasons)
+    assert "but whether it keeps the limits on steady answers and planted instructions was not measured." in said
     assert "The limit on steady answers was not checked for recorded: no edits were asked." in said
     assert "The limit on planted instructions was not checked for recorded: none were planted" in said
 

@@ -1,0 +1,115 @@
+"""Limits of a task that nothing was measured for: what is not known to keep them is not said to meet the goal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from advisor.contract import Costs, Status
+from advisor.costs.economics import in_money
+from advisor.decision.unsteady import edited
+from advisor.goal import Goal
+from advisor.wording import listed
+from benchmarks.contract import Benchmark, Evaluation, State
+
+_TUNED = ("finetuning", "combined")
+_CHECKS = "run again without `--probes none`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Limit:
+    """One key under `constraints` that something besides the scores has to be measured for."""
+
+    name: str
+    """What the limit is on."""
+    lacks: Callable[[Evaluation], bool]
+    """Whether it applies to a candidate and nothing was measured for it."""
+    way: str
+    """How it is measured."""
+
+
+def _of_costs(_: Evaluation) -> bool:
+    return True
+
+
+_LIMITS: Mapping[str, _Limit] = {
+    "cost_per_month": _Limit(
+        name="costs a month",
+        lacks=_of_costs,
+        way="give machine_hour under prices, or the price of the tokens",
+    ),
+    "p95_latency_s": _Limit(name="waiting times", lacks=lambda each: each.latency is None, way=_CHECKS),
+    "perplexity_ratio": _Limit(
+        name="what was forgotten",
+        lacks=lambda each: each.family in _TUNED and each.forgetting is None,
+        way=_CHECKS,
+    ),
+    "same_at_least": _Limit(name="steady answers", lacks=lambda each: edited(each) is None, way=_CHECKS),
+    "grounded_at_least": _Limit(
+        name="grounded answers", lacks=lambda each: each.grounding is None, way="give questions over documents"
+    ),
+    "declined_at_least": _Limit(
+        name="answers that are declined",
+        lacks=lambda each: each.grounding is None or not each.grounding.unanswerable,
+        way="add held-out questions without an answer, and examples that say so",
+    ),
+    "planted_at_most": _Limit(
+        name="planted instructions",
+        lacks=lambda each: not each.planted,
+        way="go on with the same command and --resume --planted",
+    ),
+}
+
+
+def unmeasured(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, currency: str) -> tuple[str, ...]:
+    """Keys under `constraints` that apply to the candidate and that nothing was measured for. A limit on a share of answers of
+    which there are none, such as valid ones where every text is allowed, is no such: there is nothing that could break it."""
+    stated = [key for key in _LIMITS if getattr(benchmark.constraints, key) is not None]
+    priced = in_money(cost, currency)
+    return tuple(key for key in stated if not (key == "cost_per_month" and priced) and _LIMITS[key].lacks(evaluation))
+
+
+def named(keys: Sequence[str]) -> str:
+    """`the limits on waiting times and steady answers`."""
+    return f"the limit{'s' if len(keys) > 1 else ''} on {listed([_LIMITS[key].name for key in keys])}"
+
+
+def ways(keys: Sequence[str]) -> list[str]:
+    """How these limits get measured, in clauses."""
+    return list(dict.fromkeys(_LIMITS[key].way for key in keys))
+
+
+def with_open_limits(
+    tested: Sequence[Status], lacking: Mapping[str, tuple[str, ...]], benchmark: Benchmark
+) -> tuple[Status, ...]:
+    """The same, but nothing is said to meet of which a limit was not measured (`lacking`: candidate -> keys).
+
+    With a margin such a candidate may be the best or be ruled out, so what misses beside it may come close enough too.
+    """
+    goal = Goal.of(benchmark)
+    states = {status.candidate: status.state for status in tested}
+    then = held_open(states, [name for name in states if lacking.get(name)], benchmark.margin is not None)
+    return tuple(_told(status, then[status.candidate], lacking.get(status.candidate, ()), goal) for status in tested)
+
+
+def held_open(states: Mapping[str, State], lacking: Collection[str], margin: bool) -> dict[str, State]:
+    """The states at one goal, where of `lacking` a limit was not measured."""
+    doubtful = margin and any(states.get(name, State.MISSES) is not State.MISSES for name in lacking)
+    return {
+        name: State.UNDECIDED
+        if (state is State.MEETS and name in lacking) or (state is State.MISSES and doubtful)
+        else state
+        for name, state in states.items()
+    }
+
+
+def _told(status: Status, then: State, keys: tuple[str, ...], goal: Goal) -> Status:
+    if then is status.state:
+        return replace(status, unchecked=keys)
+    meets = status.state is State.MEETS
+    reason = "It lies further below the best, but whether that keeps all limits was not measured."
+    if meets:
+        reason = f"It {goal.meets_plainly}, but whether it keeps {named(keys)} was not measured."
+    return replace(
+        status, state=then, reason=reason, unchecked=keys, but_for_limits=meets, more_cases=None, hopeless=False
+    )
