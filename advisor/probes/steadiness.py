@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.drawn import Table
 from advisor.story.material import Material
-from advisor.story.reasons import TUNED
-from advisor.wording import NONE, counted, digits, percent, start
+from advisor.wording import NONE, counted, digits, listed, percent, start
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Evaluation
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.probes.rebuilds import SHARE, Share, kept, spread, steadier, turns
 
-_PROMPTED = ("prompting", "retrieval")
+_UNTUNED = {"finetuning": "prompting", "combined": "retrieval"}
+"""Family of what is tuned -> that of what is asked in the same way and not tuned."""
+_CHEAPEST = "(cheapest)"
 _TITLE = "Built again from other examples"
 TOLD = 3
 """Rebuilds from which on an interval is told: with two, that of a spread says nothing."""
@@ -91,41 +92,81 @@ def _spread(found: Rebuilds) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Steadier:
-    """Shares of answers that are kept when everything is built again, and the 95 % interval of their difference."""
+    """Shares of answers that are kept when everything is built again, and the 95 % interval of their difference: of one approach
+    that is tuned, and of one with the same model that is asked in the same way and not tuned."""
 
-    tuned: float
-    prompted: float
+    tuned: str
+    prompted: str
+    tuned_keeps: float
+    prompted_keeps: float
     lower: float
     upper: float
 
+    @property
+    def told_apart(self) -> bool:
+        return not self.lower <= 0 <= self.upper
 
-def steadiness(material: Material) -> Steadier | None:
-    """Of what is tuned beside what is prompted; None where their difference cannot be told."""
-    built = {name: found for name, found in _rebuilt(material).items() if not _is_made(material, name)}
-    sides = [
-        [found for name, found in built.items() if material.evaluations[name].family in families]
-        for families in (TUNED, _PROMPTED)
-    ]
+
+def steadiness(material: Material) -> tuple[Steadier, ...]:
+    """Each tuned approach beside the one that differs in nothing but that it is not tuned, where both were built often enough."""
     groups = _groups(material)
-    more = steadier(sides[0], sides[1], groups)
-    if more is None or more.lower is None or more.upper is None or more.lower <= 0 <= more.upper:
-        return None
-    tuned, prompted = (sum(kept(found, groups).mean for found in side) / len(side) for side in sides)
-    return Steadier(tuned=tuned, prompted=prompted, lower=more.lower, upper=more.upper)
+    built = {name: found for name, found in _rebuilt(material).items() if not _is_made(material, name)}
+    found = []
+    for tuned, prompted in _pairs(material, list(built)):
+        more = steadier(built[tuned], built[prompted], groups)
+        if more is not None and more.lower is not None and more.upper is not None:
+            keeps = [kept(built[name], groups).mean for name in (tuned, prompted)]
+            found.append(
+                Steadier(
+                    tuned=tuned,
+                    prompted=prompted,
+                    tuned_keeps=keeps[0],
+                    prompted_keeps=keeps[1],
+                    lower=more.lower,
+                    upper=more.upper,
+                )
+            )
+    return tuple(found)
+
+
+def _pairs(material: Material, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Of the two versions of a prompt the best one, not the cheapest within noise, where both were built again."""
+    for name in names:
+        mine = material.evaluations[name]
+        others = [
+            other
+            for other in names
+            if material.evaluations[other].family == _UNTUNED.get(mine.family)
+            and material.evaluations[other].model == mine.model
+        ]
+        if others:
+            yield name, min(others, key=lambda other: _CHEAPEST in other)
 
 
 def tuned_or_prompted(material: Material) -> Iterator[str]:
-    """Whether the measurement agrees that weights are steadier than prompts; nothing where it cannot be told."""
+    """Whether the measurement agrees that weights are steadier than prompts, pair by pair; nothing where it cannot be told of
+    any."""
     found = steadiness(material)
-    if found is None:
-        return
-    agrees = found.lower > 0
-    low, high = sorted(abs(round(100 * bound)) for bound in (found.lower, found.upper))
-    yield (
-        f"Built again from other examples, what is tuned keeps {percent(found.tuned)} of its answers and what is prompted "
-        f"{percent(found.prompted)} (with 95 % confidence {low} to {high} points {'fewer' if agrees else 'more'}): the "
-        f"measurement {'agrees' if agrees else 'disagrees'} that weights are steadier than prompts. Steady is not yet right."
+    if any(each.told_apart for each in found):
+        yield " ".join([*map(_told, filter(lambda each: each.told_apart, found)), *_untold(found), _NOT_RIGHT])
+
+
+_NOT_RIGHT = "Steady is not yet right."
+
+
+def _told(each: Steadier) -> str:
+    agrees = each.lower > 0
+    low, high = sorted(abs(round(100 * bound)) for bound in (each.lower, each.upper))
+    return (
+        f"Built again from other examples, {each.tuned} keeps {percent(each.tuned_keeps)} of its answers and {each.prompted} "
+        f"{percent(each.prompted_keeps)} (with 95 % confidence {low} to {high} points {'fewer' if agrees else 'more'}): the "
+        f"measurement {'agrees' if agrees else 'disagrees'} that weights are steadier than prompts."
     )
+
+
+def _untold(found: Sequence[Steadier]) -> list[str]:
+    others = [f"{each.tuned} and {each.prompted}" for each in found if not each.told_apart]
+    return [f"That is not shown of {listed(others)}."] if others else []
 
 
 def next_time(evaluation: Evaluation) -> Iterator[str]:

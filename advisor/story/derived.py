@@ -50,7 +50,7 @@ def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
         "more_examples": [asdict(ahead) for ahead in all_ahead(material)],
         "between_models": _models(material),
         "prompt_worth": None if (worth := prompt_worth(material)) is None else asdict(worth),
-        "steadiness": None if (steadier := steadiness(material)) is None else asdict(steadier),
+        "steadiness": [asdict(each) for each in steadiness(material)],
         "chosen_by_volume": _chosen(winners),
     }
 

@@ -191,11 +191,10 @@ def _rebuilt(facts: Facts) -> Iterator[str]:
                 f"{found['same']:.4f} of the answers stay, figures with a standard deviation of {deviation:.4f} ({low:.4f} to "
                 f"{high:.4f})."
             )
-    both = facts["steadiness"]
-    if both is not None:
+    for both in facts["steadiness"]:
         yield (
-            f"On average {both['tuned']:.4f} stay of what is tuned and {both['prompted']:.4f} of what is prompted; 95 % interval "
-            f"of the difference {both['lower']:.4f} to {both['upper']:.4f}."
+            f"{both['tuned_keeps']:.4f} of the answers of {both['tuned']} stay and {both['prompted_keeps']:.4f} of those of "
+            f"{both['prompted']}; 95 % interval of the difference {both['lower']:.4f} to {both['upper']:.4f}."
         )
 
 

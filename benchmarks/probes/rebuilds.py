@@ -130,20 +130,18 @@ def spread(found: Rebuilds) -> tuple[float, float, float]:
     return deviation, low * deviation, high * deviation
 
 
-def steadier(tuned: Sequence[Rebuilds], prompted: Sequence[Rebuilds], groups: Mapping[str, str]) -> Share | None:
-    """By how much more of their answers the tuned ones keep than the others, on the same cases and the same samples.
+def steadier(tuned: Rebuilds, prompted: Rebuilds, groups: Mapping[str, str]) -> Share | None:
+    """By how much more of its answers the tuned one keeps than the other, on the same cases and the same samples.
 
-    The mean over the approaches of each side. None with fewer than three samples that all of them were built from.
+    The two are to differ in nothing but that one is tuned: with retrieval an approach keeps more of its answers, tuned or not.
+    None with fewer than three samples that both were built from.
     """
-    if not tuned or not prompted:
-        return None
-    everyone = [*tuned, *prompted]
-    draws = sorted(set.intersection(*(set(each.draws) for each in everyone)))
-    shared = set.intersection(*(set(each.keys) for each in everyone))
-    keys = tuple(key for key in everyone[0].keys if key in shared)
+    draws = sorted(set(tuned.draws) & set(prompted.draws))
+    shared = set(prompted.keys)
+    keys = tuple(key for key in tuned.keys if key in shared)
     if len(draws) < 3 or not keys:
         return None
-    one, other = (np.mean([_pairs(each, draws, keys) for each in side], axis=0) for side in (tuned, prompted))
+    one, other = (_pairs(each, draws, keys) for each in (tuned, prompted))
     return _within(over_pairs(one - other, draws, _codes(keys, groups)), -1.0)
 
 

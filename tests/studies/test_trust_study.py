@@ -151,16 +151,17 @@ def test_steadier_is_said_only_where_intervals_do_not_meet() -> None:
 def test_rebuilds_are_compared_on_the_same_cases() -> None:
     firm, loose = (True,) * 40, tuple(place % 2 == 0 for place in range(40))
     rows = {"task": [checked("lora", draws=firm), checked("prompting", draws=loose)]}
-    share = tables.steadier_rebuilt(rows)["task"]
+    share = tables.steadier_rebuilt(rows)["lora", "prompting"]["task"]
     assert share.mean == pytest.approx(0.5)
     assert share.lower is not None
     assert share.lower > 0
     told = page.built_again(rows)
-    assert "prompted: +50 points on task (+" in told
+    assert "examples, lora minus prompting: +50 points on task (+" in told
     assert "not told apart" not in told
+    looked = {"task": [checked("lora", draws=firm), checked("retrieval", draws=loose)]}
+    assert page.built_again(looked) == "", "what looks things up is compared with what does, and is tuned"
     alike = {"task": [checked("lora", draws=loose), checked("prompting", draws=loose)]}
-    assert "0 points on task" in page.built_again(alike)
-    assert "not told apart" in page.built_again(alike)
+    assert page.built_again(alike).endswith("lora minus prompting: not told apart on task.")
 
 
 def test_rows_from_before_its_figure_was_kept_have_no_spread_where_that_is_no_mean() -> None:

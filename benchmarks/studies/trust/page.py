@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from advisor.wording import NONE, counted, digits, duration, listed, plain_percent, points
+from advisor.wording import NONE, counted, digits, duration, listed, plain_percent, points, start
+from benchmarks.probes.rebuilds import Share
 from benchmarks.statistics.confidence import exact_interval
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
@@ -46,7 +47,8 @@ many of the answers that had been right stayed right.
 """
 REBUILT = """\
 The fair test of "weights are steadier than prompts": everything is done again, choosing included, three times, each time on
-another four fifths of the examples and with another seed. *Spread* is the standard deviation of the figure, and a dash
+another four fifths of the examples and with another seed. Compared are two approaches that differ in nothing but the tuning,
+and three times show large differences only. *Spread* is the standard deviation of the figure, and a dash
 where rows are from before it was kept and hold the share of right answers only, which is not the figure.
 """
 FORGOTTEN = """\
@@ -241,17 +243,25 @@ def steady(rows: Rows) -> str:
 
 
 def built_again(rows: Rows) -> str:
-    """By how much more of their answers tuned approaches keep, task by task."""
+    """By how much more of its answers a tuned approach keeps than the one that differs in nothing else, and on which tasks."""
     told = []
-    for task, share in tables.steadier_rebuilt(rows).items():
-        if share.lower is not None and share.upper is not None:
-            verdict = "" if share.lower > 0 or share.upper < 0 else ", not told apart"
-            told.append(
-                f"{points(share.mean)} on {task} ({share.lower * 100:+.0f} to {share.upper * 100:+.0f}{verdict})"
-            )
+    for (tuned, prompted), by_task in tables.steadier_rebuilt(rows).items():
+        apart = [_apart(task, share) for task, share in by_task.items() if _is_apart(share)]
+        alike = [task for task, share in by_task.items() if not _is_apart(share)]
+        sides = [*([listed(apart)] if apart else []), *([f"not told apart on {listed(alike)}"] if alike else [])]
+        told.append(f"{tuned} minus {prompted}: {', '.join(sides)}")
     if not told:
         return ""
-    return f"Answers kept when all is built again from other examples, what is tuned minus what is prompted: {listed(told)}."
+    return f"Answers kept when all is built again from other examples, {'. '.join([told[0], *map(start, told[1:])])}."
+
+
+def _is_apart(share: Share) -> bool:
+    return share.lower is not None and share.upper is not None and not share.lower <= 0 <= share.upper
+
+
+def _apart(task: str, share: Share) -> str:
+    lower, upper = share.lower or 0.0, share.upper or 0.0
+    return f"{points(share.mean)} on {task} ({lower * 100:+.0f} to {upper * 100:+.0f})"
 
 
 def elsewhere(rows: Rows) -> str:

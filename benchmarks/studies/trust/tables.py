@@ -138,17 +138,15 @@ def _spread(task: str, found: Rebuilds) -> str:
     return digits(100 * spread(found)[0])
 
 
-def steadier_rebuilt(rows: Rows) -> dict[str, Share]:
-    """Task -> by how much more of their answers the tuned approaches keep than the prompted ones."""
-    told = {}
+def steadier_rebuilt(rows: Rows) -> dict[tuple[str, str], dict[str, Share]]:
+    """What is tuned, and what differs in nothing but that it is not -> task -> by how much more of its answers it keeps."""
+    told: dict[tuple[str, str], dict[str, Share]] = {}
     for task, approaches in rows.items():
-        sides = [
-            [each.rebuilds for each in approaches if each.candidate in names and each.rebuilds]
-            for names in (TUNED, PROMPTED)
-        ]
         groups = {case: group for each in approaches for case, group in each.grouped.items()}
-        if (more := steadier(sides[0], sides[1], groups)) is not None:
-            told[task] = more
+        for pair in zip(TUNED, PROMPTED, strict=True):
+            built = [each.rebuilds for name in pair if (each := named(approaches, name)) and each.rebuilds]
+            if len(built) == len(pair) and (more := steadier(built[0], built[1], groups)) is not None:
+                told.setdefault(pair, {})[task] = more
     return told
 
 
