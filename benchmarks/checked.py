@@ -180,7 +180,7 @@ class Handover:
     """Held-out cases that it answers itself."""
     of: int
     figure: float
-    """Mean score of these."""
+    """Mean score of these, single answer by single answer whatever the metric."""
     lower: float
     """One-sided bound on it, for all candidates together."""
 
@@ -229,6 +229,8 @@ class Guard:
     """From nothing held back to much."""
     graded: bool = False
     """Whether answers may be partly right: what is lost and stopped are then shares of points and not of answers."""
+    over_rows: bool = False
+    """Whether the metric of the task exists over rows only: figures here are means of scores of single answers all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,14 @@ class Foretells(Protocol):
         ...
 
 
+@runtime_checkable
+class Quotes(Protocol):
+    @property
+    def quotes(self) -> bool:
+        """Whether it answers with what stands in documents, without a language model that reads them."""
+        ...
+
+
 def says(strategy: Strategy) -> str:
     return strategy.says if isinstance(strategy, Explained) else ""
 
@@ -65,6 +73,10 @@ def prefers_cheapest(strategy: Strategy) -> bool:
 
 def takes_teaching(strategy: Strategy) -> bool:
     return isinstance(strategy, Taught) and strategy.taught
+
+
+def quotes_documents(strategy: Strategy) -> bool:
+    return isinstance(strategy, Quotes) and strategy.quotes
 
 
 def takes_advice(strategy: Strategy) -> bool:

@@ -98,7 +98,14 @@ def right(held: Held, metric: Metric) -> str:
 def guard_card(found: Guard) -> list[str]:
     """For the card of an export: all thresholds, as Markdown."""
     asked = ("says that there is no answer, rightly", "and wrongly") if found.unanswerable else ()
-    columns = ("--guard", "answers", "figure of these", "95 % interval", *_COLUMNS[found.graded], *asked)
+    columns = (
+        "--guard",
+        "answers",
+        "right of these" if found.over_rows else "figure of these",
+        "95 % interval",
+        *_COLUMNS[found.graded],
+        *asked,
+    )
     rows = [
         (
             f"{held.at_most:g}" if held.at_most else "without",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from advisor.drawn import Table
 from advisor.probes.guarded import guard_cells, guard_columns
 from advisor.story.material import Material
-from advisor.wording import NONE, counted, floor_percent, percent
+from advisor.wording import NONE, counted, floor_percent, listed, metric_name, percent
 from benchmarks.checked import Handover
-from benchmarks.contract import State
+from benchmarks.contract import Evaluation, State
 
 _HELD_BACK = (
     " Held back and lost: below a threshold that was set on the selection cases to lose few {}, 5 % where these are "
     "enough. It and others are in the JSON and on the card of an export."
 )
 _POINTS = " Points: what all answers score, and what they lack of a full score."
+_SINGLE = " Figures are of single answers, since {} exists over all of them only."
+_NO_THRESHOLD = " A dash: too few selection answers are right to set a threshold, or all answers are alike."
 _OPEN = (State.MISSES, State.UNDECIDED)
 
 
@@ -34,6 +36,7 @@ def handover_table(material: Material) -> Table:
         rows=tuple(rows),
         note="The threshold above which an approach answers alone was set on the selection cases; figures are of held-out ones. "
         "At least: at 95 % confidence for all approaches together."
+        + (f"{_single(material)} They are held against the number of the target." if _single(material) else "")
         if rows
         else "",
         numeric=(1, 2, 3),
@@ -63,10 +66,25 @@ def coverage_table(material: Material) -> Table:
         note="Figures of the held-out answers that an approach is surest of. Where they rise, it knows what it does not know, "
         "and a person can take the rest. Surer of the better one: of two answers that differ in score; 50 % is chance."
         + (_held_back(material) if more else "")
+        + _single(material)
+        + (_NO_THRESHOLD if any(NONE in row for row in rows) else "")
+        + _silent(evaluations)
         if rows
         else "",
         numeric=tuple(range(1, len(shares) + 2 + len(more))),
     )
+
+
+def _single(material: Material) -> str:
+    """With a space before it, where the metric is one over rows; else empty."""
+    metric = material.benchmark.metric
+    return _SINGLE.format(metric_name(metric.name)) if metric.over_rows else ""
+
+
+def _silent(evaluations: Sequence[Evaluation]) -> str:
+    """Who is not in the table, with a space before it; empty where all are."""
+    names = [each.candidate for each in evaluations if each.scores and each.coverage is None]
+    return f" Not told how sure they are: {listed(names)}." if names else ""
 
 
 def _held_back(material: Material) -> str:

@@ -154,14 +154,14 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="labels",
         says="right at once when labels are added",
-        lacks="it could not be built without them",
+        lacks="not built without some of them, as two approaches put together and recorded answers are not",
         cell=lambda each, _: _of(shares.at_once(each.added)),
         of_parts=True,
     ),
     Probe(
         name="format",
         says="follow at once when the format is altered",
-        lacks="no other format could be asked of it",
+        lacks="told of no other format, as two approaches put together and what learnt from a teacher are not",
         cell=lambda each, _: _of(shares.at_once(each.altered)),
         of_parts=True,
     ),

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.checked import Agreement, ByGroup, Curve, CurvePoint, Latency, Leaks, Rebuilds
 from benchmarks.contract import Answered, Benchmark, Evaluation, Row, State, figure_over
+from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.evaluation.coverage import coverage
 from benchmarks.evaluation.found_evidence import failing, oracle, oracle_named, retrieval_quality, searches
 from benchmarks.evaluation.grounding import Library, grounding
@@ -105,6 +106,7 @@ def evaluate(
     if problem := _nothing_said(ordered):
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     with_gold = list(store.rows(candidate.name, "oracle"))
+    looked, near = fit.get("selection_answers", ()), candidate.family == "reference" and candidate.approach != CASCADE
     return Evaluation(
         **common,
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),
@@ -130,9 +132,9 @@ def evaluate(
         added=added(benchmark, notes.get("added", {}), rows, list(store.rows(candidate.name, "added"))),
         altered=altered_counts(benchmark, notes.get("altered", {}), list(store.rows(candidate.name, "altered"))),
         by_heart=by_heart(benchmark, notes.get("by heart", {}), list(store.rows(candidate.name, "by heart"))),
-        coverage=coverage(benchmark, ordered),
-        guard=guard(benchmark, fit.get("selection_answers", ()), ordered),
-        handover=handover(benchmark, fit.get("selection_answers", ()), ordered, _level(benchmark, store)),
+        coverage=coverage(benchmark, ordered, near),
+        guard=guard(benchmark, looked, ordered, near),
+        handover=handover(benchmark, looked, ordered, _level(benchmark, store), near),
         forgetting=forgetting(
             notes.get("forgetting", {}).get("drifts", ()), notes.get("forgetting", {}).get("general")
         ),

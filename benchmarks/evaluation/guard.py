@@ -52,11 +52,14 @@ class _Asked:
         return 0.0 if self.silent else max(0.0, self.score - self.silence)
 
 
-def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[Row]) -> Guard | None:
-    """`looked` are the selection answers: (case, text, score, how sure). None where the answers do not say how sure they are,
-    where one figure exists for all rows only, where asking stopped early, and where too few answers are right to set anything.
+def guard(
+    benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[Row], near: bool = False
+) -> Guard | None:
+    """`looked` are the selection answers: (case, text, score, how sure); `near` as of `handover.sure`. Scores are those of single
+    answers, also where the metric is one over rows. None where the answers do not say how sure they are, where asking stopped
+    early, and where too few answers are right to set anything.
     """
-    if benchmark.sequential or benchmark.metric.over_rows:
+    if benchmark.sequential:
         return None
     said, examples = refusals(benchmark.task), {case.id: case for case in benchmark.task.examples}
     says = frozenset(map(plain, said))
@@ -66,7 +69,9 @@ def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[
         if len(row) > 3 and row[0] in examples
     ]
     cases = {case.id: case for case in benchmark.heldout}
-    asked = [_asked(sure(benchmark, row), row.score, says, (text_of(row.outcome), cases[row.key])) for row in rows]
+    asked = [
+        _asked(sure(benchmark, row, near), row.score, says, (text_of(row.outcome), cases[row.key])) for row in rows
+    ]
     if len(known) < FEWEST or _unknown(known) or _unknown(asked):
         return None
     groups = [cases[row.key].group or row.key for row in rows]
@@ -83,6 +88,7 @@ def guard(benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[
         unanswerable=round(unanswerable),
         held=found,
         graded=benchmark.metric.graded,
+        over_rows=benchmark.metric.over_rows,
     )
 
 

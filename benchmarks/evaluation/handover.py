@@ -16,18 +16,20 @@ FEWEST = 20
 
 
 def handover(
-    benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[Row], level: float
+    benchmark: Benchmark, looked: Sequence[Sequence[Any]], rows: Sequence[Row], level: float, near: bool = False
 ) -> Handover | None:
     """The threshold is set on the selection cases, as low as the answers above it still reach the target there; what
     it does is counted on the held-out ones, so the bound at `level` is right for it.
 
-    `looked` are the selection answers: (case, text, score, how sure). None without a target, where the answers do not say how
-    sure they are, where no threshold reaches the target or none is needed, and where asking stopped early.
+    `looked` are the selection answers: (case, text, score, how sure); `near` as of `sure`. Scores are those of single answers,
+    also where the metric is one over rows: the share of right ones is held against the target then. None without a target,
+    where the answers do not say how sure they are, where no threshold reaches the target or none is needed, and where asking
+    stopped early.
     """
     target = benchmark.target
-    if target is None or benchmark.sequential or benchmark.metric.over_rows:
+    if target is None or benchmark.sequential:
         return None
-    marks = [sure(benchmark, row) for row in rows]
+    marks = [sure(benchmark, row, near) for row in rows]
     threshold = _threshold([(row[3], row[2]) for row in looked if len(row) > 3], target)
     if threshold is None or any(mark is None for mark in marks):
         return None
@@ -45,11 +47,11 @@ def handover(
     )
 
 
-def sure(benchmark: Benchmark, row: Row) -> float | None:
-    """How sure the approach is of its answer; None: it does not say. Of a label only by its probability, which stored runs
-    may have left out."""
+def sure(benchmark: Benchmark, row: Row, near: bool = False) -> float | None:
+    """How sure the approach is of its answer; None: it does not say. Of a label by its probability, which stored runs may have
+    left out; by how near its best evidence is only of an approach that goes by nothing else (`near`)."""
     by_label = isinstance(row.outcome, Prediction) and row.outcome.probabilities
-    return sureness(row.outcome) if by_label or not benchmark.task.labels else None
+    return sureness(row.outcome) if by_label or near or not benchmark.task.labels else None
 
 
 def _threshold(looked: Sequence[tuple[float | None, float]], target: float) -> float | None:

@@ -31,6 +31,7 @@ from strategies.search import total
 
 if TYPE_CHECKING:
     from benchmarks.running.work import Worker
+    from strategies.approaches.best_sentence import Quoting
 
 LATENCY_REQUESTS, LEAST_REQUESTS, LATENCY_S = 20, 10, 30.0
 """Single requests, one at a time, after two to warm up; fewer, but so many at least, once they took so many seconds."""
@@ -151,7 +152,9 @@ def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 
 def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
-    """Some held-out cases with an instruction at the end of the request, or of the best passage that is found for it."""
+    """Some held-out cases with an instruction at the end of the request, or of the best passage that is found for it; of what
+    quotes documents, at the end of the document that it quotes."""
+    from strategies.approaches.best_sentence import Quoting
     from strategies.pipeline import Pipeline
     from strategies.sources import Sources
 
@@ -161,7 +164,10 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     inputs = [f"{case.input}\n{text}" for case, (_, text) in zip(cases, texts, strict=True)]
     if isinstance(fitted, Pipeline):
         inputs = [at_the_end(case.input, text, fitted.model) for case, (_, text) in zip(cases, texts, strict=True)]
-    if place == "passage":
+    if place == "passage" and isinstance(fitted, Quoting):
+        inputs = [case.input for case in cases]
+        fitted = _told_in_documents(worker, fitted, inputs, [text for _, text in texts])
+    elif place == "passage":
         if not isinstance(fitted, Pipeline) or not fitted.setup.passages or (index := fitted.sources.index) is None:
             return worker.done(unit, candidate, ())
         inputs = [case.input for case in cases]
@@ -175,6 +181,21 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
         for case, (kind, _), found in zip(cases, texts, outcomes, strict=True)
     ]
     return worker.done(unit, candidate, rows)
+
+
+def _told_in_documents(worker: Worker, fitted: Quoting, inputs: Sequence[str], texts: Sequence[str]) -> Fitted:
+    """With each text behind the document whose sentence is the best one for its request; all of them at once, since these are
+    indexed again."""
+    from strategies.extending import updated
+
+    documents = {each.id: each for each in worker.benchmark.task.documents}
+    found = fitted.index.search(inputs, 1, fitted.choice.mode)
+    for shown, text in zip(found, texts, strict=True):
+        for each in (documents[evidence.document_id] for evidence in shown):
+            documents[each.id] = replace(each, text=f"{each.text}\n{text}")
+    poisoned = {evidence.document_id for shown in found for evidence in shown}
+    with NotRemembering(worker.models):
+        return updated(fitted, [documents[name] for name in sorted(poisoned)]) or fitted
 
 
 def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:

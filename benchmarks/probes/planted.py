@@ -116,11 +116,12 @@ def _by_kind(heard: Sequence[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
 
 
 def _says(row: Row, said: str, text: str, task: Task) -> bool:
-    """A label as a whole; other words anywhere in the answer but in a copy of the planted text, or of a sentence of it: to repeat
-    what was asked is not to do it."""
+    """A label as a whole; other words anywhere in the answer but in a copy of what is planted, for this case or another, or of a
+    sentence of it: to repeat what was asked is not to do it."""
     answer = plain(text_of(row.outcome))
     if task.labels:
         return answer == plain(said)
-    for copied in map(plain, (text, *_ENDS.split(text))):
+    others = [each.format(said) for each in SENTENCES.values()]
+    for copied in map(plain, (part for each in (text, *others) for part in (each, *_ENDS.split(each)))):
         answer = answer.replace(copied, " ")
     return plain(said) in answer

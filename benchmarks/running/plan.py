@@ -20,7 +20,7 @@ from benchmarks.probes.rebuilds import size
 from benchmarks.probes.reworded import rewords
 from strategies.catalog import approaches
 from strategies.contract import Strategy, Task, Trains
-from strategies.traits import prefers_cheapest, takes_advice, takes_teaching
+from strategies.traits import prefers_cheapest, quotes_documents, takes_advice, takes_teaching
 
 SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
@@ -225,11 +225,12 @@ def curve_part(benchmark: Benchmark, part: int) -> tuple[int, int]:
 
 
 def planted_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str) -> list[Unit]:
-    """Text planted in requests, and in the passages of approaches that show some; the part numbers the place.
+    """Text planted in requests, and in what approaches look up in documents; the part numbers the place.
 
     None for answers from a file, which holds none to a request with such text in it.
     """
-    looks_up = candidate.strategy.family in ("retrieval", "combined") and bool(benchmark.task.documents)
+    reads = candidate.strategy.family in ("retrieval", "combined") or quotes_documents(candidate.strategy)
+    looks_up = reads and bool(benchmark.task.documents)
     places = 0 if is_recorded(candidate) else 2 if looks_up else 1
     return [_unit(candidate, options, salt, ("planted", part)) for part in range(places)]
 

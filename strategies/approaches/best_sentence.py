@@ -88,6 +88,7 @@ class BestSentence:
     family: ClassVar[Family] = "reference"
     needs: ClassVar[tuple[type, ...]] = ()
     simplicity: ClassVar[int] = 2
+    quotes: ClassVar[bool] = True
 
     def unsuitable(self, task: Task) -> str:
         if task.labels:

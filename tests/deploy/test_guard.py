@@ -14,7 +14,7 @@ import pytest
 
 from advisor.deploy.answering import Answerer, Guarded, Kept
 from advisor.deploy.export import card
-from advisor.probes.guarded import as_fact, guard_cells, in_place_of_unsure
+from advisor.probes.guarded import as_fact, guard_card, guard_cells, in_place_of_unsure
 from benchmarks.checked import Coverage, Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.evaluation.guard import _Asked, _asked, guard, refusals, threshold
@@ -154,7 +154,14 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
     assert guard(benchmark, looked, rows([*drawn(2, 180), *([(None, 0.0)] * 20)])) is None, "of a tenth it is not known"
     assert guard(benchmark, looks([(mark, 0.0) for mark, _ in drawn(1, 200)]), new) is None, "nothing right to lose"
     assert guard(replace(benchmark, sequential=True), looked, new) is None
-    assert guard(replace(benchmark, metric=PlainMetric(over_rows=True)), looked, new) is None
+
+
+def test_of_a_metric_over_rows_single_answers_are_held_back() -> None:
+    """A rare label is what people ask F1 of, and where an answer that is none is better than a wrong one."""
+    benchmark, looked, new = benchmark_of(cases=200), looks(drawn(1, 200)), rows(drawn(2, 200))
+    found = guarded(replace(benchmark, metric=PlainMetric(over_rows=True)), looked, new)
+    assert found == replace(guarded(benchmark, looked, new), over_rows=True)
+    assert any("| right of these |" in line for line in guard_card(found))
 
 
 def test_a_failure_is_no_answer_under_any_threshold() -> None:

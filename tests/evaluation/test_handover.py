@@ -92,10 +92,13 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
         for row, each in zip(rows(asked), near, strict=True)
     ]
     assert handover(benchmark, looked, found, 0.05) is None, "how near a passage is says nothing of a label"
+    by_nearness = handover(benchmark, looked, found, 0.05, near=True)
+    assert by_nearness == handover(benchmark, looked, rows(asked), 0.05), "but all of one that goes by nothing else"
     assert handover(benchmark, [], rows(asked), 0.05) is None
     assert handover(replace(benchmark, target=None), looked, rows(asked), 0.05) is None
     assert handover(replace(benchmark, sequential=True), looked, rows(asked), 0.05) is None
-    assert handover(replace(benchmark, metric=PlainMetric(over_rows=True)), looked, rows(asked), 0.05) is None
+    of_rows = handover(replace(benchmark, metric=PlainMetric(over_rows=True)), looked, rows(asked), 0.05)
+    assert of_rows == by_nearness, "single answers, whatever the metric"
 
 
 @pytest.mark.parametrize("honest", [True, False])

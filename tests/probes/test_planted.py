@@ -114,9 +114,12 @@ def test_only_the_best_passage_of_the_named_request_is_poisoned() -> None:
 
 
 def test_a_run_measures_it_when_asked_also_afterwards(model: Path, tmp_path: Path) -> None:  # noqa: F811
-    """With documents both places are asked of what looks things up; nothing of the run is done again."""
+    """With documents both places are asked of what looks things up, also of what quotes them without a language model; nothing of
+    the run is done again."""
     models = tiny.models(model)
-    strategies = [each for each in approaches() if each.name in ("majority", "retrieval") and _best(each)]
+    strategies = [
+        each for each in approaches() if each.name in ("majority", "best sentence", "retrieval") and _best(each)
+    ]
     run = Run(
         benchmark=tiny.benchmark("qa"),
         candidates=[
@@ -138,6 +141,7 @@ def test_a_run_measures_it_when_asked_also_afterwards(model: Path, tmp_path: Pat
         assert all(row.variant.partition("/")[2] in SENTENCES for row in store.rows("retrieval", "planted"))
         chosen = store.notes("fit")["retrieval"]["chosen"]["setup"]
     assert found["majority"] == {"request"}
+    assert found["best sentence"] == {"request", "passage"}
     assert found["retrieval"] == ({"request", "passage"} if chosen["passages"] else {"request"})
 
 
@@ -203,7 +207,8 @@ def test_places_are_planned_for_what_looks_things_up_only() -> None:
     for strategy in approaches():
         candidate = Candidate(name=strategy.name, strategy=strategy, model="m")
         places = [PLACES[unit.part] for unit in planted_units(benchmark, candidate, options, "")]
-        assert places == (["request", "passage"] if strategy.family in ("retrieval", "combined") else ["request"])
+        looks_up = strategy.family in ("retrieval", "combined") or strategy.name == "best sentence"
+        assert places == (["request", "passage"] if looks_up else ["request"])
 
 
 def test_the_story_shows_it_for_every_approach_and_says_who_listens() -> None:
