@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     "--guard",
     type=float,
     metavar="SHARE",
-    help="Say that it is not known where the approach is unsure. At most this share of the right answers is to be lost: 0.05, "
-    "0.1, 0.2 or 0.3.",
+    help="Say that it is not known where the approach is unsure, or its answer is none that the task allows. At most this share "
+    "of the right answers is to be lost: 0.05, 0.1, 0.2 or 0.3.",
 )
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.pass_context
@@ -64,7 +64,7 @@ def command(
             row = _row(text, outcome, known.alone_from)
             unanswered += is_lost(outcome)
             if guarded is not None and guarded.holds_back(outcome):
-                row = _held_back(row, guarded.says)
+                row = _held_back(row, guarded.says, guarded.problem(outcome))
             put(document(row, indent=None))
     if unanswered:
         say(f"{unanswered} of them got no answer from the server; each says why in its line, as its problem")
@@ -93,10 +93,12 @@ def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
     return found
 
 
-def _held_back(row: Mapping[str, Any], says: str) -> dict[str, Any]:
-    """The row without the unsure answer, and without what that was read from."""
+def _held_back(row: Mapping[str, Any], says: str, problem: str) -> dict[str, Any]:
+    """The row without the answer that is not given, and without what that was read from. `problem`: with its form, if any; then
+    it needs a person, however sure it was."""
     kept = {name: row[name] for name in ("sure", "alone") if name in row}
-    return {"input": row["input"], "answer": says, "held_back": True, **kept}
+    wrong = {"problem": problem, **({"alone": False} if "alone" in row else {})} if problem else {}
+    return {"input": row["input"], "answer": says, "held_back": True, **kept, **wrong}
 
 
 def _row(text: str, outcome: Outcome, alone_from: float | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from advisor.deploy.as_fitted import (
     told_where,
 )
 from advisor.deploy.brought import Package, must_be_here, warn_of_other_code
+from advisor.deploy.holding import Guarded, must_be_a_form, wrong_form
 from advisor.experiments.found import find
 from advisor.experiments.stored import about_run, reading, reopen
 from advisor.wording import listed
@@ -37,7 +38,7 @@ from benchmarks.specs.spec import Columns, Spec, parse_spec
 from benchmarks.storage.store import Store
 from strategies.answers import sureness
 from strategies.catalog import approaches, usable
-from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Prediction, Query, Sampling
+from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Query, Sampling
 from strategies.models.wheels import ModelUnavailable
 
 TOGETHER = 256
@@ -46,23 +47,6 @@ MOST_PARTS = 100
 """Of an export; a cascade has two."""
 EXPORT = "export.json"
 """The file that makes a folder an export (`advisor.deploy.export`)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guarded:
-    """One threshold of sureness, and what is said in place of answers below it."""
-
-    guard: Guard
-    held: Held
-
-    @property
-    def says(self) -> str:
-        return self.guard.says
-
-    def holds_back(self, outcome: Outcome) -> bool:
-        """Whether it is an answer that is too unsure."""
-        sure = sureness(outcome)
-        return isinstance(outcome, Prediction) and (sure is None or sure < self.held.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +61,8 @@ class Answerer:
     """From which sureness on an answer needs no person, as it was measured; None: nothing was."""
     guard: Guard | None = None
     """What holding back unsure answers does, as it was measured; None: nothing was."""
+    form: Mapping[str, Any] = field(default_factory=dict)
+    """Which answers the task allows (`Kept.form`)."""
     may_vary: bool = False
     """Whether one request may be answered otherwise each time: by a server's model, or drawn at a temperature."""
 
@@ -91,7 +77,7 @@ class Answerer:
         if share not in known:
             shares = listed([f"{each:g}" for each in known])
             raise BadInput(f"--guard is {share:g}; what was measured for {self.name} is {shares}. Take one of these.")
-        return Guarded(guard=self.guard, held=known[share])
+        return Guarded(guard=self.guard, held=known[share], wrong=wrong_form(self.form))
 
     def answers(self, inputs: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
         """(input, outcome) in the order of the inputs."""
@@ -130,6 +116,7 @@ def answerer(folder: Path, candidate: str = "", task: str = "", allow_code: bool
         below=below,
         alone_from=(alone_from(verdict) if verdict else kept.alone_from).get(name),
         guard=_guard((guards(verdict) if verdict else kept.guards).get(name)),
+        form=kept.form,
         may_vary=any(map(loaded.may_vary, names)),
     )
 
@@ -211,6 +198,8 @@ class Kept:
     """candidate -> the package that brings its approach; without those that are ours."""
     commits: Mapping[str, str] = field(default_factory=dict)
     """Model of a hub -> the commit that was taken; empty of a run of before."""
+    form: Mapping[str, Any] = field(default_factory=dict)
+    """`kind`, `labels` and `schema` of the task; empty of an export of before."""
     default: str = ""
     """Who answers where nobody is named; empty: what the run recommends."""
 
@@ -246,6 +235,7 @@ class Kept:
             },
             packages=dict(about.get("packages", {})),
             commits={name: str(commit) for name, commit in about.get("commits", {}).items()},
+            form={key: about["benchmark"]["task"][key] for key in ("kind", "labels", "schema")},
         )
 
     @classmethod
@@ -282,6 +272,7 @@ class Kept:
         for guard in map(_guard, self.guards.values()):
             for part in (guard, *guard.held) if guard else ():
                 must_hold_its_types(part)
+        must_be_a_form(self.form)
         _ = self.columns
 
     @property

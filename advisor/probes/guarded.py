@@ -14,7 +14,7 @@ from benchmarks.contract import Evaluation, Metric
 from benchmarks.evaluation.guard import SAYS
 
 if TYPE_CHECKING:
-    from advisor.deploy.answering import Guarded
+    from advisor.deploy.holding import Guarded
 
 WORTH = 0.25
 """Share of what is wrong from which on it is proposed to hold it back."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import ScoreFailure
 from benchmarks.metrics._base import label_of
@@ -24,16 +24,21 @@ REMEMBERED = 2_000
 
 def misfit(task: Task) -> Callable[[str], str]:
     """Says what is wrong with the form of an answer: one of the three above, or nothing."""
-    if task.labels:
-        labels = {label_of(label) for label in task.labels}
-        return lambda text: "" if label_of(text) in labels else OUTSIDE
-    schema = task.schema or {}
+    return misfit_of(task.kind, task.labels, task.schema)
+
+
+def misfit_of(kind: str, labels: Collection[str], schema: Mapping[str, Any] | None) -> Callable[[str], str]:
+    """The same of what a task says of its answers."""
+    if labels:
+        known = {label_of(label) for label in labels}
+        return lambda text: "" if label_of(text) in known else OUTSIDE
+    schema = schema or {}
     if schema.get("type") == "string" and "pattern" in schema:
         import regex
 
         pattern = regex.compile(str(schema["pattern"]))
         return lambda text: "" if _matches(pattern, text.strip()) else OTHER_FORM
-    if task.kind == "extraction" and schema:
+    if kind == "extraction" and schema:
         valid = _by_schema(json.dumps(schema))
         return lambda text: "" if valid(text) else MALFORMED
     return lambda text: ""

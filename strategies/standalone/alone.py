@@ -5,8 +5,8 @@
 Requests are lines: JSON objects with the task's own input column, or with one of a usual name such as "input" or "text"; any
 other line is plain text. What cannot be read gets a line with an error, and the program ends with 2. It takes one at a time,
 in float32, and cuts requests at the same length as when they were measured. With `--guard 0.05` it says that it does not know
-where it is unsure; README.md tells what that costs and saves, which packages and models it needs, and where its answers may
-differ from the measured ones.
+where it is unsure, or its answer is none that the task allows; README.md tells what that costs and saves, which packages and
+models it needs, and where its answers may differ from the measured ones.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def main() -> None:
         )
     below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
     answer = surely(Path(given.folder), given.model or "", given.embedder, given.reranker)
+    wrong = reading.wrong_form({} if given.guard is None else _exported(Path(given.folder))["kept"].get("form") or {})
     column = ((_exported(Path(given.folder))["kept"].get("spec") or {}).get("columns") or {}).get("input") or ""
     for number, line in reading.lines(given.requests):
         try:
@@ -74,7 +75,7 @@ def main() -> None:
         except (ValueError, RecursionError) as fault:
             unread, shown = unread + 1, {"input": None, "error": f"line {number}: {fault}"}
         else:
-            shown = {"input": text, **_shown(text, answer, below, says)}
+            shown = {"input": text, **_shown(text, answer, (below, says), wrong)}
             lost += "error" in shown
         sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
         sys.stdout.flush()
@@ -84,13 +85,13 @@ def main() -> None:
         raise SystemExit(2 if unread else 1)
 
 
-def _shown(text: str, answer: Surely, below: float, says: str) -> dict[str, Any]:
+def _shown(text: str, answer: Surely, held: tuple[float, str], wrong: Callable[[str], str]) -> dict[str, Any]:
     try:
         said = answer(text)
     except ConnectionError as fault:  # A server gave none, and another request may get one.
         return {"error": str(fault)}
-    if said.sure < below:
-        return {"output": says, "held_back": True}
+    if (problem := wrong(said.text)) or said.sure < held[0]:
+        return {"output": held[1], "held_back": True} | ({"problem": problem} if problem else {})
     return {"output": said.text} | ({"evidence": said.evidence} if said.evidence else {})
 
 

@@ -1,13 +1,11 @@
-"""Reads requests for `predict.py` as the run reads and cleans them, finds words and runs of them, and where a model lies.
-
-It needs no other.
-"""
+"""Reads requests for `predict.py` as the run reads and cleans them, finds words and runs of them, and says where a model lies and
+which answers the task does not allow. It needs no other."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +147,21 @@ def placed(model: str) -> str:
     except (OSError, ValueError) as fault:
         told = str(fault).strip().partition("\n")[0] or type(fault).__name__
         raise SystemExit(f"{model} could not be fetched from the hub: {told}") from None
+
+
+def wrong_form(form: dict[str, Any]) -> Callable[[str], str]:
+    """Says what is wrong with an answer: none of the labels, or no JSON where the task has a schema (which it need not follow
+    further); empty where nothing is. `form` is that of `export.json`, empty where it has none."""
+    labels, schema = {label.strip().casefold() for label in form.get("labels") or ()}, form.get("schema") or {}
+    if labels:
+        return lambda text: "" if text.strip().casefold() in labels else "outside the labels"
+    if form.get("kind") == "extraction" and schema and schema.get("type") != "string":
+        return lambda text: "" if _is_json(text) else "not of the schema"
+    return lambda text: ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
+        return False

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.deploy.answering import Answerer, Guarded, Kept
+from advisor.cli.predict import _held_back
+from advisor.deploy.answering import Answerer, Kept
 from advisor.deploy.export import card
+from advisor.deploy.holding import Guarded
 from advisor.probes.guarded import as_fact, guard_card, guard_cells, in_place_of_unsure
 from benchmarks.checked import Coverage, Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
@@ -22,7 +24,7 @@ from benchmarks.metrics import load
 from benchmarks.metrics._words import plain
 from benchmarks.statistics.confidence import FIXED
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, Query, Sampling
-from strategies.standalone import alone
+from strategies.standalone import alone, reading
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 NOWHERE = "not in the handbook"
@@ -403,6 +405,42 @@ def test_what_is_unsure_is_held_back_and_a_failure_stays_one() -> None:
         replace(known, guard=None).guarded(0.05)
 
 
+FIELDS = {
+    "type": "object",
+    "properties": {"sku": {"type": "string"}},
+    "required": ["sku"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "said", "problem"),
+    [
+        ({"kind": "classification", "labels": ["Refund", "cancel"], "schema": None}, "refund ", ""),
+        ({"kind": "classification", "labels": ["Refund", "cancel"], "schema": None}, "money", "outside the labels"),
+        ({"kind": "extraction", "labels": [], "schema": FIELDS}, '{"sku": "A"}', ""),
+        ({"kind": "extraction", "labels": [], "schema": FIELDS}, '{"sku": "A', "not of the schema"),
+        ({"kind": "qa", "labels": [], "schema": None}, "money", ""),
+    ],
+)
+def test_an_answer_that_the_task_does_not_allow_is_held_back_however_sure_it_is(
+    form: dict[str, Any], said: str, problem: str
+) -> None:
+    """A server may write any, and be sure of it."""
+    chosen = Answerer(name="lora", parts=(Says(),), sampling=Sampling(), guard=GUARD, form=form).guarded(0.05)
+    outcome = Prediction(text=said, certainty=0.99)
+    assert (chosen.holds_back(outcome), chosen.problem(outcome)) == (bool(problem), problem)
+    held = _held_back({"input": "q", "answer": said, "sure": 0.99, "alone": True}, "?", problem) if problem else {}
+    assert held == (
+        {"input": "q", "answer": "?", "held_back": True, "sure": 0.99, "alone": False, "problem": problem}
+        if problem
+        else {}
+    )
+    wrong, sure = reading.wrong_form(form), alone.Said(said, 0.99)
+    shown = alone._shown("q", lambda _: sure, (0.6, "?"), wrong)
+    assert shown == ({"output": "?", "held_back": True, "problem": problem} if problem else {"output": said})
+
+
 def test_an_export_of_before_opens_and_one_of_now_keeps_its_guard(tmp_path: Path) -> None:
     kept: dict[str, Any] = {
         "spec": {},
@@ -421,6 +459,9 @@ def test_an_export_of_before_opens_and_one_of_now_keeps_its_guard(tmp_path: Path
         return Kept.of(tmp_path)
 
     assert opened().guards == {}
+    assert opened().form == {}
+    with pytest.raises(BadInput, match="is not what an export holds"):
+        opened(form={"kind": "qa", "labels": "ab", "schema": None})
     again = opened(guards={"lora": asdict(GUARD)}).guards["lora"]
     assert again == json.loads(json.dumps(asdict(GUARD)))
 

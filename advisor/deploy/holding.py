@@ -1,0 +1,58 @@
+"""What an answer of a fitted candidate is held back for: how unsure it is, or a form that the task does not allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.checked import Guard, Held
+from benchmarks.evaluation.misfits import misfit_of
+from strategies.answers import sureness
+from strategies.contract import Outcome, Prediction
+
+
+def _any_form(_: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded:
+    """One threshold of sureness, and what is said in place of answers below it and of those of another form."""
+
+    guard: Guard
+    held: Held
+    wrong: Callable[[str], str] = field(default=_any_form, compare=False)
+    """What is wrong with the form of an answer, or nothing."""
+
+    @property
+    def says(self) -> str:
+        return self.guard.says
+
+    def holds_back(self, outcome: Outcome) -> bool:
+        """Whether it is an answer that is too unsure, or of no form that the task allows."""
+        sure = sureness(outcome)
+        unsure = sure is None or sure < self.held.threshold
+        return isinstance(outcome, Prediction) and (unsure or bool(self.problem(outcome)))
+
+    def problem(self, outcome: Outcome) -> str:
+        """`outside the labels`, `not of the schema`: what whoever takes the answer up could not use; empty where nothing is."""
+        return self.wrong(outcome.text) if isinstance(outcome, Prediction) else ""
+
+
+def wrong_form(form: Mapping[str, Any]) -> Callable[[str], str]:
+    """`form`: `kind`, `labels` and `schema` of the task; empty of an export of before, of which nothing is wrong."""
+    if not form:
+        return _any_form
+    return misfit_of(form["kind"], form["labels"], form["schema"])
+
+
+def must_be_a_form(form: Mapping[str, Any]) -> None:
+    """Raises `TypeError` for what is none."""
+    if form and not (
+        isinstance(form["kind"], str)
+        and isinstance(form["labels"], list)
+        and all(isinstance(label, str) for label in form["labels"])
+        and isinstance(form["schema"], dict | None)
+    ):
+        raise TypeError("the form of answers is something else")
