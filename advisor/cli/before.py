@@ -88,10 +88,15 @@ def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     """Says how long it takes and what it needs, and what cannot run since there is no memory to train. Raises `BadInput` where
     the rest does not fit into the memory either."""
     from advisor.cli.expected import cluster_says, computed_says, hosted_says
+    from advisor.experiments.checking import left_out, why_left_out
     from advisor.experiments.room import roomy
     from advisor.wording import listed
     from benchmarks.costs.prices import machine_prices
 
+    if not resume:  # Else as the run began.
+        prepared.left_out = left_out(prepared)
+    if said := why_left_out(prepared.left_out):
+        say(f"note: {said}")
     expected, no_room = roomy(prepared)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")

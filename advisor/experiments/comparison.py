@@ -27,6 +27,7 @@ from advisor.experiments.begun import (
     held_in_four_bits,
     is_frozen,
 )
+from advisor.experiments.checking import LEFT_OUT, left_out, left_out_of
 from advisor.experiments.economical import check_economical, dearer_in, terms_of
 from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
@@ -123,6 +124,10 @@ class Prepared:
     reuse: Path | None = None
     fork: bool = False
     further: Further = field(default_factory=Further)
+    keeps_checks: bool = False
+    """All probes were asked for, so none is left out for want of time."""
+    left_out: Mapping[str, float] = field(default_factory=dict)
+    """What is left out, once that is settled (`advisor.experiments.checking`)."""
     economical: bool = False
     traffic: Sequence[str] = ()
     """Real requests without answers."""
@@ -155,6 +160,7 @@ class Prepared:
         self.models.in_four_bits = held_in_four_bits(folder)
         self.assembly = as_it_began(self.assembly, folder)
         self.assembly = self.at(self.assembly.benchmark.look)
+        self.left_out = left_out_of(folder)
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
         from benchmarks.running.pending import Silent, rules_of
@@ -172,6 +178,7 @@ class Prepared:
             reuse=self.reuse,
             fork=self.fork,
             further=self.further,
+            left_out=self.left_out,
             rules=rules_of(self.assembly.benchmark, self._level, terms_of(self, folder) if self.economical else None),
             compared=self.populations,
             dearer=dearer_in(self, folder),
@@ -253,6 +260,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         reuse=earlier,
         fork=wishes.fork is not None,
         further=further_of(wishes, assembly.benchmark, assembly.spec.teacher or ""),
+        keeps_checks=wishes.probes == "all",
         economical=wishes.economical,
         traffic=traffic.texts,
         shard=shard,
@@ -355,6 +363,7 @@ def _begin(prepared: Prepared, folder: Path) -> None:
     from benchmarks.data.frozen import keep_code
     from benchmarks.statistics.looks import begin_look, remember_place
 
+    prepared.left_out = left_out(prepared)
     prepared.run(folder).check()  # Before anything says that there is a run, or that it was a look.
     if prepared.anew and not prepared.fork:
         prepared.anew = anew_of_a_start(folder, experiment_of(prepared)) or prepared.anew
@@ -383,6 +392,7 @@ def _about_run(prepared: Prepared) -> dict[str, Any]:
         **({"packages": brought} if (brought := packages_of(prepared.candidates)) else {}),
         **({"commits": dict(commits)} if (commits := prepared.models.commits) else {}),
         "options": vars(prepared.options) | {},
+        **({LEFT_OUT: dict(prepared.left_out)} if prepared.left_out else {}),
         "experiment": prepared.experiment,
         "subject": subject_of(prepared),
         "origin": prepared.origin,

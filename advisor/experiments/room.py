@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 def roomy(prepared: Prepared) -> Roomy:
     """Of what this part performs, by its workers. Loads no weights."""
+    from advisor.experiments.checking import SECOND_SEED
     from benchmarks.costs.forecast import forecast, on_workers
     from benchmarks.costs.room import with_room
 
-    models, executor = prepared.models, prepared.executor
+    models, executor, asked = prepared.models, prepared.executor, prepared.options
+    options = replace(asked, second_seed=asked.second_seed and SECOND_SEED not in prepared.left_out)
     alone = executor.workers in (None, 1) and not executor.elsewhere
 
     def of(candidates: Sequence[Candidate]) -> Forecast:
-        found = forecast(prepared.assembly.benchmark, candidates, models, prepared.options, prepared.further)
+        found = forecast(prepared.assembly.benchmark, candidates, models, options, prepared.further)
         if alone:
             return found
         return on_workers(found, executor.workers or 1, models.placement, here=not executor.elsewhere)

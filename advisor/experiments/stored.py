@@ -201,6 +201,7 @@ def _verdict(
 ) -> Verdict:
     from advisor.costs.what_if import what_if
     from advisor.experiments.afterwards import Asked, judged
+    from advisor.experiments.checking import said_left_out, why_left_out
     from advisor.story.tell import Extras, tell
     from benchmarks.costs.kept_prices import changes_within
     from benchmarks.costs.price_table import endings
@@ -243,6 +244,7 @@ def _verdict(
         list_prices=changes_within(prices.tokens, benchmark.horizon_months),
         changed=answer.changed,
         judge=judged_by(benchmark, [each.candidate for each in found], store),
+        left_out=why_left_out(said_left_out(about)),
         taken=taken(store, [each.candidate for each in found if each.family == "recorded"]),
         prices=prices,
         label_price=(prices.upkeep.label_price, prices.currency) if prices.upkeep.label_price else None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from advisor.story.material import Material
-from advisor.wording import duration, listed, percent, plain_percent
+from advisor.wording import duration, listed, percent, plain_percent, start
 from benchmarks.evaluation.taken import MOST, Taken
 
 _NAMED: Mapping[str, str] = {
@@ -32,8 +32,10 @@ _LEAST_NAMED = 0.01
 
 
 def where_time_went(material: Material) -> Iterator[str]:
-    """One sentence on the checks, and one on what was asked for besides."""
+    """A sentence on the checks, one on what was asked for besides, and one on what was left out for want of time."""
     found = material.extras.taken
+    if material.extras.left_out:
+        yield f"{start(material.extras.left_out)}."
     if found.share is None:
         return
     yield (

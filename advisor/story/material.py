@@ -63,6 +63,8 @@ class Extras:
     what_if: WhatIf | None = None
     taken: Taken = field(default_factory=Taken)
     """What the seconds of the run went into."""
+    left_out: str = ""
+    """Which check was not made for want of time, as a clause."""
     prices: MachinePrices | None = None
     """What the run's machine and models cost, as far as it is known."""
     label_price: tuple[float, str] | None = None

@@ -115,17 +115,8 @@ def forecast(
     further: Further | None = None,
 ) -> Forecast:
     """Estimates tokens from text lengths, and seconds from a matrix product measured now. Loads no weights."""
-    found = _Reckoned(
-        benchmark=benchmark,
-        models=models,
-        options=options,
-        further=further or Further(),
-        rate=matrix_rate(models.placement),
-    )
-    for candidate in candidates:
-        if not candidate.strategy.unsuitable(benchmark.task):
-            found.add(candidate)
-    found.reword()
+    asked = (options, further or Further())
+    found = reckoned(benchmark, candidates, models, asked, matrix_rate(models.placement))
     minutes = (FIXED_S + sum(work.seconds for work in found.works)) / 60
     room = _room(found.memory, found.read, models.placement.device)
     if not room.fits and found.partner:
@@ -144,6 +135,23 @@ def forecast(
         asked_by_several=in_all([*found.loads, *found.shared]),
         computed=by_model(found.computed),
     )
+
+
+def reckoned(
+    benchmark: Benchmark,
+    candidates: Sequence[Candidate],
+    models: Models,
+    asked: tuple[Options, Further],
+    rate: float,
+) -> _Reckoned:
+    """`rate`: of a matrix product, in FLOP/s."""
+    options, further = asked
+    found = _Reckoned(benchmark=benchmark, models=models, options=options, further=further, rate=rate)
+    for candidate in candidates:
+        if not candidate.strategy.unsuitable(benchmark.task):
+            found.add(candidate)
+    found.reword()
+    return found
 
 
 @dataclass(kw_only=True)

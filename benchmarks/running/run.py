@@ -8,7 +8,7 @@ import logging
 import platform
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -90,6 +90,8 @@ class Run:
     """None: all."""
     events: Events = field(default_factory=Silent)
     further: Further = field(default_factory=Further)
+    left_out: Collection[str] = ()
+    """Kinds of checks that are not made, though the options have them."""
     rules: Rules = field(default_factory=Rules)
     executor: Executor = field(default_factory=Here)
     """Where the units are performed."""
@@ -261,7 +263,8 @@ class Run:
         if is_advised(candidate, self.models.teacher):
             salt += f"|{self._fingerprint(self.models.teacher)}"
         further = further_units(self.benchmark, candidate, self.options, salt, self.further)
-        return [*units(self.benchmark, candidate, self.options, salt), *further]
+        own = [unit for unit in units(self.benchmark, candidate, self.options, salt) if unit.kind not in self.left_out]
+        return [*own, *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
         for left_over in self.folder.glob("scratch-*"):

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advisor.experiments import checking
 from advisor.experiments.asked import ALL_REBUILDS, further_of
 from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.found import find
+from advisor.experiments.stored import reopen
 from advisor.experiments.wished import check_wishes
 from benchmarks.contract import BadInput, Constraints
+from benchmarks.costs.checking import share_of_checks
 from benchmarks.running.plan import Further
 from tests.conftest import Folders
-from tests.desk import write_task
+from tests.desk import call, write_task
 
 CHEAP = ("majority",)
 
@@ -121,3 +124,41 @@ def test_what_a_margin_can_show_is_said_of_the_candidates_of_the_run(
     begun = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["benchmark"]["notes"]
     assert [said in note for note in begun].count(True) == 1
     assert not any(said in note for note in find(task).assembled().benchmark.notes)
+
+
+def test_where_checks_would_take_too_long_the_second_seed_is_left_out_first(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By how much there is to do, so a part of the run comes to the same; nothing where all probes are asked for."""
+    task = write_task(tmp_path, model_folders, "kind: classification")
+    asked = Wishes(approaches=("majority", "lora"), effort="quick")
+    wished = (asked, replace(asked, shard="1/2"), replace(asked, probes="all"))
+    whole, part, every = (prepare(task, each) for each in wished)
+    share, again = share_of_checks(whole.assembly.benchmark, whole.candidates, whole.models, whole.options)
+    assert again
+    assert 0.0 < share < 1.0
+    monkeypatch.setattr(checking, "MOST", share + 0.01)
+    assert checking.left_out(whole) == {}
+    monkeypatch.setattr(checking, "MOST", share - 0.01)
+    assert checking.left_out(whole) == checking.left_out(part) == {"seed": share}
+    assert checking.left_out(every) == {}
+    lora = whole.candidates[-1]
+    before = [unit for unit in whole.run(tmp_path / "run")._units(lora) if unit.kind != "seed"]
+    whole.left_out = checking.left_out(whole)
+    assert whole.run(tmp_path / "run")._units(lora) == before
+    done = call(capsys, "run", str(task), "--approach", "lora", "--effort", "quick", "--dry-run")
+    assert "note: the second seed is left out: by the forecast the checks would take" in done.err
+
+
+def test_what_was_left_out_is_told_and_stays_out_when_the_run_goes_on(
+    tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, run = write_task(tmp_path, model_folders), tmp_path / "run"
+    with monkeypatch.context() as settled:
+        settled.setattr("advisor.experiments.comparison.left_out", lambda _: {"seed": 0.62})
+        execute(prepare(task, Wishes(approaches=CHEAP)), run)
+    said = "The second seed is left out: by the forecast the checks would take 62 % of the run's time with it"
+    assert any(line.startswith(said) for line in reopen(run).story.method)
+    again = prepare(task, Wishes(approaches=CHEAP))
+    again.go_on(run)
+    assert again.left_out == {"seed": 0.62}
