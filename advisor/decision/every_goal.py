@@ -82,8 +82,8 @@ def states(
         tested = in_question(evaluations, statuses, benchmark)
         bounds, sign = {each.candidate: _below(statuses[each.candidate]) for each in tested}, -1
     lacking, margin = [name for name in bounds if statuses[name].unchecked], benchmark.margin is not None
-    found = ({name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked)
-    return [held_open(there, lacking, margin) for there in found]
+    found = [{name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked]
+    return [held_open(there, lacking, margin) for there in found] if lacking else found
 
 
 def _below(status: Status) -> tuple[float, float]:

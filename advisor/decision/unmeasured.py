@@ -65,6 +65,8 @@ def unmeasured(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, curren
     """Keys under `constraints` that apply to the candidate and that nothing was measured for. A limit on a share of answers of
     which there are none, such as valid ones where every text is allowed, is no such: there is nothing that could break it."""
     stated = [key for key in _LIMITS if getattr(benchmark.constraints, key) is not None]
+    if not stated:
+        return ()
     priced = in_money(cost, currency)
     return tuple(key for key in stated if not (key == "cost_per_month" and priced) and _LIMITS[key].lacks(evaluation))
 
@@ -86,6 +88,8 @@ def with_open_limits(
 
     With a margin such a candidate may be the best or be ruled out, so what misses beside it may come close enough too.
     """
+    if not any(lacking.values()):
+        return tuple(tested)
     goal = Goal.of(benchmark)
     states = {status.candidate: status.state for status in tested}
     then = held_open(states, [name for name in states if lacking.get(name)], benchmark.margin is not None)
