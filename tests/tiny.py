@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contract import Benchmark, MetricScore
+from benchmarks.contract import Benchmark
 from benchmarks.data.fingerprint import fingerprint
 from benchmarks.data.split import cut_folds, grouped
 from benchmarks.metrics import load as load_metric
 from benchmarks.running.models import Models
+from benchmarks.scored import MetricScore
 from benchmarks.specs.spec_models import ModelSpec
 from strategies.contract import (
     Case,

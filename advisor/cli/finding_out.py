@@ -104,8 +104,9 @@ def _span(low: float, high: float) -> str:
 def imagined(situation: Situation, words: int) -> Benchmark:
     """A task of that kind and size, half of it held out, with texts that only have a length."""
     from benchmarks import metrics
-    from benchmarks.contract import Benchmark, MetricScore
+    from benchmarks.contract import Benchmark
     from benchmarks.data.split import MOST_HELDOUT, cut_folds
+    from benchmarks.scored import MetricScore
     from benchmarks.specs.infer import DEFAULT_METRICS
     from strategies.contract import Case, Document, Task
 

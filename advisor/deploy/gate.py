@@ -12,13 +12,14 @@ from typing import Any
 from advisor.deploy.answering import EXPORT, Kept, answerer
 from advisor.experiments.compared import Change, change_between
 from advisor.experiments.stored import reading
-from benchmarks.contract import Answered, BadInput, Metric, State, figure_over
+from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.data.escapes import written_out
 from benchmarks.data.frozen import thawed_metric
 from benchmarks.data.load import Cases, read_cases
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import grouped
 from benchmarks.evaluation.scoring import scored
+from benchmarks.scored import figure_over
 from benchmarks.statistics.confidence import statuses, statuses_of_figures
 from benchmarks.statistics.resampling import resampled_metric
 from strategies.answers import too_many_lost

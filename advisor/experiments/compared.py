@@ -12,11 +12,12 @@ from advisor.experiments.differing import Run, differences
 from advisor.experiments.stored import about_run, reading
 from advisor.wording import counted, percent, points, probability
 from benchmarks.audit.findings import many
-from benchmarks.contract import Answered, BadInput, Benchmark, Metric, figure_over
+from benchmarks.contract import Answered, BadInput, Benchmark, Metric
 from benchmarks.data.frozen import thaw
 from benchmarks.evaluation.scoring import scored
 from benchmarks.metrics._base import label_of
 from benchmarks.running.elsewhere import device_of
+from benchmarks.scored import figure_over
 from benchmarks.statistics.confidence import paired_difference
 from benchmarks.statistics.resampling import resampled_difference
 from benchmarks.storage.store import Store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ from advisor.experiments.begun import (
     held_in_four_bits,
     is_frozen,
 )
-from advisor.experiments.checking import LEFT_OUT, left_out, left_out_of
+from advisor.experiments.checking import left_out, left_out_of
 from advisor.experiments.economical import check_economical, dearer_in, terms_of
 from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
@@ -36,11 +35,12 @@ from advisor.experiments.room import within_memory
 from advisor.experiments.stored import about_run, told
 from advisor.experiments.torch_kept import torch_kept
 from advisor.experiments.wished import check_wishes
+from advisor.experiments.written import write_about
 from advisor.story.cases import CaseChoice
 from benchmarks.contract import BadInput, Candidate, Look
 from benchmarks.costs.purse import LimitReached
 from benchmarks.running.deadline import Allowance, UsedUp, within
-from benchmarks.running.plan import Further, Options, described, rivals_among
+from benchmarks.running.plan import Further, Options, rivals_among
 from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
@@ -373,36 +373,4 @@ def _begin(prepared: Prepared, folder: Path) -> None:
         prepared.assembly = prepared.at(look)
         remember_place(folder, prepared.looks, experiment, subject)
     keep_code(prepared.assembly.benchmark, folder)
-    _write(folder / "run.json", _about_run(prepared))
-
-
-def _about_run(prepared: Prepared) -> dict[str, Any]:
-    """What run.json holds: all that telling and scoring again needs, and no path of this machine."""
-    from advisor.deploy.brought import packages_of
-    from benchmarks.costs.kept_prices import freeze_prices
-    from benchmarks.data.frozen import freeze
-
-    spec = prepared.assembly.spec
-    return {
-        "benchmark": freeze(prepared.assembly.benchmark),
-        "spec": spec.model_dump(mode="json", by_alias=True),
-        **({"list_prices": listed} if (listed := freeze_prices(spec)) else {}),
-        "parts": dict(prepared.assembly.parts.to_dict()),
-        "candidates": [described(candidate) for candidate in prepared.candidates],
-        **({"packages": brought} if (brought := packages_of(prepared.candidates)) else {}),
-        **({"commits": dict(commits)} if (commits := prepared.models.commits) else {}),
-        "options": vars(prepared.options) | {},
-        **({LEFT_OUT: dict(prepared.left_out)} if prepared.left_out else {}),
-        "experiment": prepared.experiment,
-        "subject": subject_of(prepared),
-        "origin": prepared.origin,
-        "prediction": dict(prepared.prediction),
-        "heldout_from": "a file of their own" if spec.heldout else "the examples, cut off before the run",
-    }
-
-
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    """Whole or not at all, wherever the machine stops."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(values, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    partial.replace(path)
+    write_about(prepared, folder)

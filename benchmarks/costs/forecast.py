@@ -22,6 +22,7 @@ from benchmarks.costs.hosted import (
     with_proposals,
 )
 from benchmarks.costs.needed import Computed, Needed, by_model, needed, needed_to_teach
+from benchmarks.costs.work import Work, makespan
 from benchmarks.probes.rebuilds import SHARE
 from benchmarks.probes.reworded import rewords
 from benchmarks.running.models import Models
@@ -41,8 +42,6 @@ TRAINING = 3
 """Passes over a token that is trained on, where all weights learn."""
 FIXED_S = 60.0
 """Reading, loading and telling, whatever runs."""
-PIECES = 8
-"""In which what follows a fit is shared out: parts of the held-out cases, and checks."""
 SHARED = 1.4
 """Times as much as one process with all threads get done several with their shares of them: what lies between matrix
 products gains little from further threads (two on two cores; LOG.md)."""
@@ -52,29 +51,6 @@ THOUGHTS_A_SECOND = 50
 """Tokens that it thinks in a second, as many as it may before each answer: another guess."""
 START_S = 15.0
 """Until a further worker has loaded what it needs: a guess that leaves room for slow disks."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """Seconds that one candidate takes: its fit, and after that what workers may share."""
-
-    lane: tuple[str, str]
-    """Fits of one lane come one after another."""
-    fit: float
-    rest: float
-    again: float = 0.0
-    """Its training with a second seed, which one worker does in one piece."""
-    waits: bool = False
-    """For a server, and computes nothing."""
-    memory: int = 0
-    """Bytes that the fit takes at its peak where it has no language model."""
-
-    @property
-    def seconds(self) -> float:
-        return self.fit + self.rest + self.again
-
-    def times(self, factor: float) -> Work:
-        return replace(self, fit=factor * self.fit, rest=factor * self.rest, again=factor * self.again)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,32 +345,6 @@ def _slower(workers: int, threads: int, placement: Placement) -> float:
     slower = matrix_rate(placement) / matrix_rate(replace(placement, threads=threads))
     shared = SHARED if workers > 1 else 1.0
     return slower / shared * max(1.0, workers * threads / placement.threads)
-
-
-def makespan(works: Sequence[Work], workers: int) -> float:
-    """Seconds until the last worker is done, handed out as a run does it: the longest fits first, those of a lane one after
-    another, and then what is left of each candidate in pieces that anybody may take."""
-    free = [0.0] * workers
-    lanes: dict[tuple[str, str], list[Work]] = {}
-    for work in works:
-        lanes.setdefault(work.lane, []).append(work)
-    pieces: list[tuple[float, float]] = []
-    """(when it may begin, seconds)."""
-    for lane in sorted(lanes.values(), key=lambda lane: -sum(work.fit for work in lane)):
-        ready = 0.0
-        for work in lane:
-            ready = _taken(free, ready, work.fit)
-            pieces += [(ready, work.rest / PIECES)] * PIECES + [(ready, work.again)]
-    for ready, seconds in sorted(pieces, key=lambda piece: (piece[0], -piece[1])):
-        _taken(free, ready, seconds)
-    return max(free)
-
-
-def _taken(free: list[float], ready: float, seconds: float) -> float:
-    """Gives the work to the worker that can begin it first; when it is done."""
-    number = min(range(len(free)), key=lambda each: max(free[each], ready))
-    free[number] = max(free[number], ready) + seconds
-    return free[number]
 
 
 @cache

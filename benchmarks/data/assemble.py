@@ -12,7 +12,7 @@ from benchmarks.audit.file_findings import Summary, audit, summarise
 from benchmarks.audit.findings import Finding, gravest_first
 from benchmarks.audit.schema_findings import schema_findings
 from benchmarks.audit.side_findings import few_groups, side_findings
-from benchmarks.contract import BadInput, Benchmark, Look, Metric, MetricScore, Procedure
+from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
 from benchmarks.costs.price_table import endings
 from benchmarks.data.escapes import written_out
 from benchmarks.data.fingerprint import fingerprint
@@ -26,6 +26,7 @@ from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
 from benchmarks.review.lineage import Lineage, read_lineage
 from benchmarks.running.plan import rivals
+from benchmarks.scored import MetricScore
 from benchmarks.specs.infer import (
     DEFAULT_METRICS,
     check_labels,

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
-from benchmarks.contract import Benchmark, Constraints, Look, Metric, MetricScore
+from benchmarks.contract import Benchmark, Constraints, Look, Metric
 from benchmarks.metrics.person import PERSON, Offered, Person
+from benchmarks.scored import MetricScore
 from benchmarks.statistics.looks import place_of_task
 from strategies.contract import Case, Document, Fold, Task
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.checked import Agreement, ByGroup, Curve, CurvePoint, Latency, Leaks, Rebuilds
-from benchmarks.contract import Answered, Benchmark, Evaluation, Row, State, figure_over
+from benchmarks.contract import Answered, Benchmark, Evaluation, Row, State
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.evaluation.coverage import coverage
 from benchmarks.evaluation.found_evidence import failing, oracle, oracle_named, retrieval_quality, searches
@@ -33,6 +33,7 @@ from benchmarks.probes.planted import followed
 from benchmarks.probes.rebuilds import rebuilds
 from benchmarks.running.economical import SPARED, TOO_FEW
 from benchmarks.running.left import kinds_left
+from benchmarks.scored import figure_over
 from benchmarks.statistics.confidence import anytime, resampled_metric, shown_interval
 from benchmarks.statistics.counted import by_group
 from benchmarks.statistics.families import REST

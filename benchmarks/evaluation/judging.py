@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contract import BadInput, Benchmark, Metric, text_score
+from benchmarks.contract import BadInput, Benchmark, Metric
 from benchmarks.review.sheets import NO, YES, read_sheet, write_sheet
 from benchmarks.running.foreign import foreign_metric_code
+from benchmarks.scored import text_score
 from benchmarks.storage.store import Store
 from strategies.contract import Case, Prediction
 

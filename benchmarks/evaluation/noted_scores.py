@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.contract import Answered, Benchmark, figure_over, text_score
+from benchmarks.contract import Answered, Benchmark
 from benchmarks.evaluation.cascade import DERIVED, put_together, score_of
+from benchmarks.scored import figure_over, text_score
 from benchmarks.storage.store import Store
 
 CHOSEN_BY = "chosen_by"

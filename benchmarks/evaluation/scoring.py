@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from benchmarks.contract import Answered, Benchmark, Metric, Row, ScoreFailure, figure_over, text_score
+from benchmarks.contract import Answered, Benchmark, Metric, Row, ScoreFailure
+from benchmarks.scored import figure_over, text_score
 from benchmarks.storage.outcomes import text_of
 from strategies.contract import Case, Outcome, Prediction
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from benchmarks.contract import Answered, Benchmark, figure_over
+from benchmarks.contract import Answered, Benchmark
+from benchmarks.scored import figure_over
 from benchmarks.statistics.confidence import resampled_metric
 from benchmarks.statistics.looks import ALPHA
 from benchmarks.statistics.resampling import draws_for

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.contract import Benchmark, Evaluation, MetricScore, PartOf, Row
+from benchmarks.contract import Benchmark, Evaluation, PartOf, Row
 from benchmarks.evaluation.cascade import DERIVED, asked_of, of_its_parts, planted_in, rebuilt_in
 from benchmarks.evaluation.evaluate import About, built_again, evaluate, requests, summed
 from benchmarks.evaluation.grounding import Library
@@ -16,6 +16,7 @@ from benchmarks.probes.altered import rewritten_case
 from benchmarks.probes.handed import handed
 from benchmarks.probes.planted import followed
 from benchmarks.running.foreign import metric_code
+from benchmarks.scored import MetricScore
 from benchmarks.storage.store import Store
 
 PURPOSES = (

@@ -19,12 +19,12 @@ from benchmarks.probes.gold import naming, with_gold
 from benchmarks.probes.planted import CASES as PLANTED_CASES
 from benchmarks.probes.planted import PLACES, PoisonedIndex, at_the_end, sentence
 from benchmarks.probes.rebuilds import resampled
-from benchmarks.probes.reworded import reworded
+from benchmarks.probes.reworded import in_other_words
 from benchmarks.running.plan import Unit, curve_part
 from benchmarks.running.workbench import NotRemembering
-from benchmarks.storage.store import AGAIN, Finished
+from benchmarks.storage.store import Finished
 from strategies.answers import is_lost, trimmed
-from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Unanswered, Usage
+from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Usage
 from strategies.retrieval.index import PassageIndex
 from strategies.retrieval.timed import Watch
 from strategies.search import total
@@ -99,22 +99,6 @@ def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
         outcomes = worker.ask(variant, [case.input for case in asked], worker.sampling(0))
         rows += [worker.row(candidate, ("format", name), *pair) for pair in zip(asked, outcomes, strict=True)]
     return worker.done(unit, candidate, rows)
-
-
-def _reworded(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
-    """Half of the probe cases in the teacher's words. What these took stands with the first approach that asks for them."""
-    bench = worker.bench_of(worker.models.teacher)
-    try:
-        asked = reworded(worker.probe_cases()[: consistency.PART_CASES], bench)
-    except Unanswered as error:
-        logging.getLogger(__name__).warning("%s, rewordings: %s; resuming the run asks again", candidate.name, error)
-        return worker.done(unit, candidate, (), {AGAIN: True})
-    outcomes = worker.ask(worker.fitted(candidate), [text for _, text in asked], worker.sampling(0))
-    rows = [
-        worker.row(candidate, ("reworded", ""), case, found) for (case, _), found in zip(asked, outcomes, strict=True)
-    ]
-    done = worker.done(unit, candidate, rows)
-    return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
 def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
@@ -391,7 +375,7 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
     "edit": _edit,
     "repeat": _repeat,
     "format": _format,
-    "reworded": _reworded,
+    "reworded": in_other_words,
     "seed": _seed,
     "curve": _curve,
     "planted": _planted,

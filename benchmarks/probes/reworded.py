@@ -6,12 +6,20 @@ import logging
 import math
 import re
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
+from benchmarks.contract import Candidate
 from benchmarks.data.similar import normalised
+from benchmarks.probes.consistency import PART_CASES
+from benchmarks.storage.store import AGAIN, Finished
 from strategies.answers import FAULTS_ALLOWED
 from strategies.contract import Case, Generates, LanguageModel, Message, Prompt, Sampling, Task, Unanswered, Workbench
-from strategies.search import Look, journalled
+from strategies.search import Look, journalled, total
+
+if TYPE_CHECKING:
+    from benchmarks.running.plan import Unit
+    from benchmarks.running.work import Worker
 
 WANTED = (
     "Write the request below once more in other words, as another person would put it. Keep its language, its meaning and "
@@ -81,3 +89,19 @@ def _asked(texts: Sequence[str], bench: Workbench) -> Look:
     kept = sum(usable(text, row) is not None for text, row in zip(texts, said, strict=True))
     logging.getLogger(__name__).info("%s reworded %d of %d requests", bench.model.name, kept, len(texts))
     return Look((), (), {"said": said})
+
+
+def in_other_words(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+    """Half of the probe cases in the teacher's words. What these took stands with the first approach that asks for them."""
+    bench = worker.bench_of(worker.models.teacher)
+    try:
+        asked = reworded(worker.probe_cases()[:PART_CASES], bench)
+    except Unanswered as error:
+        logging.getLogger(__name__).warning("%s, rewordings: %s; resuming the run asks again", candidate.name, error)
+        return worker.done(unit, candidate, (), {AGAIN: True})
+    outcomes = worker.ask(worker.fitted(candidate), [text for _, text in asked], worker.sampling(0))
+    rows = [
+        worker.row(candidate, ("reworded", ""), case, found) for (case, _), found in zip(asked, outcomes, strict=True)
+    ]
+    done = worker.done(unit, candidate, rows)
+    return replace(done, usage=(*total(bench.spent), *done.usage))

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from benchmarks.contract import Answered, Metric, figure_over
+from benchmarks.contract import Answered, Metric
+from benchmarks.scored import figure_over
 from benchmarks.statistics.grouping import Floats, group_codes, totals
 
 Figures = Callable[[Floats], Floats]

@@ -4,9 +4,8 @@
 
 Requests are lines: JSON objects with the task's own input column, or with one of a usual name such as "input" or "text"; any
 other line is plain text. What cannot be read gets a line with an error, and the program ends with 2. It takes one at a time,
-in float32, and cuts requests at the same length as when they were measured. With `--guard 0.05` it says that it does not know
-where it is unsure, or its answer is none that the task allows; README.md tells what that costs and saves, which packages and
-models it needs, and where its answers may differ from the measured ones.
+in float32, and cuts requests as when they were measured. With `--guard 0.05` it says that it does not know where it is unsure,
+or its answer is none that the task allows; README.md tells what that takes, and where answers may differ from the measured ones.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.contract import BadInput, MetricScore
+from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Limits, Loaded, assemble, build
 from benchmarks.data.escapes import written_out
+from benchmarks.scored import MetricScore
 from benchmarks.specs.infer import imbalance_note, infer_kind
 from benchmarks.specs.spec import Columns, parse_spec, read_spec
 from benchmarks.specs.spec_models import DEFAULT_MODEL

@@ -20,17 +20,11 @@ from werkzeug import Request, Response
 from advisor.cli.expected import cluster_says, computed_says, machine_money
 from advisor.experiments.comparison import Wishes, advise, prepare
 from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
-from benchmarks.costs.forecast import (
-    FIXED_S,
-    Forecast,
-    Work,
-    forecast,
-    makespan,
-    on_workers,
-)
+from benchmarks.costs.forecast import FIXED_S, Forecast, forecast, on_workers
 from benchmarks.costs.needed import Computed
 from benchmarks.costs.prices import MachinePrices
 from benchmarks.costs.purse import LimitReached, Purse
+from benchmarks.costs.work import Work, makespan
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.processes import Processes
 from benchmarks.executors.remote import RemoteWorker, Share, as_values, fault, fault_values, from_values

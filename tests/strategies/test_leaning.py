@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.contract import Answered, MetricScore
+from benchmarks.contract import Answered
 from benchmarks.data.split import cut_folds, grouped
 from benchmarks.metrics import load
+from benchmarks.scored import MetricScore
 from strategies.answers import sureness
 from strategies.approaches.contrastive_head import ContrastiveHead
 from strategies.approaches.linear_head import LinearHead
