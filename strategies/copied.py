@@ -94,11 +94,11 @@ def _string(schema: dict[str, Any], seen: Sequence[tuple[str, str]]) -> dict[str
 
 
 def _bounded(schema: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any]:
-    """A limit on the length of a string that may hold anything, no higher than the task's own."""
+    """A limit on the length of a string that may hold anything, where the task states none."""
     longest = max(SHORTEST, LONGER * max(lengths, default=0), schema.get("minLength", 0))
-    if len(lengths) < LEAST or longest > MOST_LETTERS:
+    if len(lengths) < LEAST or longest > MOST_LETTERS or "maxLength" in schema:
         return {}
-    return {"maxLength": min(longest, schema.get("maxLength", longest))}
+    return {"maxLength": longest}
 
 
 def _ended(schema: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from benchmarks.evaluation.misfits import misfit
 from benchmarks.metrics._json import read
 from strategies.contract import Case, Task
 from strategies.fields import is_object
-from strategies.schemas import answer_schema, beyond, common, left_out, ordered, without_least
+from strategies.schemas import answer_schema, beyond, left_out, ordered, without_least
 from strategies.standalone.tagging import unmarked
 
 MOST, CHARACTERS = 500, 60_000
@@ -31,7 +31,7 @@ def schema_findings(task: Task, heldout: Sequence[Case]) -> Iterator[Finding]:
         return
     sides: Sides = list(task.examples[:MOST]), list(heldout[:MOST])
     if not task.schema:
-        yield from _unlike(common([json.loads(case.output) for case in task.examples]), sides[1])
+        yield from _unlike(json.loads(unmarked(answer_schema(task, task.examples))), sides[1])
         return
     held: dict[str, Any] = json.loads(unmarked(answer_schema(task, task.examples)))
     fits = misfit(task)
@@ -130,10 +130,11 @@ def _unwritable(found: Sides, tried: Sides) -> Iterator[Finding]:
             count=len(cases),
             examples=ids(cases),
             says=f"The answers of {_shares(found, tried)} are of the `schema`, and the grammar made of it cannot write them: it "
-            "reads a `format` or `pattern` more strictly, gives a whole number no point, and has fields that the schema does not "
-            "name behind the others.",
+            "reads a `format` or `pattern` more strictly, gives a whole number no point, has fields that the schema does not "
+            "name behind the others, and lets no string or list be more than twice as long as the longest of the examples.",
             effect=_IMPOSSIBLE,
-            what_to_do="Write these answers so, or leave the `format` or `pattern` out of the schema and name all fields.",
+            what_to_do="Write these answers so, or leave the `format` or `pattern` out of the schema, name all fields, and state "
+            "`maxLength` or `maxItems` where answers may be longer.",
         )
 
 
@@ -179,8 +180,8 @@ def _unlike(learnt: Mapping[str, Any], heldout: Sequence[Case]) -> Iterator[Find
             count=len(cases),
             examples=ids(cases),
             says=f"{many(len(cases), 'held-out answer is', 'held-out answers are')} of a form that the examples rule out: with a "
-            "new field, with null or a point where none has one, with a filled list where all are empty, or without a field that "
-            "all have.",
+            "new field, with null or a point where none has one, with a filled list where all are empty, without a field that "
+            "all have, or with a string or list more than twice as long as the longest of theirs.",
             effect="Without a `schema` models on this machine write what the examples have in common, so what is right is "
             "impossible for them there.",
             what_to_do="Add such examples, or state a `schema`.",

@@ -24,7 +24,7 @@ _DELIBERATE = 0.05
 """An output of this share of the cases is an answer that stands by itself."""
 _ANY = re.compile(
     r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|AIza|eyJ|\b(?:sk|rk|ghp|hf|github_pat|xox[abprs])[-_]"
-    r"|(?i:passw|api.?key|secret|token)"
+    r"|(?i:(?:passw(?:or)?d|key|token)[\"']?[ \t]{0,2}[:=])"
 )
 """Whatever any of the patterns below holds: most texts hold none of it."""
 _PATTERNS: Mapping[str, re.Pattern[str]] = {

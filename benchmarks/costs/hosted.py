@@ -23,7 +23,7 @@ from benchmarks.running.plan import Further, Options, is_prompted, planted_units
 from strategies.answers import answer_limit
 from strategies.approaches.lora_distilled import most_requests
 from strategies.approaches.prompting import Prompting
-from strategies.approaches.retrieval import Retrieval
+from strategies.approaches.retrieval import Retrieval, larger
 from strategies.contract import LanguageModel, Strategy, Task, Trains, thoughts
 from strategies.finetuning.race import RECIPES
 from strategies.models.endpoint import BYTES_A_TOKEN
@@ -156,13 +156,14 @@ def load_of_advice(task: Task, teacher: LanguageModel, seed: int, times: int) ->
 
 def load_of_rewording(benchmark: Benchmark, teacher: LanguageModel, seed: int) -> Load:
     """The requests that the teacher writes in other words, once for all approaches."""
-    texts = [case.input for case in probe_cases(benchmark, seed)[:PART_CASES]]
+    asked = reworded.short_enough(teacher, probe_cases(benchmark, seed)[:PART_CASES])
+    texts = [case.input for case in asked or benchmark.heldout[:1]]
     tokens = [max(teacher.count(reworded.question(text)), math.ceil(most_tokens(text))) for text in texts]
     return Load(
         model=teacher.name,
         searching=0,
-        answering=len(texts),
-        prompt_tokens=sum(tokens),
+        answering=len(asked),
+        prompt_tokens=sum(tokens) if asked else 0,
         limit=reworded.limit(teacher, texts) + thoughts(teacher),
         longest_prompt=max(tokens),
     )
@@ -221,7 +222,10 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
     if isinstance(strategy, Prompting):
         space, longest = strategy.space(task), max(library(task), key=len, default="")
         return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
-    return strategy.space(task) if isinstance(strategy, Retrieval) else [Setup(shots=MOST_SHOTS)]
+    if not isinstance(strategy, Retrieval):
+        return [Setup(shots=MOST_SHOTS)]
+    space = strategy.space(task)
+    return [*space, *(more for setup in space for more in larger(setup))] if strategy.prefer == "best" else space
 
 
 def most_tokens(text: str) -> float:

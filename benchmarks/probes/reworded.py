@@ -15,6 +15,7 @@ from benchmarks.probes.consistency import PART_CASES
 from benchmarks.storage.store import AGAIN, Finished
 from strategies.answers import FAULTS_ALLOWED
 from strategies.contract import Case, Generates, LanguageModel, Message, Prompt, Sampling, Task, Unanswered, Workbench
+from strategies.prompting.rendering import INPUT_TOKENS
 from strategies.search import Look, journalled, total
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ WANTED = (
     "Write the request below once more in other words, as another person would put it. Keep its language, its meaning and "
     "every name and number. Write the new request and nothing else."
 )
+FRAME = 60
+"""Tokens of the question beside the request, about."""
 LONGER, ROOM = 2.0, 40
 """A rewording may have so many times the tokens of the request, and so many more."""
 _RATIO = 3.0
@@ -41,6 +44,11 @@ def question(text: str) -> Prompt:
     return (Message("user", f"{WANTED}\n\n{text}"),)
 
 
+def short_enough(model: LanguageModel, cases: Sequence[Case]) -> list[Case]:
+    """Those that approaches read to their end: a longer one would raise what all answers may take."""
+    return [case for case in cases if model.count(question(case.input)) <= INPUT_TOKENS + FRAME]
+
+
 def limit(model: LanguageModel, texts: Sequence[str]) -> int:
     """Tokens that a rewording of the longest of these may have."""
     return math.ceil(LONGER * max(model.count(question(text)) for text in texts)) + ROOM
@@ -49,6 +57,9 @@ def limit(model: LanguageModel, texts: Sequence[str]) -> int:
 def reworded(cases: Sequence[Case], bench: Workbench) -> list[tuple[Case, str]]:
     """The cases of which the bench's model wrote usable rewordings, each with its own; its journal keeps them, so that all
     approaches are asked in the same words. Raises `Unanswered` where faults took more answers than a check may lose."""
+    cases = short_enough(bench.model, cases)
+    if not cases:
+        return []
     texts = [case.input for case in cases]
     (look,) = journalled(bench, [("reworded", texts)], lambda _: [_asked(texts, bench)], bench.model.name)
     return [
@@ -87,7 +98,8 @@ def _asked(texts: Sequence[str], bench: Workbench) -> Look:
     for usage in spent:
         bench.record(usage)
     kept = sum(usable(text, row) is not None for text, row in zip(texts, said, strict=True))
-    logging.getLogger(__name__).info("%s reworded %d of %d requests", bench.model.name, kept, len(texts))
+    level = logging.INFO if 2 * kept > len(texts) else logging.WARNING
+    logging.getLogger(__name__).log(level, "%s reworded %d of %d requests", bench.model.name, kept, len(texts))
     return Look((), (), {"said": said})
 
 

@@ -124,6 +124,8 @@ class Pending:
     _total: int = 0
     _over: int = 0
     """Units that were begun, left out or finished earlier."""
+    _worded: bool = False
+    """Requests in other words were written in this run."""
     _lines: dict[str, _Line] = field(default_factory=dict)
 
     def __post_init__(self, plan: Sequence[tuple[Unit, Candidate]]) -> None:
@@ -197,6 +199,7 @@ class Pending:
         self.store.finish(done, self._left())
         if unit.kind == "answer":
             self._leave_out(line)
+        self._worded |= unit.kind == "reworded"
         self.events.finished(unit, done)
 
     def _left(self) -> tuple[str, Any]:
@@ -237,8 +240,12 @@ class Pending:
         if not line.fitted:
             return None if line.runs("fit") or self._held_back(line) else next(iter(line.left.values()), None)
         in_turn = self.rules.enough is not None and line.runs("answer")
-        waits = ("latency" if busy else "", "answer" if in_turn else "")
+        waits = ("latency" if busy else "", "answer" if in_turn else "", "reworded" if self._being_written() else "")
         return next((unit for unit in line.left.values() if unit.kind not in waits), None)
+
+    def _being_written(self) -> bool:
+        """Whether the teacher is at the rewordings that all approaches are asked: paid once, and the same for all."""
+        return not self._worded and any(line.runs("reworded") for line in self._lines.values())
 
     def _held_back(self, line: _Line) -> bool:
         """Whether a fit has to come after what another candidate is still at."""

@@ -271,7 +271,7 @@ def _its_own(error: Exception) -> str:
     than a graphics card has, likelihoods that are no numbers."""
     if type(error).__name__ == "OutOfMemoryError":  # Of torch, which may not be loaded.
         return f"took more graphics memory than is free, for one request alone ({str(error).splitlines()[0]})"
-    return f"failed: {error}" if isinstance(error, ArithmeticError) else ""
+    return f"failed: {error}" if type(error) is ArithmeticError else ""
 
 
 def _given_up(unit: Unit, candidate: Candidate, error: Exception) -> Finished:

@@ -41,12 +41,15 @@ def in_half(module: Any, device: str, ids: Sequence[int]) -> Any:
     do that were trained in bfloat16: their answers would be noise. `ids`: a text to try it with."""
     import torch
 
-    kept = [(held, held.data) for held in (*module.parameters(), *module.buffers())]
+    kept = [(held, held.data) for held in module.parameters()]
+    beside = [(part, name, held) for part in module.modules() for name, held in part.named_buffers(recurse=False)]
     module = module.to(device=device, dtype=torch.float16)
     if _is_finite(module, ids):
         return module
     for held, before in kept:
         held.data = before.to(device)
+    for part, name, whole in beside:  # Others were put in their place.
+        setattr(part, name, whole.to(device))
     logging.getLogger(__name__).warning(
         "%s does not compute in float16, its numbers are too large; it is asked in float32, with twice the memory",
         type(module).__name__,

@@ -459,3 +459,10 @@ def test_held_out_answers_of_a_form_that_the_examples_rule_out_are_counted() -> 
     found = _schema_findings(examples, [*examples, *other], None)["unlike the examples"]
     assert (found.count, found.examples) == (5, ("h5", "h6", "h7"))
     assert not _schema_findings(examples, examples, None)
+    some = [{"tags": ["a", "b"], "note": "x"} for _ in range(5)]
+    long = [
+        {"tags": list("abcde"), "note": "x"},
+        {"tags": [], "note": "x" * 61},
+        {"tags": list("abcd"), "note": "x" * 60},
+    ]
+    assert _schema_findings(some, long, None)["unlike the examples"].count == 2

@@ -58,6 +58,10 @@ def test_what_was_written_once_is_asked_of_everybody_and_what_is_unusable_of_nob
     assert reworded(cases, bench) == found
     assert asked == [case.input for case in cases]
     assert len(bench.spent) == len(cases), "they are paid once"
+    endless = replace(cases[0], id="long", input="word " * 2_000)
+    assert reworded([*cases, endless], bench) == found, (
+        "no approach reads it to its end, and the others may not be as long"
+    )
 
 
 def test_too_many_faults_are_no_rewordings(tmp_path: Path) -> None:

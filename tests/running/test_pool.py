@@ -33,7 +33,7 @@ from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.economical import Economy
 from benchmarks.running.models import Models
 from benchmarks.running.pending import Pending, Rules, Silent
-from benchmarks.running.plan import Further, Options, Unit, candidates, units
+from benchmarks.running.plan import Further, Options, Unit, candidates, reworded_units, units
 from benchmarks.running.work import Job
 from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.storage.outcomes import from_json
@@ -60,13 +60,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def pending(store: Store, names: Sequence[str], rules: Rules | None = None) -> Pending:
-    """Of some approaches on 300 held-out cases: three parts each."""
+def pending(store: Store, names: Sequence[str], rules: Rules | None = None, teacher: str = "") -> Pending:
+    """Of some approaches on 300 held-out cases: three parts each, and requests in a teacher's words."""
     models = Models(specs=(ModelSpec(name="m"),), _ready={"m": tiny_model()})  # type: ignore[dict-item]
     benchmark = tiny.benchmark(heldout=300)
     benchmark = dataclasses.replace(benchmark, sequential=bool(rules and rules.enough))
     wanted = [each for each in candidates(approaches(), ("m",)) if each.strategy.name in names]
-    plan = [(unit, each) for each in wanted for unit in units(benchmark, each, Options(second_seed=False), "salt")]
+    asked = Options(second_seed=False)
+    plan = [
+        (unit, each)
+        for each in wanted
+        for unit in (*units(benchmark, each, asked, "salt"), *reworded_units(benchmark, each, asked, "salt", teacher))
+    ]
     return Pending(
         benchmark=benchmark,
         models=models,
@@ -155,6 +160,18 @@ def test_waiting_times_are_measured_while_nothing_else_runs(store: Store) -> Non
         begun += new
     with_all = store.done("latency")
     assert with_all == {"majority": 1, "copy nearest": 1}
+
+
+def test_a_teacher_writes_for_one_and_the_others_ask_what_it_wrote(store: Store) -> None:
+    """Else each worker would have it write, and pay, and ask in other words."""
+    waiting = pending(store, ("majority", "copy nearest"), teacher="m")
+    for fit in taken(waiting):
+        waiting.finish(brought(fit))
+    begun = taken(waiting)
+    (writing,) = (unit for unit in begun if unit.kind == "reworded")
+    waiting.finish(brought(writing))
+    (second,) = taken(waiting)
+    assert (second.kind, second.candidate != writing.candidate) == ("reworded", True)
 
 
 def test_a_lost_unit_is_there_again_and_nothing_else(store: Store) -> None:

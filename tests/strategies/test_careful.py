@@ -119,6 +119,9 @@ def test_a_model_that_float16_is_too_small_for_is_asked_in_float32(
     assert texts == whole_texts
     for row, scores in found.items():
         assert scores == pytest.approx(whole[row], rel=1e-5)
+    module = half(large).parts.model
+    kinds = {held.dtype for held in (*module.parameters(), *module.buffers()) if held.is_floating_point()}
+    assert kinds == {torch.float32}
 
 
 def test_others_are_asked_in_float16_as_their_card_wants_it(tmp_path: Path) -> None:
