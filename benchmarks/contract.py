@@ -343,7 +343,8 @@ class Evaluation:
     problem: str = ""
     """The sentence that goes with `state`."""
     spared: bool = False
-    """It was not fitted because of what others reached: it keeps its part of the error, since scores decided that."""
+    """It was not fitted because of what others reached, or until there is memory: it keeps its part of the error, since scores
+    decided that, or it may still come."""
     too_few: bool = False
     """It was not fitted because no score on so few held-out cases would be proof: whether it meets the target is open."""
 

@@ -100,8 +100,9 @@ def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     expected, no_room = roomy(prepared)
     if not expected.fits:
         raise BadInput(expected.sentence + ".")
+    unless = " unless it is fitted already" if resume else ""
     for why in dict.fromkeys(no_room.values()):
-        say(f"note: {listed([name for name in no_room if no_room[name] == why])} cannot run. {why}")
+        say(f"note: {listed([name for name in no_room if no_room[name] == why])} cannot run{unless}. {why}")
     less = "; what is finished is not done again" if resume else ""
     if prepared.reuse is not None and not prepared.fork:
         less = f"; about {max(1, round(expected.minutes_without_fits))} where all searches and trainings are taken over"

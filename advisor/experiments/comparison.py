@@ -197,7 +197,7 @@ class Prepared:
         from benchmarks.statistics.looks import level_of
 
         look = self.assembly.benchmark.look
-        return level_of(look.number) / (len(self.candidates) + len(look.missing) + 1)
+        return level_of(look.number) / (len(self.candidates) + len(look.missing) + (len(self.candidates) > 1))
 
 
 def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:

@@ -48,7 +48,7 @@ def rivals_in(prepared: Prepared) -> Rivals:
         for each in prepared.models.specs
     }
     return Rivals(
-        candidates=(*map(_with_model, prepared.candidates), CASCADE),
+        candidates=(*map(_with_model, prepared.candidates), *([CASCADE] if len(prepared.candidates) > 1 else ())),
         costs={name: _short(json.dumps(given, sort_keys=True)) for name, given in costs.items()},
     )
 

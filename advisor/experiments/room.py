@@ -17,22 +17,24 @@ if TYPE_CHECKING:
 
 
 def roomy(prepared: Prepared) -> Roomy:
-    """Of what this part performs, by its workers. Loads no weights."""
+    """Of what this part performs, by its workers. What one process has room to train is never left out because there are several,
+    and the memory of this machine says nothing of others. Loads no weights."""
     from advisor.experiments.checking import SECOND_SEED
     from benchmarks.costs.forecast import forecast, on_workers
-    from benchmarks.costs.room import with_room
+    from benchmarks.costs.room import Roomy, with_room
 
     models, executor, asked = prepared.models, prepared.executor, prepared.options
     options = replace(asked, second_seed=asked.second_seed and SECOND_SEED not in prepared.left_out)
-    alone = executor.workers in (None, 1) and not executor.elsewhere
 
     def of(candidates: Sequence[Candidate]) -> Forecast:
-        found = forecast(prepared.assembly.benchmark, candidates, models, options, prepared.further)
-        if alone:
-            return found
-        return on_workers(found, executor.workers or 1, models.placement, here=not executor.elsewhere)
+        return forecast(prepared.assembly.benchmark, candidates, models, options, prepared.further)
 
-    return with_room(of, prepared.performed, models)
+    if executor.elsewhere:
+        return Roomy(on_workers(of(prepared.performed), executor.workers or 1, models.placement, here=False), {})
+    found = with_room(of, prepared.performed, models)
+    if executor.workers in (None, 1):
+        return found
+    return Roomy(on_workers(found.forecast, executor.workers or 1, models.placement, here=True), found.no_room)
 
 
 def within_memory(prepared: Prepared, run: Run) -> Run:

@@ -319,6 +319,9 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     each_takes = alone.memory - held_once - (alone.partner if threads < 2 else 0)
     memory = each_takes * workers + held_once if here else alone.memory
     room = _room(memory, alone.read * workers, placement.device)
+    if here and not room.fits and threads > 1 and alone.partner:
+        memory -= alone.partner * workers  # No training is shared then.
+        room = _room(memory, alone.read * workers, placement.device)
     each = "in all" if here else "for each"
     crew = f"{workers} worker{'' if workers == 1 else 's'}"
     where = "" if here else f",{' each' * (workers > 1)} on a machine like this one"

@@ -314,7 +314,9 @@ class Pending:
         problem = self._cannot(candidate)
         note: dict[str, Any] = {"state": "cannot run" if problem else "skipped"}
         if candidate.name in self.rules.no_room:
-            note[AGAIN] = True  # A run that goes on with more memory fits it.
+            note[AGAIN] = note[SPARED] = (
+                True  # A run that goes on with more memory fits it, and what is shown then stays.
+            )
         problem = problem or candidate.strategy.unsuitable(self.benchmark.task)
         if not problem and self.rules.economy is not None:
             problem = self.rules.economy.spares(candidate, self._measured(self._may_spare(self._lines[candidate.name])))

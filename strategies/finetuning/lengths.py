@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from strategies.search import FIRST
 
-FEWEST_ROWS, SHORT_ROWS, ONLY_ROWS, LONG_ROWS = 8, 16, 24, 64
+FEWEST_ROWS, SHORT_ROWS, ONLY_ROWS, LONG_ROWS = 16, 16, 24, 64
 """Examples of a short training, at least and where all of them are so many at least; of a long one that is the only one, and of
 long ones that are compared, at least."""
 LOOK, LEAST_LOOK, VALIDATION = 96, 32, (8, 64)

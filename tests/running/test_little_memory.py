@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,7 @@ import pytest
 from advisor.experiments.comparison import Wishes, advise
 from benchmarks.contract import Candidate
 from benchmarks.costs import forecast as forecasts
-from benchmarks.costs.forecast import Forecast, forecast
+from benchmarks.costs.forecast import Forecast, forecast, on_workers
 from benchmarks.costs.room import with_room
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options, candidates
@@ -39,8 +40,11 @@ def test_what_trains_cannot_run_and_the_rest_is_measured_and_it_is_made_once_the
     task, run = write_task(tmp_path, model_folders), tmp_path / "run"
     wishes = Wishes(approaches=("majority", "lora"), probes="none", effort="quick")
 
+    waiting: list[list[str]] = []
+
     def found() -> dict[str, tuple[str, str]]:
         verdict = advise(task, out=run, wishes=wishes)
+        waiting.append([each.candidate for each in verdict.evaluations if each.spared])
         return {each.candidate: (str(each.state or ""), each.problem) for each in verdict.evaluations}
 
     with monkeypatch.context() as little:
@@ -58,6 +62,7 @@ def test_what_trains_cannot_run_and_the_rest_is_measured_and_it_is_made_once_the
 
     monkeypatch.setattr(Lora, "fit", fit)
     assert found() == {"majority": ("", ""), "lora": ("invalid", "it is tried")}
+    assert waiting == [["lora"], []], "it keeps its part of the error until it comes, so that what is shown stays shown"
 
 
 def test_who_trains_holds_a_copy_more_and_trains_alone_where_there_is_no_memory_for_two(
@@ -78,6 +83,8 @@ def test_who_trains_holds_a_copy_more_and_trains_alone_where_there_is_no_memory_
     assert (foretold("lora").fits, foretold("lora").memory) == (True, once + size)
     monkeypatch.setattr(forecasts, "fits", room_for(once))
     assert (foretold("prompting").fits, foretold("lora").fits) == (True, False)
+    monkeypatch.setattr(forecasts, "fits", room_for(2 * (once + size)))
+    assert on_workers(foretold("lora"), 2, replace(two, threads=4), here=True).fits, "each trains alone then"
 
 
 def test_the_largest_model_is_not_trained_first_and_where_that_is_no_help_everything_is_refused(

@@ -200,7 +200,7 @@ def test_a_forecast_has_the_training_that_is_made_whatever_the_budget() -> None:
     assert choosing(1) == choosing(2) > 1_000
 
 
-@pytest.mark.parametrize(("row", "recipes", "long"), [(20, 6, 3), (60, 6, 1), (100, 4, 1), (270, 0, 1)])
+@pytest.mark.parametrize(("row", "recipes", "long"), [(20, 6, 3), (60, 6, 1), (100, 3, 1), (270, 0, 1)])
 def test_the_race_leaves_what_one_training_at_length_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: float, recipes: int, long: int
 ) -> None:
