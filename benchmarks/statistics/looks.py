@@ -75,7 +75,7 @@ def look_at(
     looks = [row for row in others if not row.get("shown")]
     shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") in alike)]
     return Look(
-        number=len({row["experiment"] for row in looks}) + 1,
+        number=len(_apart({row["experiment"] for row in looks})) + 1,
         seen=_touched(mine, looks),
         last=_last_day(looks),
         shown=_touched(mine, shown),
@@ -83,6 +83,11 @@ def look_at(
         missing=() if rivals is None else tuple(sorted(_candidates(looks).difference(rivals.candidates))),
         other_costs=rivals is not None and any(_costs_more_or_less(row, rivals) for row in looks),
     )
+
+
+def _apart(names: set[str]) -> set[str]:
+    """Without those that an earlier version gave runs which are written down with their weights too."""
+    return names - {_as_before(name)[1] for name in names if "-" in name}
 
 
 def _as_before(name: str) -> tuple[str, str]:
