@@ -97,6 +97,11 @@ def _rebuilt(evaluation: Evaluation) -> str:
     return "" if found is None or len(found.draws) < 2 else percent(kept(found, {}).mean)
 
 
+def _reworded(evaluation: Evaluation) -> str:
+    found = next((check for check in evaluation.agreements if check.name == "rewordings" and check.pairs), None)
+    return "" if found is None else percent(found.same)
+
+
 def _drift(evaluation: Evaluation) -> str:
     return "" if evaluation.forgetting is None else f"{evaluation.forgetting.ratio:.2f}"
 
@@ -109,10 +114,22 @@ PROBES: tuple[Probe, ...] = (
         cell=lambda each, _: _part(shares.flipped(each)),
     ),
     Probe(
+        name="words",
+        says="answers that stay when a model puts the request in other words",
+        lacks="it was not asked in other words",
+        cell=lambda each, _: _reworded(each),
+    ),
+    Probe(
         name="built",
         says="answers that stay when it is built again from other examples",
         lacks="nothing was built again",
         cell=lambda each, _: _rebuilt(each),
+    ),
+    Probe(
+        name="clean",
+        says="the figure without held-out cases that stood among the examples",
+        lacks="no such case was asked",
+        cell=lambda each, _: "" if each.leaks is None else percent(each.leaks.without),
     ),
     Probe(
         name=_VALID,
