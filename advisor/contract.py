@@ -79,6 +79,8 @@ class Status:
     """Keys under `constraints` that apply to it and that nothing was measured for: it is not said to meet any goal."""
     but_for_limits: bool = False
     """Its answers meet the goal, and it is undecided for these limits alone."""
+    beside_measured: float | None = None
+    """With a margin: the upper bound beside those alone of which every limit was measured; None where all were."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,7 +185,7 @@ class Kitchen:
         shown = [getattr(outcome, "evidence", ()) for outcome in outcomes]
         told = self._with_what_was_found(cases, told, shown)
         shares = [dict(getattr(outcome, "probabilities", None) or {}) for outcome in outcomes]
-        if self.leaning is None or not any(shares):
+        if self.leaning is None:
             return Look(scores, total(usage), {"answers": told})
         raw = [{"case": row[0], "told": row, "shares": each} for row, each in zip(told, shares, strict=True)]
         return Look(scores, total(usage), {"answers": told, "evidence": raw})

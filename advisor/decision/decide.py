@@ -146,6 +146,10 @@ def _statuses(
         left = [each for each in open_to_test if each.candidate not in kept_in]
         others = max(1, len(left) - 1), max(1, len(open_to_test) + len(benchmark.look.missing) - 1)
         tested = margin_statuses(left, benchmark.margin, shared.alpha * others[0] / others[1])
+        if known := [each for each in left if not lacking[each.candidate]] if any(map(lacking.get, lacking)) else []:
+            beside = margin_statuses(known, benchmark.margin, shared.alpha * max(1, len(known) - 1) / others[1])
+            upper = {each.candidate: each.upper for each in beside}
+            tested = tuple(replace(each, beside_measured=upper.get(each.candidate)) for each in tested)
         if waiting:
             tested = tuple(_beside_unknown(status) for status in tested)
     else:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from advisor.contract import Status
 from advisor.decision.bounds import for_every_target
 from advisor.decision.limits import by_answers, by_cost_alone
-from advisor.decision.unmeasured import held_open
+from advisor.decision.unmeasured import held_open, out_for_good
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 
@@ -81,9 +81,13 @@ def states(
     else:
         tested = in_question(evaluations, statuses, benchmark)
         bounds, sign = {each.candidate: _below(statuses[each.candidate]) for each in tested}, -1
-    lacking, margin = [name for name in bounds if statuses[name].unchecked], benchmark.margin is not None
+    lacking = [name for name in bounds if statuses[name].unchecked]
     found = [{name: _state(*bounds[name], sign * goal) for name in bounds} for goal in asked]
-    return [held_open(there, lacking, margin) for there in found] if lacking else found
+    if not lacking:
+        return found
+    judged, by_margin = [statuses[name] for name in bounds], benchmark.margin is not None
+    outs = [out_for_good(judged, goal if by_margin else None) for goal in asked]
+    return [held_open(there, lacking, out) for there, out in zip(found, outs, strict=True)]
 
 
 def _below(status: Status) -> tuple[float, float]:

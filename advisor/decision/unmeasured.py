@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from advisor.contract import Costs, Status
@@ -14,6 +14,14 @@ from benchmarks.contract import Benchmark, Evaluation, State
 
 _TUNED = ("finetuning", "combined")
 _CHECKS = "run again without `--probes none`"
+_FILE = "answers from a file cannot be asked anew, so this limit can only be taken out"
+_OF_FILE = {
+    "cost_per_month": "state `cost` with each recorded answer",
+    "p95_latency_s": "state `seconds` with each recorded answer",
+    "same_at_least": _FILE,
+    "planted_at_most": _FILE,
+}
+"""How it is measured of recorded answers, where that is otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +84,10 @@ def named(keys: Sequence[str]) -> str:
     return f"the limit{'s' if len(keys) > 1 else ''} on {listed([_LIMITS[key].name for key in keys])}"
 
 
-def ways(keys: Sequence[str]) -> list[str]:
+def ways(keys: Sequence[str], recorded: bool = False) -> list[str]:
     """How these limits get measured, in clauses."""
-    return list(dict.fromkeys(_LIMITS[key].way for key in keys))
+    of_file = _OF_FILE if recorded else {}
+    return list(dict.fromkeys(of_file.get(key, _LIMITS[key].way) for key in keys))
 
 
 def with_open_limits(
@@ -92,16 +101,24 @@ def with_open_limits(
         return tuple(tested)
     goal = Goal.of(benchmark)
     states = {status.candidate: status.state for status in tested}
-    then = held_open(states, [name for name in states if lacking.get(name)], benchmark.margin is not None)
+    then = held_open(states, [name for name in states if lacking.get(name)], out_for_good(tested, benchmark.margin))
     return tuple(_told(status, then[status.candidate], lacking.get(status.candidate, ()), goal) for status in tested)
 
 
-def held_open(states: Mapping[str, State], lacking: Collection[str], margin: bool) -> dict[str, State]:
-    """The states at one goal, where of `lacking` a limit was not measured."""
-    doubtful = margin and any(states.get(name, State.MISSES) is not State.MISSES for name in lacking)
+def out_for_good(tested: Iterable[Status], margin: float | None) -> Collection[str] | None:
+    """With a margin those that lie further below one of which every limit was measured; None with a target."""
+    if margin is None:
+        return None
+    return {each.candidate for each in tested if each.beside_measured is not None and each.beside_measured < -margin}
+
+
+def held_open(states: Mapping[str, State], lacking: Collection[str], out: Collection[str] | None) -> dict[str, State]:
+    """The states at one goal, where of `lacking` a limit was not measured. `out`: as of `out_for_good`."""
+    doubtful = out is not None and any(states.get(name, State.MISSES) is not State.MISSES for name in lacking)
     return {
         name: State.UNDECIDED
-        if (state is State.MEETS and name in lacking) or (state is State.MISSES and doubtful)
+        if (state is State.MEETS and name in lacking)
+        or (state is State.MISSES and doubtful and out is not None and name not in out)
         else state
         for name, state in states.items()
     }

@@ -224,15 +224,17 @@ _FRESH = (
 
 
 def _measure_limits(decided: Decided) -> Iterator[str]:
-    """One step for all that meets but for limits that were not measured."""
-    asked = [status for status in map(decided.statuses.__getitem__, decided.unsettled) if status.but_for_limits]
-    keys = list(dict.fromkeys(key for status in asked for key in status.unchecked))
-    if keys:
-        them = "it" if len(keys) == 1 else "them"
-        yield (
-            f"Have {limits_named(keys)} checked for {listed([status.candidate for status in asked])}, or take {them} out of the "
-            f"task: {'; '.join(ways(keys))}."
-        )
+    """One step for all that meets but for limits that were not measured, and one for recorded answers."""
+    open_still = [status for status in map(decided.statuses.__getitem__, decided.unsettled) if status.but_for_limits]
+    for recorded in (False, True):
+        asked = [each for each in open_still if (decided.evaluations[each.candidate].family == "recorded") is recorded]
+        keys = list(dict.fromkeys(key for status in asked for key in status.unchecked))
+        if keys:
+            them = "it" if len(keys) == 1 else "them"
+            yield (
+                f"Have {limits_named(keys)} checked for {listed([status.candidate for status in asked])}, or take {them} out of "
+                f"the task: {'; '.join(ways(keys, recorded))}."
+            )
 
 
 def _label_more(decided: Decided) -> list[str]:

@@ -323,11 +323,12 @@ def _seconds(benchmark: Benchmark, cascade: Cascade, store: Store) -> list[float
     first, second = (noted.get(stage.name, {}).get("seconds", []) for stage in (cascade.first, cascade.second))
     rows = {row.key: row for row in store.rows(cascade.first.name, "heldout")}
     timed = probe_cases(benchmark, int((store.meta("identity") or {}).get("options", {}).get("seed", 0)))
-    timed = timed[2 : 2 + len(first)] if len(timed) > 2 else timed
-    if len(first) != len(second) or len(timed) != len(first):
+    both = min(len(first), len(second))  # Of slow answers fewer are timed: the first ones of the same requests.
+    timed = timed[2 : 2 + both] if len(timed) > 2 else timed
+    if not both or len(timed) != both:
         return []
     handed = [cascade.passes(sureness(rows[case.id].outcome)) for case in timed]
-    return [one + (two if on else 0.0) for one, two, on in zip(first, second, handed, strict=True)]
+    return [one + (two if on else 0.0) for one, two, on in zip(first, second, handed, strict=False)]
 
 
 def _done(kind: str, cascade: Cascade, **more: Any) -> Finished:

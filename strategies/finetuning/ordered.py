@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def in_order(kitchen: Kitchen, tried: Sequence[tuple[Entry, Lengths]]) -> list[tuple[Entry, Lengths]]:
     """The best first; of those that are as good the one with the shorter rows, then the one that was first."""
     judged = [_judged(kitchen, entry) for entry, _ in tried]
-    over_rows = all(each.worths for each in judged)
-    marks = [each.mark if over_rows else entry.score for each, (entry, _) in zip(judged, tried, strict=True)]
+    over_rows = all(each.worths for each in judged if each.scores)  # One that failed answered nothing.
+    marks = [
+        each.mark if over_rows and each.scores else entry.score for each, (entry, _) in zip(judged, tried, strict=True)
+    ]
     order = sorted(range(len(tried)), key=lambda place: (-marks[place], tried[place][1].row))
     return [tried[place] for place in order]
 

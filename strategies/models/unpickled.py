@@ -83,6 +83,10 @@ def check_files(files: Iterable[Path], name: str) -> None:
                 f"{path.name} of {name} does not begin as safetensors do, so it is something else under that name. {_INSTEAD}; "
                 "where it is a stub of Git LFS, fetch the file itself."
             )
+        if path.suffix == ".safetensors" and _is_cut(path):
+            raise ModelUnavailable(
+                f"{path.name} of {name} ends before its weights do. It was copied in part; fetch it again."
+            )
         if path.name.endswith(".safetensors.index.json") and not _names_parts(path):
             raise ModelUnavailable(
                 f"{path.name} of {name} names weights that are no safetensors in the same folder. {_INSTEAD}; save the model "
@@ -100,6 +104,15 @@ def _has_header(path: Path) -> bool:
             return isinstance(json.loads(file.read(size)), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether the file is shorter than its header says; the header is one."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        rows = json.loads(file.read(size))
+    ends = [row.get("data_offsets", (0, 0))[1] for row in rows.values() if isinstance(row, dict)]
+    return path.stat().st_size < 8 + size + max((end for end in ends if isinstance(end, int)), default=0)
 
 
 def _names_parts(path: Path) -> bool:

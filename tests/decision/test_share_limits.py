@@ -138,6 +138,19 @@ def test_with_a_margin_one_that_is_not_checked_may_be_the_best_or_none() -> None
         told = Bakeoff(evaluations=(replace(best, planted=planted), other), benchmark=limits).recommended()
         assert next(each.state for each in told.statuses if each.candidate == "prompting") is state
         assert told.verdict == ("choose" if planted else "undecided")
+    third = replace(evaluation_of("linear head", scores_of(96, CASES, 1)), planted=kept)
+    told = Bakeoff(evaluations=(best, other, third), benchmark=limits).recommended()
+    states = {each.candidate: each.state for each in told.statuses}
+    assert states["prompting"] is State.MISSES, "it lies too far below one of which all was measured"
+
+
+def test_recorded_answers_are_told_what_helps_them() -> None:
+    asked = replace(evaluation_of("recorded", scores_of(95, CASES)), latency=None)
+    limits = benchmark_of(cases=CASES, constraints=Constraints(p95_latency_s=5, same_at_least=0.9))
+    (step,) = (
+        each for each in Bakeoff(evaluations=(asked,), benchmark=limits).told().story.next_steps if "Have the" in each
+    )
+    assert "state `seconds` with each recorded answer; answers from a file cannot be asked anew" in step
 
 
 def test_why_no_question_was_declined_is_told_by_what_the_examples_say() -> None:

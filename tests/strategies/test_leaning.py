@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +20,9 @@ from strategies.approaches.contrastive_head import ContrastiveHead
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.word_head import WordHead
 from strategies.contract import Case, Prediction, Query, Sampling, Strategy, Task, Usage
+from strategies.finetuning.lengths import Lengths
+from strategies.finetuning.ordered import in_order
+from strategies.finetuning.race import RECIPES, Entry, Tuning
 from strategies.leaning import LEAST_CASES, Leaning, shift_in
 from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
@@ -174,3 +177,47 @@ def test_a_shift_of_all_labels_knows_nothing_of_a_label_that_is_added() -> None:
     added = shift.over(("ham", "spam", "new")).added
     assert added["spam"] > added["new"] > added["ham"] > 0
     assert shift_in({}) is None
+
+
+def test_answers_without_shares_count_like_others(tmp_path: Path) -> None:
+    """A server that stops stating likelihoods: its look was forgotten, and the setup fell behind all others."""
+    task = task_by(OF_LABEL, mails(240, 6))
+    bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: ""), tuning_tokens=10**9)
+    kitchen = Kitchen(task, bench)
+
+    def measure(setups: Sequence[Setup], fold: int, cases: Sequence[Case]) -> list[Look]:
+        """The second one is right in all, and its server states no likelihoods for the look at one fold."""
+        found = []
+        for setup in setups:
+            says = [case.output if setup.shots or place % 3 else "ham" for place, case in enumerate(cases)]
+            shares = [{"ham": 0.9 - 0.8 * (text == "spam"), "spam": 0.1 + 0.8 * (text == "spam")} for text in says]
+            known = not (setup.shots and fold == 1)
+            given = zip(says, shares, strict=True)
+            found.append(
+                kitchen._scored(
+                    cases, [Prediction(text=text, probabilities=each if known else None) for text, each in given]
+                )
+            )
+        return found
+
+    told = Contest("a", task, bench, judge=kitchen.judge).halve([Setup(), Setup(shots=1)], measure)
+    assert told.best.configuration.shots == 1
+    assert (told.best.mean, len(told.best.scores)) == (1.0, 240)
+
+
+def test_a_training_that_failed_leaves_the_others_ordered_by_the_metric(tmp_path: Path) -> None:
+    kitchen = Kitchen(task_by(OF_LABEL, mails(240)), tiny.Bench(folder=tmp_path), calibrates=False)
+    cases, lengths = kitchen.task.folds[0].selection, Lengths(10.0, 10.0, (100,), 3)
+
+    def entry(shots: int, say: Callable[[int, Case], str]) -> Entry:
+        rows = [
+            [case.id, said := say(place, case), float(said == case.output), 1.0] for place, case in enumerate(cases)
+        ]
+        look = Look(tuple(row[2] for row in rows), (), {"answers": rows})
+        return Entry(Tuning(Setup(shots=shots), RECIPES[0]), [look], notes=[{"answers": rows}])
+
+    ham = entry(1, lambda place, case: "ham")
+    spam = entry(2, lambda place, case: "spam" if case.output == "spam" or place % 7 == 0 else "ham")
+    dead = Entry(Tuning(Setup(shots=3), RECIPES[2]), [], problem="the selection loss did not improve")
+    tried = [(ham, lengths), (spam, lengths), (dead, lengths)]
+    assert [each.tuning.setup.shots for each, _ in in_order(kitchen, tried)] == [2, 1, 3]

@@ -144,6 +144,13 @@ def test_what_is_no_safetensors_is_refused_by_its_content(language: Path, conten
         resolve(str(language))
 
 
+def test_a_file_that_was_copied_in_part_is_refused_before_it_is_reckoned_with(language: Path) -> None:
+    weights = language / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelUnavailable, match=r"model\.safetensors of language ends before its weights do"):
+        resolve(str(language))
+
+
 def test_a_pickle_under_a_safe_name_ends_with_a_sentence_and_exit_code_2(
     language: Path, tmp_path: Path, model_folders: Folders, pickled: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
