@@ -213,7 +213,7 @@ def test_a_training_that_failed_leaves_the_others_ordered_by_the_metric(tmp_path
         rows = [
             [case.id, said := say(place, case), float(said == case.output), 1.0] for place, case in enumerate(cases)
         ]
-        look = Look(tuple(row[2] for row in rows), (), {"answers": rows})
+        look = Look(tuple(float(str(row[2])) for row in rows), (), {"answers": rows})
         return Entry(Tuning(Setup(shots=shots), RECIPES[0]), [look], notes=[{"answers": rows}])
 
     ham = entry(1, lambda place, case: "ham")
