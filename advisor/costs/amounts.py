@@ -64,8 +64,9 @@ def among_the_least(names: Sequence[str], amounts: Mapping[str, Amount]) -> list
     """Those of the names whose cost is not clearly more than that of another of them; all known, and in one unit."""
     if any(amounts[name].unit.startswith(TOKENS) for name in names):
         return [name for name in names if not any(clearly_more(amounts[name], amounts[other]) for other in names)]
-    least = min((range_of(amounts[name])[1] for name in names), default=math.nan)
-    return [name for name in names if range_of(amounts[name])[0] <= least]
+    ranges = [range_of(amounts[name]) for name in names]
+    least = min([max(ends) for ends in ranges], default=math.nan)  # A sum's ends may be turned about by rounding.
+    return [name for name, ends in zip(names, ranges, strict=True) if min(ends) <= least]
 
 
 def one_unit(names: Iterable[str], amounts: Mapping[str, Amount]) -> list[str]:

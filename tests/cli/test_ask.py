@@ -286,6 +286,7 @@ def test_without_the_weights_it_says_so_and_fetches_nothing(
     tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr("benchmarks.running.whereabouts.bytes_to_fetch", lambda *_: 1_000)  # The hub is asked for no more.
     task = write_task(tmp_path, model_folders, "models: [smollm2-135m, some/where]")
     told = call(capsys, "ask", str(task)).out
     assert "can be reckoned once the weights of smollm2-135m and some/where are on this disk." in told

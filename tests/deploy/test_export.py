@@ -243,7 +243,7 @@ def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk:
         ("asking", set()),
         ("speaking", {"llguidance", "numpy", "peft", "torch", "transformers"}),
         ("lookup", {"bm25s", "faiss", "numpy", "regex", "sentence_transformers"}),
-        ("reading", set()),
+        ("reading", {"huggingface_hub"}),
         ("refusals", set()),
         ("tagging", {"numpy", "sklearn"}),
     ],

@@ -143,7 +143,7 @@ def test_what_the_teacher_costs_is_the_students_cost(whole: tuple[Path, Store], 
     _, store = whole
     used = [each for each in store.usage(DISTILLED, "fit") if each.model == "hosted"]
     assert {each.step for each in used} == {"search", "training"}
-    assert set(teacher.by_unit) == {"fit"}
+    assert set(teacher.by_unit) == {"fit", "reworded"}
     assert sum(each.calls for each in used) == teacher.by_unit["fit"]
     assert len(list(store.rows(DISTILLED, "seed"))) > 0
 

@@ -118,6 +118,7 @@ def test_a_run_is_forecast_from_the_weights_and_not_from_the_size_of_their_files
     monkeypatch.setattr(sizes, "_in_linear_layers", lambda folder: 500_000_000)
     monkeypatch.setattr(sizes, "parameters", lambda folder: 1_000_000_000)
     monkeypatch.setattr(sizes, "_mapped", lambda there: there == folder)
+    monkeypatch.setattr(device, "_held", lambda device: 0)
     lora = [each for each in candidates(approaches(), ("own",)) if each.name == "lora"]
 
     def told(there: Path, placement: Placement, card: float, machine: float = 64.0) -> Forecast:
@@ -166,6 +167,8 @@ def test_a_run_goes_on_with_a_model_as_it_was_held_when_it_began(
     monkeypatch.setattr(quantised, "find_spec", lambda name: object())
     with_room_for(monkeypatch, 10**12 if small else 0)
     monkeypatch.setattr(comparison, "as_it_began", lambda assembly, folder: assembly)
+    monkeypatch.setattr(comparison, "commits_then", lambda folder: {})
+    monkeypatch.setattr(comparison, "left_out_of", lambda folder: {})
     models = Models((ModelSpec(name="own", folder=str(folder)),), _placement=CARD)
     prepared: Any = SimpleNamespace(models=models, assembly=Mock(), at=Mock())
     Prepared.go_on(prepared, tmp_path)
