@@ -255,7 +255,8 @@ def _label_more(decided: Decided) -> list[str]:
 def _state_costs(decided: Decided) -> Iterator[str]:
     """A step where something unsettled cannot be compared with the named one by cost, by what is missing."""
     named, ranking = decided.named, decided.ranking
-    unlike = [] if named is None else [each for each in decided.unsettled if not ranking.comparable(each, named)]
+    measured = [each for each in decided.unsettled if decided.evaluations[each].scores]  # Else more than a price is missing.
+    unlike = [] if named is None else [each for each in measured if not ranking.comparable(each, named)]
     if named is None or not unlike:
         return
     accept = "" if decided.verdict == "undecided" else f", or accept {named}"

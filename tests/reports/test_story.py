@@ -411,3 +411,12 @@ def test_the_method_says_how_the_scores_of_groups_are_bounded(size: int, graded:
         benchmark=benchmark_of(metric=PlainMetric(graded=graded), groups=groups),
     )
     assert any(said in line for line in bakeoff.told().story.method)
+
+
+def test_no_price_is_asked_for_of_what_was_not_measured() -> None:
+    waiting = evaluation_of("lora", model="big", state=State.OPEN, problem="300 held-out cases were not answered yet")
+    measured = evaluation_of("copy nearest", scores_of(100, 300), seconds=0.1)
+    story = Bakeoff(evaluations=(measured, waiting), benchmark=benchmark_of()).told().story
+    assert story.verdict == "undecided"
+    assert any("--resume" in line for line in story.next_steps)
+    assert not any("price" in line for line in story.next_steps)
