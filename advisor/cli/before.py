@@ -93,7 +93,7 @@ def expected_of(prepared: Prepared, resume: bool) -> Forecast:
     from advisor.wording import listed
     from benchmarks.costs.prices import machine_prices
 
-    if not resume:  # Else as the run began.
+    if prepared.left_out is None:
         prepared.left_out = left_out(prepared)
     if said := why_left_out(prepared.left_out):
         say(f"note: {said}")

@@ -31,9 +31,9 @@ def left_out(prepared: Prepared) -> dict[str, float]:
     return {SECOND_SEED: share} if share > MOST and trained_again else {}
 
 
-def left_out_of(folder: Path) -> dict[str, float]:
-    """What the run in the folder began without; nothing of one of an earlier version."""
-    return said_left_out(about_run(folder)) if is_frozen(folder) else {}
+def left_out_of(folder: Path) -> dict[str, float] | None:
+    """What the run in the folder began without, nothing of one of an earlier version; None where none has begun."""
+    return said_left_out(about_run(folder)) if is_frozen(folder) else None
 
 
 def said_left_out(about: Mapping[str, Any]) -> dict[str, float]:
@@ -41,9 +41,9 @@ def said_left_out(about: Mapping[str, Any]) -> dict[str, float]:
     return {str(kind): float(share) for kind, share in dict(about.get(LEFT_OUT) or {}).items()}
 
 
-def why_left_out(left: Mapping[str, float]) -> str:
+def why_left_out(left: Mapping[str, float] | None) -> str:
     """A clause; empty where nothing is."""
-    if SECOND_SEED not in left:
+    if not left or SECOND_SEED not in left:
         return ""
     return (
         f"the second seed is left out: by the forecast the checks would take {percent(left[SECOND_SEED])} of the run's time with "

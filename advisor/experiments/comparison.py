@@ -126,8 +126,8 @@ class Prepared:
     further: Further = field(default_factory=Further)
     keeps_checks: bool = False
     """All probes were asked for, so none is left out for want of time."""
-    left_out: Mapping[str, float] = field(default_factory=dict)
-    """What is left out, once that is settled (`advisor.experiments.checking`)."""
+    left_out: Mapping[str, float] | None = None
+    """What is left out (`advisor.experiments.checking`); None until that is settled."""
     economical: bool = False
     traffic: Sequence[str] = ()
     """Real requests without answers."""
@@ -178,7 +178,7 @@ class Prepared:
             reuse=self.reuse,
             fork=self.fork,
             further=self.further,
-            left_out=self.left_out,
+            left_out=self.left_out or (),
             rules=rules_of(self.assembly.benchmark, self._level, terms_of(self, folder) if self.economical else None),
             compared=self.populations,
             dearer=dearer_in(self, folder),
@@ -363,7 +363,8 @@ def _begin(prepared: Prepared, folder: Path) -> None:
     from benchmarks.data.frozen import keep_code
     from benchmarks.statistics.looks import begin_look, remember_place
 
-    prepared.left_out = left_out(prepared)
+    if prepared.left_out is None:
+        prepared.left_out = left_out(prepared)
     prepared.run(folder).check()  # Before anything says that there is a run, or that it was a look.
     if prepared.anew and not prepared.fork:
         prepared.anew = anew_of_a_start(folder, experiment_of(prepared)) or prepared.anew

@@ -24,7 +24,7 @@ def roomy(prepared: Prepared) -> Roomy:
     from benchmarks.costs.room import Roomy, with_room
 
     models, executor, asked = prepared.models, prepared.executor, prepared.options
-    options = replace(asked, second_seed=asked.second_seed and SECOND_SEED not in prepared.left_out)
+    options = replace(asked, second_seed=asked.second_seed and SECOND_SEED not in (prepared.left_out or ()))
 
     def of(candidates: Sequence[Candidate]) -> Forecast:
         return forecast(prepared.assembly.benchmark, candidates, models, options, prepared.further)

@@ -117,7 +117,7 @@ def audit(
         *private_requests(unlabelled),
     ]
     if labels:
-        found.extend(_imbalance(examples, spec))
+        found.extend(_imbalance(examples))
         found.extend(_spelt_apart([*examples, *heldout], labels))
         found.extend(_ordered_apart([*examples, *heldout], labels))
         found.extend(_unused(examples, heldout, labels))
@@ -161,12 +161,14 @@ def _by_input(cases: Sequence[Case]) -> list[list[Case]]:
     return [group for group in groups.values() if len(group) > 1 and group[0].input.strip()]
 
 
-def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
+def _in_conflict(cases: Sequence[Case], spec: Spec) -> list[list[Case]]:
     """Same input, answers that exclude each other; of several rewritings each can be right."""
-    if spec.kind == "generation":
-        return
-    groups = [group for group in _by_input(examples) if exclude_each_other(group)]
-    if groups:
+    return [] if spec.kind == "generation" else [group for group in _by_input(cases) if exclude_each_other(group)]
+
+
+def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
+    """Examples that teach two things."""
+    if groups := _in_conflict(examples, spec):
         yield Finding(
             kind="conflicts",
             count=len(groups),
@@ -178,11 +180,8 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
 
 
 def _held_out_conflicts(heldout: Sequence[Case], spec: Spec) -> Iterator[Finding]:
-    """The same of held-out cases, where no answer is right in both."""
-    if spec.kind == "generation":
-        return
-    groups = [group for group in _by_input(heldout) if exclude_each_other(group)]
-    if groups:
+    """Held-out cases of which no answer can be right in all."""
+    if groups := _in_conflict(heldout, spec):
         yield Finding(
             kind="held-out conflicts",
             count=len(groups),
@@ -257,8 +256,8 @@ def _pieces(text: str) -> int:
     return sum(1 for _ in _PIECE.finditer(text))
 
 
-def _imbalance(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
-    """One label of nearly all examples; where accuracy is asked for, `infer.imbalance_note` says what that hides."""
+def _imbalance(examples: Sequence[Case]) -> Iterator[Finding]:
+    """One label of nearly all examples; of held-out cases and accuracy `infer.imbalance_note` says what that hides."""
     counts = Counter(case.output for case in examples)
     if len(counts) < 2:
         return

@@ -157,6 +157,10 @@ def test_what_was_left_out_is_told_and_stays_out_when_the_run_goes_on(
     with monkeypatch.context() as settled:
         settled.setattr("advisor.experiments.comparison.left_out", lambda _: {"seed": 0.62})
         execute(prepare(task, Wishes(approaches=CHEAP)), run)
+        unbegun = prepare(task, Wishes(approaches=CHEAP))
+        unbegun.go_on(tmp_path / "other")  # As `--resume` does where nothing has begun: what is left out is still open.
+        execute(unbegun, tmp_path / "other")
+    assert checking.left_out_of(run) == checking.left_out_of(tmp_path / "other") == {"seed": 0.62}
     said = "The second seed is left out: by the forecast the checks would take 62 % of the run's time with it"
     assert any(line.startswith(said) for line in reopen(run).story.method)
     again = prepare(task, Wishes(approaches=CHEAP))
