@@ -87,8 +87,9 @@ def verdict_panel(story: Story, width: int = 80) -> RenderableType:
 
 
 def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTable:
-    """The table at that width: where it is too wide, cells break before a bracket and after a slash, and then columns are left
-    out, which is said below it. `wrapped`: the last column holds words, and breaks between them."""
+    """The table at that width: where it is too wide, cells break before a bracket and after a slash, then columns stand closer
+    together, and then some are left out, which is said below it. `wrapped`: the last column holds words, and breaks between
+    them."""
     from rich import box
     from rich.table import Table as RichTable
 
@@ -96,8 +97,10 @@ def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTabl
     if _wide(table.columns, rows) > width:
         rows = [[row[0], *(_folded(cell) for cell in row[1:])] for row in rows]
     least = _least(table.columns, rows, wrapped)
-    kept = _with_room(table.columns, least, width, wrapped)
-    room = _taken(least, kept) <= width
+    gap = 2 if sum(least) + 2 * len(least) <= width else 1
+    taken = [each + gap for each in least]
+    kept = _with_room(table.columns, taken, width, wrapped)
+    room = sum(taken[index] for index in kept) <= width
     laid = RichTable(
         title=_text(table.title, "bold"),
         title_justify="left",
@@ -105,7 +108,7 @@ def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTabl
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=(0, gap - 1, 0, 0),
     )
     for index in kept:
         laid.add_column(
@@ -122,13 +125,13 @@ def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTabl
     return laid
 
 
-def _with_room(columns: Sequence[str], least: Sequence[int], width: int, wrapped: bool) -> list[int]:
+def _with_room(columns: Sequence[str], taken: Sequence[int], width: int, wrapped: bool) -> list[int]:
     """Places of the columns that are shown: names, what is measured and the status always, and as many others as fit."""
     kept, last = list(range(len(columns))), len(columns) - 1
     always = {0, 1, last} if wrapped or columns[last] == "status" else {0, 1}
     first = [columns.index(name) for name in _FIRST_LEFT_OUT if name in columns]
     for index in (*first, *(each for each in reversed(kept) if each not in first)):
-        if _taken(least, kept) > width and index not in always:
+        if sum(taken[each] for each in kept) > width and index not in always:
             kept.remove(index)
     return kept
 
@@ -144,10 +147,6 @@ def _least(columns: Sequence[str], rows: Sequence[Sequence[str]], wrapped: bool)
     names = min(longest(0, True), 16 if len(columns) < _MANY else 12)
     last = len(columns) - 1
     return [names, *(longest(index, wrapped and index == last) for index in range(1, len(columns)))]
-
-
-def _taken(least: Sequence[int], kept: Sequence[int]) -> int:
-    return sum(least[index] for index in kept) + 2 * len(kept)
 
 
 def _left_out(columns: Sequence[str], kept: Sequence[int]) -> Text | None:

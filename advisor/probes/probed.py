@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from advisor.decision import shares
 from advisor.decision.unsteady import drawn_again
 from advisor.drawn import Table
+from advisor.probes.guarded import chosen
 from advisor.probes.time_taken import in_short
 from advisor.story.material import Material
 from advisor.wording import NONE, listed, percent, start
@@ -102,6 +103,10 @@ def _reworded(evaluation: Evaluation) -> str:
     return "" if found is None else percent(found.same)
 
 
+def _held_back(evaluation: Evaluation) -> str:
+    return "" if evaluation.guard is None else percent(chosen(evaluation.guard).stopped)
+
+
 def _drift(evaluation: Evaluation) -> str:
     return "" if evaluation.forgetting is None else f"{evaluation.forgetting.ratio:.2f}"
 
@@ -148,6 +153,12 @@ PROBES: tuple[Probe, ...] = (
         says="questions without an answer that get none",
         lacks="there are no such questions",
         cell=lambda each, _: _of(shares.declined(each)),
+    ),
+    Probe(
+        name="guard",
+        says="of what is wrong, what is held back where an approach says so when it is unsure",
+        lacks="it does not tell how sure it is, or no threshold was found",
+        cell=lambda each, _: _held_back(each),
     ),
     Probe(
         name="obeys",

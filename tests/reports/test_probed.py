@@ -12,7 +12,7 @@ from rich.console import Console
 from advisor import reports
 from advisor.cli.terminal import show
 from advisor.contract import Story
-from benchmarks.checked import Altered, ByHeart, Changed, Counted, Forgetting, Grounding, Planted, Rebuilds
+from benchmarks.checked import Altered, ByHeart, Changed, Counted, Forgetting, Grounding, Guard, Held, Planted, Rebuilds
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -39,6 +39,22 @@ def everything(cascade: bool = False) -> Story:
         rule="capitals", cases=50, takes=True, at_once=48, right_at_once=31, again=None, right_again=None, seconds=None
     )
     facts = Changed(cases=48, known=40, new=36, old=4, documents=20, seconds=2.5)
+    free = Held(
+        at_most=0.0,
+        threshold=0.0,
+        answered=300,
+        figure=0.67,
+        lower=0.6,
+        upper=0.73,
+        lost=0.0,
+        stopped=0.0,
+        overall=0.67,
+        expected_answered=1.0,
+        expected_figure=0.67,
+        refused=0,
+        wrongly_refused=0,
+    )
+    sure = replace(free, at_most=0.05, threshold=0.4, answered=252, lost=0.04, stopped=0.38)
     found = [
         replace(
             evaluation_of(name, scores_of(200 + place, 300, place), agreements=(edits(80, 16 - place, 4 + place),)),
@@ -46,6 +62,7 @@ def everything(cascade: bool = False) -> Story:
             rebuilds=built,
             planted=(Planted(place="request", cases=50, followed=place),),
             altered=format_of,
+            guard=Guard(says="Ask us.", cases=300, unanswerable=0, held=(free, sure)) if name != "majority" else None,
             changed=facts if name != "majority" else replace(facts, known=0, new=0, old=0),
         )
         for place, name in enumerate(NAMES)
@@ -78,12 +95,12 @@ def in_the_terminal(story: Story, width: int = 80) -> list[str]:
 def test_one_row_an_approach_holds_every_probe() -> None:
     table = everything().probed
     assert table.columns == (
-        *("approach", "flips", "built", "docs", "refuse", "obeys", "drift", "facts", "format", "heart"),
+        *("approach", "flips", "built", "docs", "refuse", "guard", "obeys", "drift", "facts", "format", "heart"),
     )
     assert {row[0]: row[1:] for row in table.rows} == {
-        "majority": ("4 %", "67 %", "91 %", "45/90", "0/50", "-", "-", "48/50", "-"),
-        "retrieval": ("5 %", "67 %", "91 %", "45/90", "1/50", "-", "36/40", "48/50", "-"),
-        "lora + retrieval": ("6 %", "67 %", "91 %", "45/90", "2/50", "1.16", "36/40", "48/50", "41/50"),
+        "majority": ("4 %", "67 %", "91 %", "45/90", "-", "0/50", "-", "-", "48/50", "-"),
+        "retrieval": ("5 %", "67 %", "91 %", "45/90", "38 %", "1/50", "-", "36/40", "48/50", "-"),
+        "lora + retrieval": ("6 %", "67 %", "91 %", "45/90", "38 %", "2/50", "1.16", "36/40", "48/50", "41/50"),
     }
 
 
@@ -97,7 +114,7 @@ def test_why_a_cascade_lacks_something_is_told_truly() -> None:
     """Of one with a tuned part it was said that nothing is tuned, and that it could not be asked."""
     story = everything(cascade=True)
     row = next(row for row in story.probed.rows if row[0] == "lora + retrieval after majority")
-    assert row[1:] == ("6 %", "67 %", "91 %", "45/90", "2/50", "1.16", "-", "-", "-")
+    assert row[1:] == ("6 %", "67 %", "91 %", "45/90", "38 %", "2/50", "1.16", "-", "-", "-")
     parts = "of a cascade it is not put together, and each part has a row of its own (facts, format and heart)"
     assert story.probed.note.count(parts) == 1
     assert "Of a cascade both parts were built again, and the sureness below which it hands on was kept." in (

@@ -673,7 +673,7 @@ def test_a_terminal_shows_what_looks_like_an_emoji_as_it_stands() -> None:
     assert ":thumbsup:" in stream.getvalue()
 
 
-@pytest.mark.parametrize("width", [24, 40, 50, 60, 72])
+@pytest.mark.parametrize("width", [24, 40, 50, 60, 66])
 def test_in_a_narrow_terminal_names_and_states_stand_and_other_columns_go(width: int) -> None:
     story, stream = rich_story(), io.StringIO()
     Console(file=stream, width=width).print(main_table(story.main, width))
