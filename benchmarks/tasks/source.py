@@ -8,6 +8,7 @@ import http.client
 import ipaddress
 import json
 import os
+import random
 import tempfile
 import urllib.parse
 import urllib.request
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
+from benchmarks.tasks.unpacking import gunzipped, taken_out
 
 Rows = Sequence[Mapping[str, Any]]
 Parts = Mapping[str, Rows]
@@ -24,6 +26,8 @@ Parts = Mapping[str, Rows]
 Convert = Callable[[Mapping[str, bytes]], Parts]
 """From the files of the source (path -> content) to rows."""
 
+FILES = "https://raw.githubusercontent.com"
+ARCHIVES = "https://codeload.github.com"
 MOST_BYTES = 64_000_000
 PATIENCE_S = 60
 
@@ -35,16 +39,33 @@ class Source:
     repository: str
     commit: str
     paths: tuple[str, ...]
-    convert: Convert | None = None
-    """None: what lies there needs more than a conversion, so the rows are not downloaded."""
+    convert: Convert
+    packed: bool = False
+    """All files come in one archive of the repository: for a source of a thousand small ones."""
     least_rows: int = 0
     """Examples and held-out cases together that must come out: fewer mean that the download is not whole."""
     hashes: Mapping[str, str] = field(default_factory=dict)
     """part -> SHA-256 of its content (see `content_hash`), for the parts that are known in full."""
-    origin: str = "https://raw.githubusercontent.com"
+    origin: str | None = None
+    """Where repositories lie; None: GitHub, which has files at one address and archives at another."""
 
-    def address(self, path: str) -> str:
-        return f"{self.origin}/{self.repository}/{self.commit}/{urllib.parse.quote(path)}"
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where to download from: that of each file, in the order of `paths`, or that of the one archive."""
+        if self.packed:
+            return (f"{self.origin or ARCHIVES}/{self.repository}/tar.gz/{self.commit}",)
+        folder = f"{self.origin or FILES}/{self.repository}/{self.commit}"
+        return tuple(f"{folder}/{urllib.parse.quote(path)}" for path in self.paths)
+
+    def files(self, contents: Sequence[bytes]) -> Mapping[str, bytes]:
+        """Path -> content, out of what lay at `addresses`; a file whose name ends in .gz comes unpacked.
+
+        Raises `BadInput` where that is too large, `ValueError` or `LookupError` where it is damaged or not whole.
+        """
+        if self.packed:
+            return taken_out(contents[0], self.paths)
+        pairs = zip(self.paths, contents, strict=True)
+        return {path: gunzipped(content) if path.endswith(".gz") else content for path, content in pairs}
 
 
 def content_hash(rows: Rows) -> str:
@@ -67,6 +88,11 @@ def cut_by_hash(rows: Rows, share: float) -> Parts:
     return {"train": [row for row in rows if not held_out(row)], "test": [row for row in rows if held_out(row)]}
 
 
+def drawn(count: int, number: int) -> list[int]:
+    """Places of `number` of `count` rows (all where there are fewer), in order; the same on every machine."""
+    return sorted(random.Random(0).sample(range(count), min(number, count)))
+
+
 def get(address: str) -> bytes:
     """The content behind an https address; plain http only from this machine itself. Raises `BadInput`."""
     try:
@@ -86,13 +112,8 @@ def download(name: str, source: Source, folder: Path, fetch: Callable[[str], byt
 
     Raises `BadInput` where nothing can be downloaded, or what came is not what was published.
     """
-    if source.convert is None:
-        raise BadInput(f"{name} is not on this machine, and its source ({source.repository}) holds no ready rows.")
     try:
-        files = {path: fetch(source.address(path)) for path in source.paths}
-    except BadInput as error:
-        raise BadInput(f"{name} is not on this machine. {error}") from None
-    try:
+        files = _files(name, source, fetch)
         parts = source.convert(files)
         checked = _checked(name, source, parts)
     except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
@@ -105,6 +126,13 @@ def download(name: str, source: Source, folder: Path, fetch: Callable[[str], byt
         "checked": checked,
     }
     _write(folder, parts, meta)
+
+
+def _files(name: str, source: Source, fetch: Callable[[str], bytes]) -> Mapping[str, bytes]:
+    try:
+        return source.files([fetch(address) for address in source.addresses])
+    except BadInput as error:
+        raise BadInput(f"{name} is not on this machine. {error}") from None
 
 
 def _checked(name: str, source: Source, parts: Parts) -> str:
