@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from benchmarks.evaluation.grounding import is_example
 from strategies.contract import Case, Document, Evidence, Failure, Outcome
 from strategies.prompting.demonstrations import Shown, names
 from strategies.prompting.rendering import label_cases
-from strategies.retrieval.chunking import heading
+from strategies.retrieval.chunking import fronts
 from strategies.retrieval.named import Named
 
 PASSAGE = 500
@@ -111,7 +111,12 @@ def _where(item: Evidence) -> str:
 
 def _is_whole(item: Evidence, document: Document | None) -> bool:
     """Whether `start` and `end` are those of the passage; they are those of a quote where the answer was read off."""
-    return document is None or not item.text or item.text == heading(document) + document.text[item.start : item.end]
+    if document is None or not item.text:
+        return True
+    text = document.text[item.start : item.end]
+    return item.text.endswith(text) and any(
+        item.text == front + text for front in fronts(document, item.start, item.start)
+    )
 
 
 def _quotes(had: Sequence[Had], document: Document | None) -> dict[Evidence, tuple[str, ...]]:
@@ -127,14 +132,22 @@ def _parted(text: str, document: Document | None, quotes: Mapping[Evidence, Any]
     """The passage before, in and after its first quote."""
     if document is None or not quotes:
         return text, "", ""
-    item, front = next(iter(quotes)), heading(document)
-    body = text.removeprefix(front)
-    begins = document.text.find(body, max(0, item.end - len(body)), item.start + len(body))
+    item = next(iter(quotes))
+    found = ((begins, body) for begins, body in _bodies(text, document, item) if begins >= 0)
+    begins, body = next(found, (-1, ""))
     if begins < 0:
         return text, "", ""
     place = len(text) - len(body) + item.start - begins
     quote = document.text[item.start : item.end]
     return text[:place], quote, text[place + len(quote) :]
+
+
+def _bodies(text: str, document: Document, item: Evidence) -> Iterator[tuple[int, str]]:
+    """(where in the document it stands, or -1; the passage without what may be in front of it), the quote being in it."""
+    for front in fronts(document, max(0, item.end - len(text)), item.start):
+        if text.startswith(front):
+            body = text[len(front) :]
+            yield document.text.find(body, max(0, item.end - len(body)), item.start + len(body)), body
 
 
 def _shortened(before: str, quote: str, after: str) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from strategies.contract import Document
+from strategies.retrieval.headings import Section, sections
 from strategies.standalone.reading import UNSPACED
 
 PASSAGE_WORDS = 130
@@ -23,6 +25,12 @@ SENTENCE_END = re.compile(r"(?<=[.!?])[\"'\u2019\u201d)\]]*\s+(?=[^\sa-z])|\n+|(
 """Where a sentence ends: at a sign with space behind it, or with its line."""
 
 
+SMALL = 4
+"""A section with less than this part of the words of a passage shares one with the next that is no higher."""
+PATH = 12
+"""Words of the headings that stand before a passage, the innermost of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """Characters `start` to `end` of a document, which is not copied."""
@@ -30,6 +38,8 @@ class Passage:
     document: Document
     start: int
     end: int
+    under: str = ""
+    """The headings that it stands under and that are no part of it, the highest first."""
 
     @property
     def document_id(self) -> str:
@@ -37,24 +47,90 @@ class Passage:
 
     @property
     def text(self) -> str:
-        """What is shown: title and date in front."""
-        return heading(self.document) + self.document.text[self.start : self.end]
+        """What is shown: title, date and headings in front."""
+        return heading(self.document, self.under) + self.document.text[self.start : self.end]
+
+
+Cutter = Callable[[str, int], list[tuple[int, int]]]
+"""(text, words) -> where its pieces of at most so many words begin and end."""
 
 
 def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passage]:
-    """Passages of at most `words` words as `size` counts them, in document order."""
+    """Passages of at most `words` words as `size` counts them, in document order; none goes on behind the heading of the next
+    section, but for sections that are small."""
+    pieces = _cutter()
+    return [
+        passage
+        for document in documents
+        for section in _together(document.text, words)
+        for passage in _passages(document, section, words, pieces)
+    ]
+
+
+def _cutter() -> Cutter:
     import semchunk
 
-    chunkerify: Any = semchunk.chunkerify  # type: ignore[attr-defined]  # its overloads hide the plain case
-    chunker = chunkerify(size, words)
-    passages = []
-    for document in documents:
-        chunks, offsets = chunker(document.text, offsets=True)
+    @cache
+    def chunker(words: int) -> Any:
+        chunkerify: Any = semchunk.chunkerify  # type: ignore[attr-defined]  # its overloads hide the plain case
+        return chunkerify(size, words)
+
+    def pieces(text: str, words: int) -> list[tuple[int, int]]:
+        chunks, offsets = chunker(words)(text, offsets=True)
+        found = []
         for chunk, (start, _) in zip(chunks, offsets, strict=True):
-            text = chunk.strip()
-            first = start + chunk.index(text)
-            passages.append(Passage(document, first, first + len(text)))
-    return passages
+            first = start + len(chunk) - len(chunk.lstrip())
+            found.append((first, first + len(chunk.strip())))
+        return found
+
+    return pieces
+
+
+def _together(text: str, words: int) -> Iterator[Section]:
+    """The sections of a text; small ones with those behind them, where a passage holds both and what is above the first is
+    above all."""
+    first, *others = sections(text)
+    for section in others:
+        whole = replace(first, end=section.end)
+        small = size(text[first.start : first.end]) * SMALL < words and section.level >= first.level
+        if small and size(text[whole.start : whole.end]) <= words:
+            first = whole
+        else:
+            yield first
+            first = section
+    yield first
+
+
+def _passages(document: Document, section: Section, words: int, pieces: Cutter) -> Iterator[Passage]:
+    """Those of a section. The first begins with its own headings, and the others have them in front."""
+    text, above, under = document.text, path(document, section.above), path(document, section.under)
+    own = size(text[section.start : section.body])
+    if own * 2 > words:  # Nothing would have room beside them.
+        for start, end in pieces(text[section.start : section.body], words):
+            yield Passage(document, section.start + start, section.start + end, above)
+        section, above, own = replace(section, start=section.body), under, 0
+    if own and size(text[section.start : section.end]) <= words - size(above):
+        yield Passage(document, section.start, section.start + len(text[section.start : section.end].rstrip()), above)
+        return
+    room = max(words - max(own + size(above), size(under)), words // 2, 1)
+    for place, (start, end) in enumerate(pieces(text[section.body : section.end], room)):
+        begins = section.start if own and not place else section.body + start
+        yield Passage(document, begins, section.body + end, under if place else above)
+
+
+def path(document: Document, titles: Sequence[str]) -> str:
+    """Headings as they stand before a passage: as many of the innermost as have room, and none that is the document's title."""
+    shown: list[str] = []
+    room = PATH
+    for title in reversed(titles):
+        words = title.split()
+        if title == document.title.strip():
+            continue
+        if len(words) > room and shown:
+            break
+        shown.append(" ".join(words[:room]))
+        room -= len(words)
+    return " > ".join(reversed(shown))
 
 
 def size(text: str) -> int:
@@ -78,9 +154,17 @@ def sentences(documents: Sequence[Document]) -> tuple[Passage, ...]:
     return tuple(found)
 
 
-def heading(document: Document) -> str:
-    """Title and date as they stand before a passage."""
+def heading(document: Document, under: str = "") -> str:
+    """Title, date and headings as they stand before a passage."""
     title = document.title.strip()
     if document.date:
         title = f"{title} ({document.date})" if title else document.date
+    title = " > ".join(filter(None, (title, under)))
     return f"{title}: " if title else ""
+
+
+def fronts(document: Document, start: int, end: int) -> list[str]:
+    """What may stand before a passage of the document that begins with one of these characters, or with the last."""
+    there = [each for each in sections(document.text) if each.start <= end and start <= each.end]
+    paths = ["", *(path(document, titles) for each in there for titles in (each.above, each.under))]
+    return [heading(document, under) for under in dict.fromkeys(paths)]

@@ -175,7 +175,10 @@ class PassageIndex:
         known = {number: self._versions.get(document.id) for number, document in enumerate(documents)}
         kept = {
             "documents": [asdict(document) for document in documents],
-            "passages": [[place[id(passage.document)], passage.start, passage.end] for passage in self.passages],
+            "passages": [
+                [place[id(each.document)], each.start, each.end, *([each.under] if each.under else [])]
+                for each in self.passages
+            ],
             "versions": {number: version for number, version in known.items() if version},
         }
         (folder / "passages.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
@@ -200,7 +203,7 @@ class PassageIndex:
         kept = json.loads((folder / "passages.json").read_text(encoding="utf-8"))
         documents = [Document(**row) for row in kept["documents"]]
         vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-        passages = (Passage(documents[place], start, end) for place, start, end in kept["passages"])
+        passages = (Passage(documents[place], *where) for place, *where in kept["passages"])
         return replace(cls.of(tuple(passages), vectors, embedder), prompts=_prompts_of(folder / MANIFEST))
 
 

@@ -3,8 +3,8 @@
     python lookup.py "What is asked?" --index FOLDER --embedder FOLDER_OR_HUB_ID
 
 prints the passages that are found, the best first, as JSON lines. The index is a folder: `manifest.json` says how it is
-searched, `passages.json` holds the documents, where each passage begins and ends in its own, and which are versions of one, with
-their dates, `vectors.npy` the vectors in the same order. It takes numpy, sentence-transformers, faiss and, for words, bm25s.
+searched, `passages.json` holds the documents, where each passage begins and ends in its own, under which headings, which are
+versions and their dates, `vectors.npy` the vectors in this order. It takes numpy, sentence-transformers, faiss, for words bm25s.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Rerank = Callable[[str, list[str]], list[float]]
 
 
 class Passage(NamedTuple):
-    """Characters `start` to `end` of a document; the text has title and date in front."""
+    """Characters `start` to `end` of a document; the text has title, date and headings in front."""
 
     document: str
     start: int
@@ -63,8 +63,8 @@ class Index:
         self.documents, self.embed, self.rerank, self.prompt = kept["documents"], embed, rerank, prompts.get("query")
         self.versions: dict[str, tuple[int, str]] = kept.get("versions", {})
         self.passages = [
-            (number, Passage(one["id"], start, end, _heading(one) + one["text"][start:end]))
-            for number, start, end in kept["passages"]
+            (number, Passage(one["id"], start, end, _heading(one, *under) + one["text"][start:end]))
+            for number, start, end, *under in kept["passages"]
             for one in [self.documents[number]]
         ]
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
@@ -153,10 +153,11 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFKC", re.sub("[\u20a8\u2116\u2120-\u2122]", " ", text))
 
 
-def _heading(document: dict[str, Any]) -> str:
+def _heading(document: dict[str, Any], under: str = "") -> str:
     title = document["title"].strip()
     if document["date"]:
         title = f"{title} ({document['date']})" if title else document["date"]
+    title = " > ".join(filter(None, (title, under)))
     return f"{title}: " if title else ""
 
 

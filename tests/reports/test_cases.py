@@ -154,6 +154,26 @@ def test_evidence_of_several_approaches_is_put_together_and_a_quote_is_set_off(t
     assert found.cases[0].gold_missed == ()
 
 
+def test_a_quote_is_set_off_in_a_passage_with_headings_in_front(tmp_path: Path) -> None:
+    text = "# Shop\n\nIt is in the high street.\n\n## Days\n\n" + TEXT
+    start, nine = text.index("The shop"), text.index("nine")
+    document = replace(DOCUMENT, text=text)
+    whole = Evidence(
+        document_id="d1", text=f"Hours > Shop > Days: {text[start:]}", score=0.9, start=start, end=len(text)
+    )
+    quoted = replace(whole, start=nine, end=nine + 4)
+    heldout = [Case(id="h0", input="when?", output="nine", document_ids=("d1",))]
+    given: dict[str, list[Outcome]] = {
+        name: [Prediction(text="nine", evidence=(item,))] for name, item in (("read", quoted), ("written", whole))
+    }
+    found = shown(tmp_path, heldout, given, task=replace(task_of(kind="qa"), documents=(document,)))
+    assert found is not None
+    (passage,) = found.cases[0].passages
+    assert (passage.before, passage.quote) == ("Hours > Shop > Days: The shop is open from ", "nine")
+    assert passage.where == f"characters {start} to {len(text)}"
+    assert [quote.approaches for quote in passage.quotes] == [("read",)]
+
+
 def test_who_looked_things_up_and_missed_the_document_is_said(tmp_path: Path) -> None:
     other = Document(id="d2", text="Something else.")
     heldout = [Case(id="h0", input="when?", output="nine", document_ids=("d1",))]
