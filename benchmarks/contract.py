@@ -349,6 +349,13 @@ class Evaluation:
     """It was not fitted because no score on so few held-out cases would be proof: whether it meets the target is open."""
 
     @property
+    def of_examples(self) -> bool:
+        """It looks things up, and chose to look up examples alone."""
+        setup = self.chosen.get("setup")
+        chose = isinstance(setup, Mapping) and setup.get("passages") == 0
+        return self.family in ("retrieval", "combined") and chose and not self.searches
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The language models that answer; of none an empty name."""
         return tuple(part.model for part in self.parts) or (self.model,)

@@ -220,7 +220,8 @@ def _verdict(
     answers = selection_answers(found, store)
     about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
     families = {evaluation.candidate: evaluation.family for evaluation in found}
-    wrong = mistakes(benchmark, answers, families, handed_over(store))
+    of_examples = [evaluation.candidate for evaluation in found if evaluation.of_examples]
+    wrong = mistakes(benchmark, answers, families, handed_over(store), of_examples)
     provenance = store.meta("provenance") or {}
     prediction = about.get("prediction", {})
     extras = Extras(

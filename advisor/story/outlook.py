@@ -205,7 +205,9 @@ def _where_others_are_out(decided: Decided) -> Mapping[str, State]:
 
 def _changing_facts(evaluation: Evaluation) -> Iterator[str]:
     """Nothing of recorded answers: whether another system looks things up is not known."""
-    if evaluation.searches or evaluation.family in ("retrieval", "combined"):
+    if evaluation.of_examples:
+        yield f"Examples that are not kept current: {evaluation.candidate} answers from those that are like the request."
+    elif evaluation.searches or evaluation.family in ("retrieval", "combined"):
         yield f"Documents that are not kept current: {evaluation.candidate} answers from what they say."
     elif evaluation.family != "recorded":
         yield f"Facts that change often: {evaluation.candidate} does not look them up, an approach with retrieval does."

@@ -27,6 +27,13 @@ _FAMILY_RISKS = {
     "recorded": "Recorded answers show what the other system said then; it may have changed since.",
     "reference": "An approach without a language model cannot answer outside of what its examples show.",
 }
+_OF_EXAMPLES = {
+    "retrieval": "Retrieval is as good as the examples that it shows: what is outdated or missing among them comes back as an "
+    "answer.",
+    "combined": "A fine-tuned model still invents answers and has to be trained again when what is right changes; its examples "
+    "have to be kept current as well.",
+}
+"""Of those that look up examples and no documents."""
 _SEARCHED = (
     "An approach without a language model is as good as the documents that it searches: what is outdated there comes back as "
     "an answer, and where an answer is missing there it gives another."
@@ -65,6 +72,8 @@ def risks(material: Material) -> tuple[str, ...]:
 def _of_its_family(about: Evaluation) -> Iterator[str]:
     if about.family == "reference" and about.searches:
         yield _SEARCHED
+    elif about.of_examples:
+        yield _OF_EXAMPLES[about.family]
     elif about.family in _FAMILY_RISKS:
         yield _FAMILY_RISKS[about.family]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,15 +82,21 @@ class Mistakes:
 
 
 def mistakes(
-    benchmark: Benchmark, answers: Answers, families: Mapping[str, str], handed: Handed
+    benchmark: Benchmark,
+    answers: Answers,
+    families: Mapping[str, str],
+    handed: Handed,
+    of_examples: Collection[str] = (),
 ) -> dict[str, Mistakes]:
-    """Candidate -> its wrong answers by kind; none of those without selection answers.
+    """Candidate -> its wrong answers by kind; none of those without selection answers. Those `of_examples` look up no documents,
+    so that no search of theirs misses any.
 
     A key is disputed where approaches of three families, the candidate's among them, give one and the same other answer,
     none gives another one, it is not the one that says that there is no answer, and with the right passage nobody came to the
     key. Of generation none is: there is more than one good text.
     """
     sorter = _Sorter(benchmark, answers, families, handed)
+    sorter.searching -= {*of_examples}
     known = {case.id for case in benchmark.task.examples}
     asked = (name for name, rows in answers.items() if known & set(rows))
     return {name: sorter.mistakes(name) for name in asked}
@@ -102,6 +108,7 @@ class _Sorter:
     def __init__(self, benchmark: Benchmark, answers: Answers, families: Mapping[str, str], handed: Handed) -> None:
         task = benchmark.task
         self.benchmark, self.answers, self.families, self.handed = benchmark, answers, families, handed
+        self.searching = {name for name, family in families.items() if family in _LOOKING_UP}
         self.known = {case.id: case for case in task.examples}
         self.standing = Standing.of(task)
         self.faults = form_faults(benchmark)
@@ -148,7 +155,7 @@ class _Sorter:
         faults: set[Sort] = {*self.faults(case, text)}
         helped = self.handed.get(candidate, {}).get(name)
         if helped and ("wrapped", ()) not in faults:
-            return {("missed" if self.families.get(candidate) in _LOOKING_UP else "knowledge", ())}
+            return {("missed" if candidate in self.searching else "knowledge", ())}
         if self.benchmark.task.kind in ("classification", "extraction"):
             return faults | set(self._by_key(case, text, faults)) or {("other answer", ())}
         lost: set[Sort] = {("content", ())} if self._content_lost(case, text) else set()

@@ -1,7 +1,8 @@
 """Fine-tuning and retrieval together: LoRA trained on prompts that hold what retrieval finds, then retrieval at run time.
 
 With documents the prompts hold retrieved passages, wrong ones among them and in a fifth of the lessons perhaps no right one
-(RAFT, arXiv 2403.10131); without, the nearest examples. For labels the neighbours' votes can be mixed in as well.
+(RAFT, arXiv 2403.10131); without, and for labels besides, the nearest examples. For labels the neighbours' votes can be mixed
+in as well.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ class LoraRetrieval:
     def setups(self, task: Task, mode: Mode = "hybrid") -> list[Setup]:
         """The later ones are left out where the budget is too small."""
         form = Form()
-        if task.documents:
-            return [Setup(form=form, passages=passages, mode=mode) for passages in (1, 3)]
         nearest = Setup(form=form, shots=2, picks="nearest")
+        if task.documents:
+            one, three = (Setup(form=form, passages=passages, mode=mode) for passages in (1, 3))
+            return [one, nearest, three] if task.labels else [one, three]
         return [Setup(form=form), nearest] if task.labels else [nearest]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:

@@ -17,6 +17,8 @@ from strategies.traits import Preference
 
 MOST, BEYOND = 3, (5, 8)
 """Passages of the largest setup, and what is tried where that is chosen: a model that reads well gains from more of them."""
+MOST_SHOTS, MOST_BESIDE = 8, 6
+"""Nearest examples of the largest setup, and beside passages."""
 SHORT_WORDS = 30
 """Words of a short passage, a sentence or two: from these a small model reads an answer off more surely (LOG.md)."""
 
@@ -42,40 +44,44 @@ class Retrieval:
         """Those that are tried first stand first.
 
         Without documents nearest examples; with documents passages by count, with and without examples that have passages
-        of their own, and answers to questions written or read off.
+        of their own, answers to questions written or read off, and nearest examples alone: of a task whose labels or forms
+        no document tells they are the strongest prompt.
         """
         turns, inline = Form(layout="turns"), Form(layout="inline")
         if not task.documents:
             nearest = Setup(picks="nearest")
-            setups = [replace(nearest, form=form, shots=n) for form in (turns, inline) for n in (1, 3, 5, 8)]
+            setups = [replace(nearest, form=form, shots=n) for form in (turns, inline) for n in (1, 3, 5, MOST_SHOTS)]
             if task.labels:
                 setups += [replace(nearest, form=inline, shots=n, varied=True) for n in (3, 5)]
-                setups += [replace(nearest, form=replace(turns, show_labels=True), shots=n) for n in (3, 8)]
+                setups += [replace(nearest, form=replace(turns, show_labels=True), shots=n) for n in (3, MOST_SHOTS)]
             return spread(setups)
         marked = replace(inline, marked=True)
         bare = Setup(passages=1, mode=mode)
+        alone = [Setup(form=form, shots=MOST_SHOTS, picks="nearest") for form in (inline, turns)]
         if task.labels:
+            alone.append(replace(alone[0], shots=3))
             shown = [
                 replace(bare, form=form, shots=shots, passages=passages, picks="nearest")
                 for form in (turns, inline)
                 for passages in (1, 2)
-                for shots in (3, 6)
+                for shots in (3, MOST_BESIDE)
             ]
-            return spread([bare, replace(bare, form=marked), replace(bare, passages=MOST), *shown])
+            return spread([bare, replace(bare, passages=MOST), replace(bare, form=marked), *alone, *shown])
         few = replace(bare, shots=4, grounded=True)
         setups = [bare, replace(few, form=marked), replace(bare, form=marked), few]
+        more = [
+            replace(few, picks="nearest"),
+            replace(bare, passages=MOST),
+            replace(few, form=marked, passages=2, shots=3),
+        ]
         if task.kind == "qa":
             reading = Reading.of(task.examples)
             nearest = replace(few, form=marked, picks="nearest")
             short = [replace(setup, passage_words=SHORT_WORDS, reading=reading) for setup in (bare, nearest)]
             read = [replace(setup, reading=reading) for setup in (*setups, nearest)]
             setups = short + [one for pair in zip(read, setups, strict=False) for one in pair] + read[len(setups) :]
-        more = [
-            replace(few, picks="nearest"),
-            replace(bare, passages=MOST),
-            replace(few, form=marked, passages=2, shots=3),
-        ]
-        return [*setups, *more]
+            return [*setups, *more, *alone]
+        return [*setups[:2], alone[0], *setups[2:], alone[1], *more]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), larger=larger)

@@ -172,6 +172,9 @@ def test_with_the_right_passage_missing_knowledge_is_told_from_a_missed_search_a
     }
     handed = {"retrieval": {"a": True, "b": False, "f": True}, "prompting": {"a": True, "b": True, "c": False}}
     told = mistakes(benchmark_of(task=task), answers, SEARCHING, handed)
+    shows_examples = mistakes(benchmark_of(task=task), answers, SEARCHING, handed, ["retrieval"])
+    assert ("knowledge", ()) in kinds(shows_examples["retrieval"]), "what looks no document up misses none"
+    assert ("missed", ()) not in kinds(shows_examples["retrieval"])
     assert kinds(told["retrieval"]) == {
         ("missed", ()): 1,
         ("misread", ()): 3,
