@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.audit.findings import Finding
 from benchmarks.contract import BadInput
+from benchmarks.data import titled
 from benchmarks.data.columns import (
     Layout,
     column_values,
@@ -334,20 +335,32 @@ def _json_object(text: str) -> Any:
 def read_documents(path: Path) -> Documents:
     """Reads documents with id, title, text and date from a data file, one text, Markdown, HTML or PDF file, or a folder of them.
 
-    In a folder the id is the path inside it, and the title is the first heading or the file's name. Raises `BadInput`
-    for a folder without texts, a document without a text, and an id that stands twice.
+    Further short columns of a data file are told with the title. In a folder the id is the path inside it, and the title is
+    the first heading or the file's name. Raises `BadInput` for a folder without texts, a document without a text, and an id
+    that stands twice.
     """
     if is_document(path) or (path.is_dir() and not holds_data(path)):
         found, notes, unread = folder_records(path)
         first = list(islice(found, _LOOKED_AT))
         read = _documents(path, _column_names(first), chain(first, found), notes)
         return replace(read, findings=unread)
-    names, _, records = _peeked(path)
-    return _documents(path, names, records, ())
+    names, first, records = _peeked(path)
+    others = [name for name in names if name not in _columns(names).values()]
+    every = (values for _, values in read_records(path))
+    shown = titled.telling(others, [values for _, values in first], every) if others else []
+    notes = titled.notes(path.name, shown, [name for name in others if name not in shown])
+    return _documents(path, names, records, notes, shown)
 
 
-def _documents(path: Path, names: Sequence[str], records: Iterable[Record], notes: tuple[str, ...]) -> Documents:
-    columns = {part: usual(names, part) for part in ("id", "document_ids", "title", "text", "date")}
+def _columns(names: Sequence[str]) -> dict[str, str]:
+    return {part: usual(names, part) for part in ("id", "document_ids", "title", "text", "date")}
+
+
+def _documents(
+    path: Path, names: Sequence[str], records: Iterable[Record], notes: tuple[str, ...], shown: Sequence[str] = ()
+) -> Documents:
+    """`shown`: further columns that are part of the title."""
+    columns = _columns(names)
     if not names:
         raise BadInput(
             f"{path.name} holds no documents. Put text, Markdown, HTML or PDF files, or rows with a text, into it."
@@ -369,7 +382,9 @@ def _documents(path: Path, names: Sequence[str], records: Iterable[Record], note
             continue
         name = got.get("id") or got.get("document_ids") or f"{path.stem}-{number}"
         _claim(places, name, place, path.name)
-        documents.append(Document(id=name, text=got["text"], title=got.get("title", ""), date=got.get("date", "")))
+        told = [(column, reader.text(values.get(column), place, column) or "") for column in shown]
+        title = titled.titled(got.get("title", ""), told)
+        documents.append(Document(id=name, text=got["text"], title=title, date=got.get("date", "")))
     if not documents:
         raise BadInput(f"{path.name} holds no document with a text. Write the texts into it.")
     left_out = (f"{path.name}: {empty:,} without a text {'was' if empty == 1 else 'were'} left out.",) if empty else ()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as arrow
 import pytest
 from pyarrow import parquet
 
+from benchmarks.audit.document_quality import contradictions
 from benchmarks.contract import BadInput
-from benchmarks.data.load import read_cases, read_documents, read_inputs
+from benchmarks.data.load import Documents, read_cases, read_documents, read_inputs
 from benchmarks.formats.clean import clean
 from benchmarks.specs.spec import Columns
 
@@ -316,6 +318,50 @@ def test_a_folder_of_texts_becomes_documents(tmp_path: Path) -> None:
     says = r"docs holds no documents that can be read: 2 \.docx, 1 \.odt\. Save them as PDF, HTML or text files\."
     with pytest.raises(BadInput, match=says):
         read_documents(docs)
+
+
+def rows_at(path: Path, rows: Sequence[dict[str, Any]]) -> Documents:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return read_documents(path)
+
+
+def test_short_columns_that_tell_documents_apart_stand_with_the_title(tmp_path: Path) -> None:
+    text = "Staff have {} days of leave a year, of which five may be taken in the year that follows."
+    rows = [
+        {"text": text.format(28), "title": "Leave", "country": "DE", "section": 4, "lang": "en", "link": "https://a"},
+        {
+            "text": text.format(25),
+            "title": "Leave",
+            "country": " F\u200bR\n",
+            "section": None,
+            "lang": "en",
+            "link": "x",
+        },
+    ]
+    found = rows_at(tmp_path / "rules.jsonl", rows)
+    assert [each.title for each in found.documents] == ["Leave, country: DE", "Leave, country: FR"]
+    assert found.notes[0] == (
+        'rules.jsonl: "country" is shown with the title of each document; "section", "lang", "link" are not read.'
+    )
+    assert contradictions(found.documents) == [], "they are told apart"
+    plain = rows_at(tmp_path / "plain.jsonl", [{"text": row["text"], "title": "Leave"} for row in rows])
+    assert len(contradictions(plain.documents)) == 1
+    assert (plain.notes, [each.title for each in plain.documents]) == ((), ["Leave", "Leave"])
+
+
+def test_which_columns_tell_documents_apart_is_seen_in_all_rows(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"text {n}", "team": "sales" if n < 150 else "legal", "number": n, "rest": "long " * 20, "at": [n]}
+        for n in range(1_200)
+    ]
+    rows[1_199]["team"] = "a value that is longer than all the others are"
+    found = rows_at(tmp_path / "rules.jsonl", rows)
+    assert [found.documents[place].title for place in (0, 150, 1_199)] == ["team: sales", "team: legal", ""]
+    assert found.notes == (
+        'rules.jsonl: "team" is shown with the title of each document; "number", "rest", "at" are not read.',
+    )
+    many = [{"text": f"text {n}", **dict.fromkeys("abcdef", n % 2)} for n in range(10)]
+    assert rows_at(tmp_path / "many.jsonl", many).documents[1].title == "a: 1, b: 1, c: 1, d: 1"
 
 
 def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:
