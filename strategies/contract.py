@@ -480,6 +480,16 @@ class Prompted(Embedder, Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsSoMuch(Embedder, Protocol):
+    """An embedder that knows after how many tokens of a text it stops reading."""
+
+    @property
+    def reads(self) -> int | None:
+        """None where nothing is known of a limit."""
+        ...
+
+
 class Reranker(Protocol):
     @property
     def name(self) -> str: ...

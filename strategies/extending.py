@@ -15,7 +15,7 @@ from strategies.approaches.copy_nearest import Copying
 from strategies.contract import Case, Document, Fitted, Task
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.wordings import retold
-from strategies.retrieval.chunking import cut, sentences
+from strategies.retrieval.chunking import cut, sentences, within
 from strategies.retrieval.index import PassageIndex
 from strategies.schemas import answer_schema
 from strategies.sources import Sources
@@ -69,7 +69,8 @@ def updated(fitted: Fitted, documents: Sequence[Document]) -> Fitted | None:
         return replace(fitted, index=fitted.index.updated(documents, sentences(documents)))
     if not isinstance(fitted, Pipeline) or not isinstance(fitted.sources.index, PassageIndex):
         return None
-    index = fitted.sources.index.updated(documents, cut(documents, fitted.setup.passage_words))
+    index, words = fitted.sources.index, fitted.setup.passage_words
+    index = index.updated(documents, cut(documents, within(index.embedder, words)))
     return replace(fitted, sources=Sources(fitted.sources.cases, fitted.sources.embedder, index))
 
 

@@ -68,6 +68,12 @@ class LocalEmbedder:
         found = {side: next((stated[name] for name in names if stated.get(name)), "") for side, names in SIDES.items()}
         return found if any(found.values()) else {}
 
+    @property
+    def reads(self) -> int | None:
+        """Tokens of a text after which the model stops reading."""
+        limit = self.model.max_seq_length
+        return int(limit) if limit else None
+
     def unloaded(self) -> LocalEmbedder:
         """The same, with nothing loaded or remembered."""
         return replace(self, spared_s=0.0, _kept={})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from strategies.contract import Document
+from strategies.contract import Document, Embedder, ReadsSoMuch
 from strategies.retrieval.headings import Section, sections
 from strategies.standalone.reading import UNSPACED
 
@@ -131,6 +131,12 @@ def path(document: Document, titles: Sequence[str]) -> str:
         shown.append(" ".join(words[:room]))
         room -= len(words)
     return " > ".join(reversed(shown))
+
+
+def within(embedder: Embedder, words: int) -> int:
+    """So many words, or fewer where the embedder would stop reading before the end of such a passage."""
+    reads = embedder.reads if isinstance(embedder, ReadsSoMuch) else None
+    return words if reads is None else max(1, min(words, reads * PASSAGE_WORDS // _TOKENS))
 
 
 def size(text: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence, Prompted, Reranker
-from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading
+from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading, within
 from strategies.retrieval.named import Named
 from strategies.retrieval.vectors import embedded, vector_index, vectors_of
 from strategies.retrieval.versions import YEAR, Version, versions
@@ -53,7 +53,8 @@ class PassageIndex:
 
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
-        return cls.made(tuple(cut(documents, words)), embedder)
+        """Of passages of at most so many words, fewer where the embedder does not read as many."""
+        return cls.made(tuple(cut(documents, within(embedder, words))), embedder)
 
     @classmethod
     def made(cls, passages: tuple[Passage, ...], embedder: Embedder) -> PassageIndex:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.contract import Case, Document, Evidence, Kind, Query, Recipe
+from strategies.extending import updated
 from strategies.finetuning.packs import encode
 from strategies.finetuning.race import rows_of
+from strategies.models.embedding import LocalEmbedder
 from strategies.models.scripted import ScriptedModel
-from strategies.pipeline import Setup, load_pipeline
+from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut, size
 from strategies.retrieval.index import PassageIndex, fuse, word_index
@@ -34,8 +36,10 @@ from strategies.sources import Sources, as_found
 from strategies.words import SEARCHED, plain
 from tests import tiny
 from tests.desk import ROOT
+from tests.tiny_embedder import embedder_folder
 
 EMBEDDER = tiny.WordHashes()
+ANSWERS = ScriptedModel(name="scripted", answer=lambda prompt: "4")
 LONG = Document(
     id="handbook",
     title="Handbook",
@@ -97,6 +101,40 @@ def test_what_is_read_as_many_tokens_fills_a_passage_with_fewer_words(line: str,
     """`tokens`: what the default embedder's tokenizer makes of a line, about; it reads 256 of them."""
     passages = cut([Document(id="d", text=line * 60)])
     assert max(len(passage.text) / len(line) * tokens for passage in passages) <= 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortSighted(tiny.WordHashes):
+    """Stops reading after so many tokens."""
+
+    reads: int | None = 128
+
+
+@pytest.mark.parametrize(("reads", "most"), [(128, 65), (256, 130), (8192, 130), (None, 130)])
+def test_passages_are_as_long_as_the_embedder_reads(reads: int | None, most: int) -> None:
+    embedder = ShortSighted(reads=reads)
+    prose = Document(id="d", text="Trains go before planes, and meals are paid on longer trips. " * 60)
+    index = PassageIndex.build([prose], embedder)
+    assert most - 11 <= max(len(passage.text.split()) for passage in index.passages) <= most
+    if most == 130:
+        assert index.passages == tuple(cut([prose])), "those of the default embedder stay as they were"
+    kitchen = Kitchen(
+        replace(tiny.benchmark("qa").task, documents=(prose,)),
+        tiny.Bench(folder=Path(), language=ANSWERS, embedder=embedder),
+    )
+    pipeline = kitchen.build(Setup(passages=1), tiny.questions(4))
+    later = updated(pipeline, [replace(prose, text=prose.text.replace("planes", "cars"))])
+    assert isinstance(later, Pipeline)
+    assert isinstance(later.sources.index, PassageIndex)
+    assert max(len(passage.text.split()) for passage in later.sources.index.passages) <= most
+
+
+def test_a_local_embedder_says_how_much_it_reads(tmp_path: Path) -> None:
+    embedder = LocalEmbedder(name="tiny", folder=embedder_folder(tmp_path), fingerprint="x")
+    assert embedder.reads == embedder.model.max_seq_length
+    long = "parcel " * 5_000
+    assert embedder.reads is not None
+    assert embedder.count([long]) <= embedder.reads
 
 
 def test_passages_say_where_they_come_from_and_how_old_that_is() -> None:

@@ -25,7 +25,7 @@ from strategies.finetuning.race import rows_of
 from strategies.models.local import LocalModel
 from strategies.models.served import at_hand
 from strategies.pipeline import Pipeline, Setup
-from strategies.retrieval.chunking import cut
+from strategies.retrieval.chunking import cut, within
 from strategies.retrieval.index import PassageIndex
 from strategies.selection import Kitchen
 from strategies.sources import Sources
@@ -215,7 +215,7 @@ def poisoned(lab: Lab) -> Iterator[dict[str, Any]]:
     ways: Mapping[str, Any] = {
         "clean": index,
         "probe": PoisonedIndex({case.input: told[case.id] for case in asked}, index),
-        "documents": index.updated(documents, cut(documents, plain.setup.passage_words)),
+        "documents": index.updated(documents, cut(documents, within(index.embedder, plain.setup.passage_words))),
     }
     rows = {
         way: _rows(lab, replace(plain, sources=Sources(plain.sources.cases, embedder, finder)), asked)
