@@ -220,12 +220,21 @@ def _choosing(strategy: Strategy, options: Options) -> float:
 def _setups(strategy: Strategy, task: Task) -> list[Setup]:
     """The configurations that are tried, the longest of other instructions included, or where they are not known a long one."""
     if isinstance(strategy, Prompting):
-        space, longest = strategy.space(task), max(library(task), key=len, default="")
+        space, longest = (
+            _with_larger(strategy, strategy.space(task), strategy.larger),
+            max(library(task), key=len, default=""),
+        )
         return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
     if not isinstance(strategy, Retrieval):
         return [Setup(shots=MOST_SHOTS)]
-    space = strategy.space(task)
-    return [*space, *(more for setup in space for more in larger(setup))] if strategy.prefer == "best" else space
+    return _with_larger(strategy, strategy.space(task), larger)
+
+
+def _with_larger(
+    strategy: Prompting | Retrieval, space: list[Setup], beyond: Callable[[Setup], Sequence[Setup]]
+) -> list[Setup]:
+    """The space with what is tried beyond it, where the best is looked for."""
+    return [*space, *(more for setup in space for more in beyond(setup))] if strategy.prefer == "best" else space
 
 
 def most_tokens(text: str) -> float:

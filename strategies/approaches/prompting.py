@@ -57,7 +57,12 @@ class Prompting:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         words = Instructions(task, bench)
-        return fit_searched(self.name, Kitchen(task, bench), spread(self.space(task)), self.prefer, words)
+        kitchen = Kitchen(task, bench, larger=self.larger)
+        return fit_searched(self.name, kitchen, spread(self.space(task)), self.prefer, words)
+
+    def larger(self, setup: Setup) -> list[Setup]:
+        """With twice as many examples, beyond a setup with the most of them."""
+        return [replace(setup, shots=2 * setup.shots)] if setup.shots and setup.shots == max(self.shots) else []
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

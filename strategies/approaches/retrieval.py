@@ -18,7 +18,7 @@ from strategies.traits import Preference
 MOST, BEYOND = 3, (5, 8)
 """Passages of the largest setup, and what is tried where that is chosen: a model that reads well gains from more of them."""
 MOST_SHOTS, MOST_BESIDE = 8, 6
-"""Nearest examples of the largest setup, and beside passages."""
+"""Nearest examples of the largest setup, and beside passages; twice as many are tried where that is chosen."""
 SHORT_WORDS = 30
 """Words of a short passage, a sentence or two: from these a small model reads an answer off more surely (LOG.md)."""
 
@@ -104,8 +104,11 @@ class Retrieval:
 
 
 def larger(setup: Setup) -> list[Setup]:
-    """With more passages than any setup of the space, beyond the one with the most of them."""
-    return [replace(setup, passages=count) for count in BEYOND] if setup.passages == MOST else []
+    """With more passages, or more nearest examples, than any setup of the space, beyond the one with the most of them."""
+    if setup.passages == MOST:
+        return [replace(setup, passages=count) for count in BEYOND]
+    most = MOST_BESIDE if setup.passages else MOST_SHOTS
+    return [replace(setup, shots=2 * most)] if setup.picks == "nearest" and setup.shots == most else []
 
 
 def looks_up_examples(setup: Setup) -> bool:

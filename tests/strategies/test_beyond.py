@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from strategies.approaches.retrieval import BEYOND, MOST, Retrieval
+from strategies.approaches.prompting import Prompting
+from strategies.approaches.retrieval import BEYOND, MOST, MOST_BESIDE, MOST_SHOTS, Retrieval, larger
 from strategies.beyond import DEARER, pays
 from strategies.contract import Prompt
 from strategies.models.scripted import ScriptedModel
@@ -67,3 +68,45 @@ def test_without_the_budget_for_a_look_it_is_said_that_more_may_help(
     pipeline, bench = fitted(tmp_path, {1: 2, 3: 4, 5: 8})
     assert (pipeline.setup.passages, pipeline.describe()["rising"]) == (MOST, True)
     assert max(trial.configuration["passages"] for trial in bench.trials) == MOST
+
+
+PLAIN = tiny.benchmark("generation", examples=80).task
+
+
+@pytest.mark.parametrize("approach", [Retrieval(), Prompting()], ids=lambda approach: approach.name)
+@pytest.mark.parametrize(
+    ("needs", "shots", "rising"), [({1: 2, 8: 4, 16: 8}, 16, True), ({1: 2, 8: 6}, 8, False), ({3: 6, 5: 1}, 3, False)]
+)
+def test_more_examples_are_tried_where_the_most_of_them_win(
+    approach: Retrieval | Prompting, needs: dict[int, int], shots: int, rising: bool, tmp_path: Path
+) -> None:
+    inputs = {case.input: case for case in PLAIN.examples}
+
+    def answer(prompt: Prompt) -> str:
+        said = "\n".join(turn.content for turn in prompt)
+        last = prompt[-1].content
+        asked = max(
+            (text for text in inputs if text in last), key=lambda text: (last.rfind(text) + len(text), len(text))
+        )
+        shown = sum(text in said for text in inputs) - 1
+        right = next((needs[least] for least in sorted(needs, reverse=True) if shown >= least), 0)
+        return inputs[asked].output if int(inputs[asked].id[1:]) % 8 < right else "unknown"
+
+    bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="reader", answer=answer), tuning_tokens=PLENTY)
+    pipeline = approach.fit(PLAIN, bench)
+    assert isinstance(pipeline, Pipeline)
+    assert pipeline.setup.shots == shots
+    assert pipeline.describe()["rising"] == rising
+    most = max(trial.configuration["shots"] for trial in bench.trials)
+    assert most == (16 if 8 in needs else 8)
+
+
+def test_beside_passages_the_most_examples_are_fewer() -> None:
+    beside = Setup(passages=1, shots=MOST_BESIDE, picks="nearest")
+    assert [each.shots for each in larger(beside)] == [2 * MOST_BESIDE]
+    assert not larger(Setup(shots=MOST_BESIDE, picks="nearest"))
+    assert [each.shots for each in larger(Setup(shots=MOST_SHOTS, picks="nearest"))] == [2 * MOST_SHOTS]
+    for kind in ("qa", "classification", "generation"):
+        space = Retrieval().space(tiny.benchmark(kind).task)
+        assert any(map(larger, space))
+        assert max(each.shots for each in space) <= MOST_SHOTS
