@@ -382,7 +382,7 @@ def _documents(
             continue
         name = got.get("id") or got.get("document_ids") or f"{path.stem}-{number}"
         _claim(places, name, place, path.name)
-        told = [(column, reader.text(values.get(column), place, column) or "") for column in shown]
+        told = [(name, reader.text(titled.plain(values.get(name)), place, name) or "") for name in shown]
         title = titled.titled(got.get("title", ""), told)
         documents.append(Document(id=name, text=got["text"], title=title, date=got.get("date", "")))
     if not documents:

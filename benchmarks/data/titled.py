@@ -34,11 +34,18 @@ def telling(names: Sequence[str], first: Rows, rows: Iterable[Mapping[str, Any]]
     return [name for name in names if name in found][:MOST]
 
 
+def plain(value: Any) -> str | int | float | None:
+    """The value where it can be part of a title; None for lists and the like, and for what is not a number."""
+    return value if isinstance(value, str | int | float) and value == value else None
+
+
 def _may_be_shown(value: Any) -> bool:
-    return value in (None, "") or (isinstance(value, str | int | float) and _is_short(_text(value)))
+    missing = value is None or value == "" or value != value
+    return missing or (plain(value) is not None and _is_short(_text(value)))
 
 
 def _text(value: Any) -> str:
+    value = plain(value)
     return "" if value is None else " ".join(str(value).split())
 
 

@@ -364,6 +364,17 @@ def test_which_columns_tell_documents_apart_is_seen_in_all_rows(tmp_path: Path) 
     assert rows_at(tmp_path / "many.jsonl", many).documents[1].title == "a: 1, b: 1, c: 1, d: 1"
 
 
+def test_a_value_that_is_none_is_left_out_of_a_title(tmp_path: Path) -> None:
+    columns = {
+        "text": ["one text", "another", "a third"],
+        "country": ["DE", None, "FR"],
+        "grade": [1.0, float("nan"), 2.5],
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "rules.parquet")
+    found = read_documents(tmp_path / "rules.parquet").documents
+    assert [each.title for each in found] == ["country: DE, grade: 1", "", "country: FR, grade: 2.5"]
+
+
 def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:
     path = _lines(
         tmp_path / "docs.jsonl", {"doc_id": "d7", "heading": "Leave", "content": "Ten days.", "valid_from": "2024"}
