@@ -327,7 +327,7 @@ def rows_at(path: Path, rows: Sequence[dict[str, Any]]) -> Documents:
 
 def test_short_columns_that_tell_documents_apart_stand_with_the_title(tmp_path: Path) -> None:
     text = "Staff have {} days of leave a year, of which five may be taken in the year that follows."
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": text.format(28), "title": "Leave", "country": "DE", "section": 4, "lang": "en", "link": "https://a"},
         {
             "text": text.format(25),
@@ -350,7 +350,7 @@ def test_short_columns_that_tell_documents_apart_stand_with_the_title(tmp_path: 
 
 
 def test_which_columns_tell_documents_apart_is_seen_in_all_rows(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": f"text {n}", "team": "sales" if n < 150 else "legal", "number": n, "rest": "long " * 20, "at": [n]}
         for n in range(1_200)
     ]
