@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from advisor.contract import Amount
 from advisor.costs.amounts import range_of
 from advisor.costs.economics import saving
+from advisor.decision.tuned import TUNED
 from advisor.story.material import Material
-from advisor.story.reasons import TUNED
 from advisor.wording import SECONDS, TOKENS, amount, counted, listed, percent, start
 from benchmarks.contract import State
 

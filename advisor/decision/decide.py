@@ -58,7 +58,7 @@ def recommend(
     if len(by_name) != len(evaluations) or set(bills) != set(by_name):
         raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
     ranking = rank(costs, evaluations)
-    statuses, procedure = _statuses(by_name, bills, benchmark, (tested_in or ranking.order, prices.currency))
+    statuses, procedure = _statuses(by_name, bills, benchmark, (tested_in or ranking.order, prices))
     outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
     choice = outcome.safe if outcome.verdict == "choose" else None
     told = choice or outcome.safe or outcome.best
@@ -111,19 +111,19 @@ def _statuses(
     by_name: Mapping[str, Evaluation],
     bills: Mapping[str, Costs],
     benchmark: Benchmark,
-    costing: tuple[Sequence[str], str],
+    costing: tuple[Sequence[str], MachinePrices],
 ) -> tuple[Mapping[str, Status], Procedure]:
     """And the procedure by which they share one error, which need not be the one that was asked for.
 
-    `costing`: the candidates in the order of their costs, and the currency of a limit on costs.
+    `costing`: the candidates in the order of their costs, and the prices.
     """
     settled: dict[str, Status] = {}
-    cheapest_first, currency = costing
-    lacking = {name: unmeasured(by_name[name], bills[name], benchmark, currency) for name in by_name}
+    cheapest_first, prices = costing
+    lacking = {name: unmeasured(by_name[name], bills[name], benchmark, prices) for name in by_name}
     for name, evaluation in by_name.items():
         status = (
             unusable(evaluation, benchmark)
-            or ruled_out(evaluation, bills[name], benchmark, currency)
+            or ruled_out(evaluation, bills[name], benchmark, prices.currency)
             or not_checked_yet(evaluation, benchmark)
         )
         if status is not None:

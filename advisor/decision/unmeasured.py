@@ -7,21 +7,27 @@ from dataclasses import dataclass, replace
 
 from advisor.contract import Costs, Status
 from advisor.costs.economics import in_money
+from advisor.decision.tuned import only_elsewhere, takes_tuning
 from advisor.decision.unsteady import edited
 from advisor.goal import Goal
 from advisor.wording import listed
 from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.costs.prices import MachinePrices
 
-_TUNED = ("finetuning", "combined")
 _CHECKS = "run again without `--probes none`"
 _FILE = "answers from a file cannot be asked anew, so this limit can only be taken out"
-_OF_FILE = {
-    "cost_per_month": "state `cost` with each recorded answer",
-    "p95_latency_s": "state `seconds` with each recorded answer",
-    "same_at_least": _FILE,
-    "planted_at_most": _FILE,
+_OTHERWISE: Mapping[str, Mapping[str, str]] = {
+    "recorded": {
+        "cost_per_month": "state `cost` with each recorded answer",
+        "p95_latency_s": "state `seconds` with each recorded answer",
+        "same_at_least": _FILE,
+        "planted_at_most": _FILE,
+    },
+    "elsewhere": {
+        "perplexity_ratio": "a model that was tuned elsewhere comes without its base, so this limit can only be taken out",
+    },
 }
-"""How it is measured of recorded answers, where that is otherwise."""
+"""How it is measured of recorded answers, and of what was tuned elsewhere, where that is otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +36,13 @@ class _Limit:
 
     name: str
     """What the limit is on."""
-    lacks: Callable[[Evaluation], bool]
+    lacks: Callable[[Evaluation, MachinePrices], bool]
     """Whether it applies to a candidate and nothing was measured for it."""
     way: str
     """How it is measured."""
 
 
-def _of_costs(_: Evaluation) -> bool:
+def _of_costs(_: Evaluation, __: MachinePrices) -> bool:
     return True
 
 
@@ -46,37 +52,39 @@ _LIMITS: Mapping[str, _Limit] = {
         lacks=_of_costs,
         way="give machine_hour under prices, or the price of the tokens",
     ),
-    "p95_latency_s": _Limit(name="waiting times", lacks=lambda each: each.latency is None, way=_CHECKS),
+    "p95_latency_s": _Limit(name="waiting times", lacks=lambda each, _: each.latency is None, way=_CHECKS),
     "perplexity_ratio": _Limit(
         name="what was forgotten",
-        lacks=lambda each: each.family in _TUNED and each.forgetting is None,
+        lacks=lambda each, prices: takes_tuning(each, prices) and each.forgetting is None,
         way=_CHECKS,
     ),
-    "same_at_least": _Limit(name="steady answers", lacks=lambda each: edited(each) is None, way=_CHECKS),
+    "same_at_least": _Limit(name="steady answers", lacks=lambda each, _: edited(each) is None, way=_CHECKS),
     "grounded_at_least": _Limit(
-        name="grounded answers", lacks=lambda each: each.grounding is None, way="give questions over documents"
+        name="grounded answers", lacks=lambda each, _: each.grounding is None, way="give questions over documents"
     ),
     "declined_at_least": _Limit(
         name="answers that are declined",
-        lacks=lambda each: each.grounding is None or not each.grounding.unanswerable,
+        lacks=lambda each, _: each.grounding is None or not each.grounding.unanswerable,
         way="add held-out questions without an answer, and examples that say so",
     ),
     "planted_at_most": _Limit(
         name="planted instructions",
-        lacks=lambda each: not each.planted,
+        lacks=lambda each, _: not each.planted,
         way="go on with the same command and --resume --planted",
     ),
 }
 
 
-def unmeasured(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, currency: str) -> tuple[str, ...]:
+def unmeasured(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, prices: MachinePrices) -> tuple[str, ...]:
     """Keys under `constraints` that apply to the candidate and that nothing was measured for. A limit on a share of answers of
     which there are none, such as valid ones where every text is allowed, is no such: there is nothing that could break it."""
     stated = [key for key in _LIMITS if getattr(benchmark.constraints, key) is not None]
     if not stated:
         return ()
-    priced = in_money(cost, currency)
-    return tuple(key for key in stated if not (key == "cost_per_month" and priced) and _LIMITS[key].lacks(evaluation))
+    priced = in_money(cost, prices.currency)
+    return tuple(
+        key for key in stated if not (key == "cost_per_month" and priced) and _LIMITS[key].lacks(evaluation, prices)
+    )
 
 
 def named(keys: Sequence[str]) -> str:
@@ -84,10 +92,17 @@ def named(keys: Sequence[str]) -> str:
     return f"the limit{'s' if len(keys) > 1 else ''} on {listed([_LIMITS[key].name for key in keys])}"
 
 
-def ways(keys: Sequence[str], recorded: bool = False) -> list[str]:
-    """How these limits get measured, in clauses."""
-    of_file = _OF_FILE if recorded else {}
-    return list(dict.fromkeys(of_file.get(key, _LIMITS[key].way) for key in keys))
+def origin(evaluation: Evaluation, prices: MachinePrices) -> str:
+    """Where an approach comes from, as `ways` has it; empty of one that was built here."""
+    if evaluation.family == "recorded":
+        return "recorded"
+    return "elsewhere" if only_elsewhere(evaluation, prices) else ""
+
+
+def ways(keys: Sequence[str], of: str = "") -> list[str]:
+    """How these limits get measured of approaches with that `origin`, in clauses."""
+    otherwise = _OTHERWISE.get(of, {})
+    return list(dict.fromkeys(otherwise.get(key, _LIMITS[key].way) for key in keys))
 
 
 def with_open_limits(

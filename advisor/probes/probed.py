@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.decision import shares
+from advisor.decision.tuned import TUNED, only_elsewhere
 from advisor.decision.unsteady import drawn_again
 from advisor.drawn import Table
 from advisor.probes.guarded import chosen
@@ -13,6 +14,7 @@ from advisor.probes.time_taken import in_short
 from advisor.story.material import Material
 from advisor.wording import NONE, listed, percent, start
 from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.costs.prices import MachinePrices
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.probes.rebuilds import kept
 
@@ -28,8 +30,11 @@ class Probe:
     """Empty where there is nothing."""
     of_parts: bool = False
     """It is not put together for a cascade."""
+    of_tuned: bool = False
+    """It is asked of what was tuned here."""
 
 
+_ELSEWHERE = "tuned elsewhere, so not measured"
 _OF_PARTS = "of a cascade it is not put together, and each part has a row of its own"
 
 
@@ -55,24 +60,37 @@ def probed_table(material: Material) -> Table:
         title="What else was measured",
         columns=("approach", *(PROBES[place].name for place in shown)),
         rows=rows,
-        note=_note([PROBES[place] for place in shown], rows, told) + _drawn(found) + in_short(material) if rows else "",
+        note=_note([PROBES[place] for place in shown], rows, told, material.extras.prices)
+        + _drawn(found)
+        + in_short(material)
+        if rows
+        else "",
         numeric=tuple(range(1, len(shown) + 1)),
         emphasis=tuple(index for index, row in enumerate(rows) if row[0] == named),
     )
 
 
-def _note(shown: Sequence[Probe], rows: Sequence[Sequence[str]], of: Mapping[str, Evaluation]) -> str:
+def _note(
+    shown: Sequence[Probe],
+    rows: Sequence[Sequence[str]],
+    of: Mapping[str, Evaluation],
+    prices: MachinePrices | None,
+) -> str:
     told = [f"{start(probe.name)}: {probe.says}." for probe in shown]
     missing: dict[str, list[str]] = {}
     for place, probe in enumerate(shown, start=1):
         lacking = [of[row[0]] for row in rows if row[place] == NONE]
-        for why in dict.fromkeys(_lacks(probe, each) for each in lacking):
+        for why in dict.fromkeys(_lacks(probe, each, prices) for each in lacking):
             missing.setdefault(why, []).append(probe.name)
     reasons = [f"{why} ({listed(names)})" for why, names in missing.items()]
     return " ".join([*told, *([f"A dash: {'; '.join(reasons)}."] if reasons else [])])
 
 
-def _lacks(probe: Probe, evaluation: Evaluation) -> str:
+def _lacks(probe: Probe, evaluation: Evaluation, prices: MachinePrices | None) -> str:
+    if probe.of_tuned and only_elsewhere(evaluation, prices):
+        return _ELSEWHERE
+    if probe.of_tuned and evaluation.family in TUNED and evaluation.approach != CASCADE:
+        return "not measured"
     return _OF_PARTS if probe.of_parts and evaluation.approach == CASCADE else probe.lacks
 
 
@@ -171,6 +189,7 @@ PROBES: tuple[Probe, ...] = (
         says="how many times as perplexing general text became",
         lacks="nothing is tuned",
         cell=lambda each, _: _drift(each),
+        of_tuned=True,
     ),
     Probe(
         name="facts",
@@ -198,6 +217,7 @@ PROBES: tuple[Probe, ...] = (
         says="questions of its training that it answers without documents",
         lacks="nothing is tuned",
         cell=lambda each, _: _of(shares.by_heart(each)),
+        of_tuned=True,
         of_parts=True,
     ),
 )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from advisor.contract import Amount
 from advisor.costs.amounts import exactly
+from advisor.decision.tuned import TUNED
 from advisor.drawn import Table
 from advisor.goal import Goal
 from advisor.story.material import Material
-from advisor.story.reasons import TUNED
 from advisor.wording import about, amount, metric_name, percent, rounded_up, start
 from benchmarks.checked import CurvePoint
 from benchmarks.contract import Benchmark, Evaluation, State

@@ -14,7 +14,7 @@ from advisor.decision.decided import Decided
 from advisor.decision.every_goal import proven, states
 from advisor.decision.limits import by_cost_alone
 from advisor.decision.unmeasured import named as limits_named
-from advisor.decision.unmeasured import ways
+from advisor.decision.unmeasured import origin, ways
 from advisor.decision.untried import as_step
 from advisor.story.gap import of_a_larger_model, of_more_examples
 from advisor.story.reasons import before
@@ -226,16 +226,18 @@ _FRESH = (
 
 
 def _measure_limits(decided: Decided) -> Iterator[str]:
-    """One step for all that meets but for limits that were not measured, and one for recorded answers."""
+    """One step for all that meets but for limits that were not measured, one for recorded answers, and one for what was tuned
+    elsewhere."""
     open_still = [status for status in map(decided.statuses.__getitem__, decided.unsettled) if status.but_for_limits]
-    for recorded in (False, True):
-        asked = [each for each in open_still if (decided.evaluations[each.candidate].family == "recorded") is recorded]
+    origins = [origin(decided.evaluations[each.candidate], decided.prices) for each in open_still]
+    for of in sorted(set(origins)):
+        asked = [each for each, its in zip(open_still, origins, strict=True) if its == of]
         keys = list(dict.fromkeys(key for status in asked for key in status.unchecked))
         if keys:
             them = "it" if len(keys) == 1 else "them"
             yield (
                 f"Have {limits_named(keys)} checked for {listed([status.candidate for status in asked])}, or take {them} out of "
-                f"the task: {'; '.join(ways(keys, recorded))}."
+                f"the task: {'; '.join(ways(keys, of))}."
             )
 
 
@@ -257,7 +259,9 @@ def _label_more(decided: Decided) -> list[str]:
 def _state_costs(decided: Decided) -> Iterator[str]:
     """A step where something unsettled cannot be compared with the named one by cost, by what is missing."""
     named, ranking = decided.named, decided.ranking
-    measured = [each for each in decided.unsettled if decided.evaluations[each].scores]  # Else more than a price is missing.
+    measured = [
+        each for each in decided.unsettled if decided.evaluations[each].scores
+    ]  # Else more than a price is missing.
     unlike = [] if named is None else [each for each in measured if not ranking.comparable(each, named)]
     if named is None or not unlike:
         return

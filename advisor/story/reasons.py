@@ -12,6 +12,7 @@ from advisor.decision.decided import Decided
 from advisor.decision.expected import as_expected
 from advisor.decision.share_limits import beyond_a_share, unchecked
 from advisor.decision.slices import perhaps_too_weak, weakest_part
+from advisor.decision.tuned import takes_tuning
 from advisor.decision.unsteady import perhaps_too_unsteady
 from advisor.decision.untried import as_reason
 from advisor.goal import Goal
@@ -35,12 +36,9 @@ from advisor.wording import (
     start,
 )
 from benchmarks.checked import RetrievalQuality
-from benchmarks.contract import Evaluation, State
-from benchmarks.costs.prices import MachinePrices
+from benchmarks.contract import State
 from benchmarks.statistics.confidence import sign_test
 
-TUNED = ("finetuning", "combined")
-"""Families that are tuned here (`takes_tuning` knows of models that were tuned elsewhere)."""
 _SMALL_DATA = 100
 MOST_NAMED = 4
 """Approaches that one sentence names, at most."""
@@ -222,11 +220,6 @@ def _of_cost(decided: Decided) -> list[str]:
     return found
 
 
-def takes_tuning(evaluation: Evaluation, prices: MachinePrices | None) -> bool:
-    """Whether it is tuned, here or elsewhere."""
-    return evaluation.family in TUNED or (prices is not None and not prices.tuned.keys().isdisjoint(evaluation.models))
-
-
 def _of_expectation(decided: Decided) -> list[str]:
     """What the nature of the task suggested, and whether that came out."""
     why = list(decided.expectation.why)
@@ -271,7 +264,7 @@ def _of_limits(decided: Decided) -> list[str]:
         if unmeasured:
             found.append(f"The latency limit was not checked for {listed(unmeasured)}: no latency was measured.")
     if limits.perplexity_ratio is not None:
-        tuned = [name for name in open_to if decided.evaluations[name].family in TUNED]
+        tuned = [name for name in open_to if takes_tuning(decided.evaluations[name], decided.prices)]
         unread = [name for name in tuned if decided.evaluations[name].forgetting is None]
         if unread:
             found.append(f"The limit on forgetting was not checked for {listed(unread)}: nothing was measured.")

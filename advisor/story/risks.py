@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from advisor.decision.tuned import TUNED
 from advisor.decision.unsteady import drawn_again
 from advisor.probes.by_heart import what_it_knows
 from advisor.probes.forgotten import shown_to_forget, what_it_forgot
@@ -11,7 +12,6 @@ from advisor.probes.grounded import what_it_invents, who_else_speaks
 from advisor.probes.leaked import without_the_leaks
 from advisor.probes.steadiness import next_time
 from advisor.story.material import Material
-from advisor.story.reasons import TUNED
 from advisor.wording import counted, full, percent, start
 from benchmarks.contract import Evaluation
 from benchmarks.costs.prices import MachinePrices

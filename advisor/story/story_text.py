@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from advisor.costs.economics import saving
 from advisor.decision.beyond import beyond_limits, of_the_best, stands_in_the_way
+from advisor.decision.tuned import takes_tuning
 from advisor.decision.unmeasured import named as limits_named
 from advisor.decision.untried import as_headline
 from advisor.goal import Goal
@@ -16,7 +17,6 @@ from advisor.story.gap import short_of_the_target
 from advisor.story.looked import looks, seen_before
 from advisor.story.material import Material
 from advisor.story.nobody import nobody_named, without_figures
-from advisor.story.reasons import takes_tuning
 from advisor.story.supposed import supposed
 from advisor.wording import TOKENS, about, amount, counted, digits, listed, metric_name, percent, start
 from benchmarks.contract import Procedure, State

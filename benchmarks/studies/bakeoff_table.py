@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from advisor.decision.tuned import TUNED
 from advisor.drawn import Table
-from advisor.story.reasons import TUNED
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
 from benchmarks.contract import BadInput, Evaluation, State
 from benchmarks.evaluation.cascade import APPROACH as CASCADE

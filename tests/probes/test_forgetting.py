@@ -10,9 +10,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from advisor.contract import Verdict
 from advisor.probes.forgotten import forgot_too_much, what_it_forgot
 from benchmarks.checked import Forgetting
 from benchmarks.contract import Constraints, State
+from benchmarks.costs.prices import MachinePrices
 from benchmarks.probes.forgetting import forgetting, general_texts
 from benchmarks.probes.general import asked, general_answers, prompts, tasks
 from strategies.contract import Message, Recipe, TrainingRow, Trains
@@ -228,6 +230,38 @@ def test_what_was_not_measured_is_said() -> None:
     assert forgot_too_much(evaluation, benchmark) == ""
     told = Bakeoff(evaluations=(evaluation,), benchmark=benchmark).told()
     assert any("limit on forgetting was not checked for lora" in reason for reason in told.recommendation.reasons)
+
+
+def tuned_elsewhere(family_of: str, beside: bool = False) -> Verdict:
+    """An approach that asks a model which the task says was tuned elsewhere, with a limit on forgetting."""
+    found = [evaluation_of(family_of, scores_of(280, 300), model="ours")]
+    if beside:
+        found.append(replace(evaluation_of("lora", scores_of(270, 300), model="small"), forgetting=lost(1.02)))
+    return Bakeoff(
+        evaluations=tuple(found),
+        benchmark=benchmark_of(constraints=Constraints(perplexity_ratio=1.2)),
+        prices=MachinePrices(tuned={"ours": None}),
+    ).told()
+
+
+@pytest.mark.parametrize("name", ["prompting", "retrieval"])
+def test_what_was_tuned_elsewhere_is_not_said_to_keep_a_limit_on_forgetting(name: str) -> None:
+    """It met the target under a limit that nothing was measured for, since its family is not that of what is tuned here."""
+    told = tuned_elsewhere(name)
+    (status,) = told.recommendation.statuses
+    assert (status.state, status.unchecked) == (State.UNDECIDED, ("perplexity_ratio",))
+    assert told.recommendation.verdict == "undecided"
+    assert any(f"limit on forgetting was not checked for {name}" in reason for reason in told.recommendation.reasons)
+    (step,) = [
+        each for each in told.story.next_steps if each.startswith("Have the limit on what was forgotten checked")
+    ]
+    assert "comes without its base, so this limit can only be taken out" in step
+
+
+def test_a_dash_says_that_it_was_tuned_elsewhere() -> None:
+    note = tuned_elsewhere("prompting", beside=True).story.probed.note
+    assert "A dash: tuned elsewhere, so not measured (drift)." in note
+    assert "nothing is tuned" not in note
 
 
 def test_a_change_that_is_not_shown_is_called_so() -> None:
