@@ -39,6 +39,14 @@ class Agreement:
     """Krippendorff's alpha of the two answers, right ones being one answer; None where all answers are one."""
     by_group: ByGroup = ()
     """The same answers."""
+    moved: int | None = None
+    """Where scores are graded: pairs whose score moves by more than rounding. None where answers are right or wrong."""
+    flips_by_group: ByGroup = ()
+
+    @property
+    def flips(self) -> int:
+        """Pairs that turn from right to wrong or back; where scores are graded, those whose score moves."""
+        return self.right_then_wrong + self.wrong_then_right if self.moved is None else self.moved
 
     @property
     def pairs(self) -> int:

@@ -20,10 +20,10 @@ class Counted:
 
 
 def flipped(evaluation: Evaluation) -> Counted | None:
-    """Of answers asked again with a harmless edit those that turn from right to wrong or back."""
+    """Of answers asked again with a harmless edit those that turn from right to wrong or back, or whose score moves."""
     for check in evaluation.agreements:
         if check.name == EDITS and check.pairs:
-            return Counted(check.right_then_wrong + check.wrong_then_right, check.pairs)
+            return Counted(check.flips, check.pairs, check.flips_by_group)
     return None
 
 

@@ -9,6 +9,7 @@ from advisor.decision import shares
 from advisor.decision.tuned import TUNED, only_elsewhere
 from advisor.decision.unsteady import drawn_again
 from advisor.drawn import Table
+from advisor.probes.asked_again import of_so_many
 from advisor.probes.guarded import chosen
 from advisor.probes.time_taken import in_short
 from advisor.story.material import Material
@@ -25,6 +26,8 @@ class Probe:
 
     name: str
     says: str
+    graded: str = ""
+    """The same where answers have scores between right and wrong; empty where that changes nothing."""
     lacks: str
     cell: Callable[[Evaluation, Benchmark], str]
     """Empty where there is nothing."""
@@ -60,7 +63,8 @@ def probed_table(material: Material) -> Table:
         title="What else was measured",
         columns=("approach", *(PROBES[place].name for place in shown)),
         rows=rows,
-        note=_note([PROBES[place] for place in shown], rows, told, material.extras.prices)
+        note=_note([PROBES[place] for place in shown], rows, told, material)
+        + of_so_many(material)
         + _drawn(found)
         + in_short(material)
         if rows
@@ -74,9 +78,10 @@ def _note(
     shown: Sequence[Probe],
     rows: Sequence[Sequence[str]],
     of: Mapping[str, Evaluation],
-    prices: MachinePrices | None,
+    material: Material,
 ) -> str:
-    told = [f"{start(probe.name)}: {probe.says}." for probe in shown]
+    graded, prices = material.benchmark.metric.graded, material.extras.prices
+    told = [f"{start(probe.name)}: {(probe.graded if graded else '') or probe.says}." for probe in shown]
     missing: dict[str, list[str]] = {}
     for place, probe in enumerate(shown, start=1):
         lacking = [of[row[0]] for row in rows if row[place] == NONE]
@@ -133,6 +138,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="flips",
         says="turn from right to wrong or back when a request is edited harmlessly",
+        graded="answers whose score moves by more than rounding when a request is edited harmlessly",
         lacks="no edits were asked",
         cell=lambda each, _: _part(shares.flipped(each)),
     ),

@@ -15,6 +15,7 @@ from advisor.decision.unsteady import at_most_the_same
 from advisor.decision.untried import fresh_cases
 from advisor.drawn import WinnerMap
 from advisor.figures.winners import cells_at
+from advisor.probes.asked_again import reach
 from advisor.probes.steadiness import steadiness
 from advisor.story.gap import USABLE, between_models
 from advisor.story.material import Material
@@ -50,6 +51,7 @@ def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
         "more_examples": [asdict(ahead) for ahead in all_ahead(material)],
         "between_models": _models(material),
         "prompt_worth": None if (worth := prompt_worth(material)) is None else asdict(worth),
+        "flips": None if (flips := reach(material)) is None else asdict(flips),
         "steadiness": [asdict(each) for each in steadiness(material)],
         "chosen_by_volume": _chosen(winners),
     }
@@ -192,11 +194,20 @@ def grounding(found: Grounding) -> dict[str, Any]:
 
 
 def agreement(check: Agreement, benchmark: Benchmark) -> dict[str, Any]:
-    """Share of answers that change, the interval of those that stay, and their bound where the task has a limit on it."""
+    """Share of answers that change, the interval of those that stay, and their bound where the task has a limit on it; how many
+    flip, and the interval of their share."""
     count = check.right_twice + check.wrong_twice_same
     drawn = list(shown(count, check.pairs, check.by_group)) if check.pairs else None
     bound = None if benchmark.constraints.same_at_least is None or not check.pairs else at_most_the_same(check)
-    return {"same_count": count, "changed": 1 - check.same, "interval": drawn, "same_at_most": bound}
+    flips = list(shown(check.flips, check.pairs, check.flips_by_group)) if check.pairs else None
+    return {
+        "same_count": count,
+        "changed": 1 - check.same,
+        "interval": drawn,
+        "same_at_most": bound,
+        "flips": check.flips,
+        "flips_interval": flips,
+    }
 
 
 def longer(latency: Latency, benchmark: Benchmark) -> int | None:

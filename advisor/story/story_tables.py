@@ -10,7 +10,6 @@ from advisor.costs.amounts import total
 from advisor.costs.upkeep import upkeep_note
 from advisor.decision.closeness import how_far
 from advisor.drawn import Picture, Point, Table
-from advisor.figures.consistency import of_parts_alone, same
 from advisor.figures.differences import interval
 from advisor.story.material import Material
 from advisor.wording import (
@@ -132,59 +131,6 @@ def costs_table(material: Material) -> Table:
         ),
         numeric=tuple(range(1, 8 if upkept else 7)),
     )
-
-
-def consistency_table(material: Material) -> Table:
-    """Whether the same artifact gives the same answer twice, together with right and wrong."""
-    rows = []
-    explained: dict[str, str] = {}
-    for status in material.suitable:
-        for check in material.evaluations[status.candidate].agreements:
-            if check.pairs == 0:
-                continue
-            explained.setdefault(check.name, check.says)
-            wrong = check.wrong_twice_same + check.wrong_twice_different
-            counts = (check.pairs, check.right_twice, wrong, check.right_then_wrong, check.wrong_then_right)
-            alpha = NONE if check.alpha is None else f"{check.alpha:.2f}"
-            rows.append((status.candidate, check.name, same(check), alpha, *(f"{count:,}" for count in counts)))
-    columns = (
-        "approach",
-        "check",
-        "same",
-        "alpha",
-        "pairs",
-        "right twice",
-        "wrong twice",
-        "right, wrong",
-        "wrong, right",
-    )
-    sentences = [f"{name.capitalize()}: {says.rstrip('.')}." for name, says in explained.items()]
-    if rows:
-        sentences.append(_SAME_NOTE)
-    note = " ".join([*sentences, *of_parts_alone(material), *_passes(material)])
-    return Table(
-        title="Consistency: the same asked again",
-        columns=columns,
-        rows=tuple(rows),
-        note=note or "No consistency check was run.",
-        numeric=tuple(range(2, 9)),
-    )
-
-
-_SAME_NOTE = (
-    "In brackets the 95 % interval. Alpha: Krippendorff's, 1 for always the same answer and 0 for no more than chance; it falls "
-    "where one answer is frequent."
-)
-
-
-def _passes(material: Material) -> list[str]:
-    """How often as many draws are right as every approach has that was drawn from at all: a run may have ended before others."""
-    found = {name: each.passes for name, each in material.evaluations.items() if len(each.passes) > 1}
-    if not found:
-        return []
-    draws = min(map(len, found.values()))
-    told = listed([f"{name} {percent(each[draws - 1])}" for name, each in found.items()])
-    return [f"Right in each of {draws} draws at the task's temperature (pass^{draws}): {told}."]
 
 
 def differences_table(material: Material) -> Table:

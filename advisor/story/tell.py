@@ -23,6 +23,7 @@ from advisor.figures.winners import winner_map
 from advisor.probes import guarded
 from advisor.probes.added_labels import the_day_labels_are_added
 from advisor.probes.altered_format import altered_table, the_day_the_format_is_altered
+from advisor.probes.asked_again import consistency_table
 from advisor.probes.by_heart import by_heart_table
 from advisor.probes.changed_facts import changed_table, the_day_it_changes
 from advisor.probes.following import facts_of
@@ -45,7 +46,6 @@ from advisor.story.no_answers import no_answers
 from advisor.story.risks import risks, worth_knowing
 from advisor.story.setups import shared
 from advisor.story.story_tables import (
-    consistency_table,
     costs_table,
     differences_table,
     main_table,

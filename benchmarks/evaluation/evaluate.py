@@ -353,7 +353,7 @@ def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row], timed: bool 
 def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[Agreement, ...]:
     found, of = [], {case.id: case for case in benchmark.heldout}
     for purpose in NAMES:
-        pairs, cases = [], list[Case]()
+        pairs, cases, moves = [], list[Case](), list[float]()
         for row in store.rows(candidate.name, purpose):
             if purpose == "repeat" and row.variant != "1":
                 continue  # Pairs are of different cases; `passes` tells of further draws.
@@ -362,9 +362,11 @@ def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, 
                 continue  # What nobody answered was not answered otherwise.
             pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
             cases.append(of[row.key])
+            moves.append(abs(row.score - first.score))
         if pairs:
             says = consistency.varied(purpose, benchmark.task)
-            found.append(consistency.agreement(NAMES[purpose], says, pairs, cases))
+            graded = moves if benchmark.metric.graded else None
+            found.append(consistency.agreement(NAMES[purpose], says, pairs, cases, graded))
     return tuple(found)
 
 

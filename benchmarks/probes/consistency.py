@@ -93,6 +93,8 @@ def repeats(temperature: float) -> int:
 
 Answer = tuple[str, bool]
 """Its text, and whether it is right."""
+ROUNDING = 0.005
+"""By how much a graded score may move without counting as a flip: half of a point in a hundred."""
 
 
 def nominal_alpha(cases: Sequence[Sequence[Answer]]) -> float | None:
@@ -125,9 +127,17 @@ def passes(cases: Sequence[Sequence[bool]]) -> tuple[float, ...]:
     )
 
 
-def agreement(name: str, says: str, pairs: Sequence[tuple[Answer, Answer]], cases: Sequence[Case] = ()) -> Agreement:
+def agreement(
+    name: str,
+    says: str,
+    pairs: Sequence[tuple[Answer, Answer]],
+    cases: Sequence[Case] = (),
+    moves: Sequence[float] | None = None,
+) -> Agreement:
     """Counts pairs of (answer, right): flips are shown together with right and wrong. `cases`: of each pair, where their
-    groups are to count."""
+    groups are to count. `moves`: where scores are graded, by how much that of each pair differs; few of them are right, so that
+    hardly any turns from right to wrong."""
+    flips = [one[1] != other[1] for one, other in pairs] if moves is None else [each > ROUNDING for each in moves]
     counts = {"right_twice": 0, "same": 0, "different": 0, "lost": 0, "won": 0}
     for (first, first_right), (second, second_right) in pairs:
         if first_right and second_right:
@@ -148,6 +158,8 @@ def agreement(name: str, says: str, pairs: Sequence[tuple[Answer, Answer]], case
         wrong_then_right=counts["won"],
         alpha=nominal_alpha(pairs),
         by_group=by_group(cases, [_alike(*pair) for pair in pairs]),
+        moved=None if moves is None else sum(flips),
+        flips_by_group=by_group(cases, flips),
     )
 
 

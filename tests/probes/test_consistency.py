@@ -33,7 +33,8 @@ from benchmarks.storage.store import Finished, Store
 from strategies.approaches.majority import Majority
 from strategies.contract import Case, Failure, Kind, Prediction
 from tests import tiny
-from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
+from tests.situations import edits
+from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of, task_of
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 texts = st.text(min_size=1, max_size=120)
@@ -180,6 +181,52 @@ def test_approaches_are_told_by_as_many_draws_as_all_of_them_have() -> None:
     found = [replace(evaluation_of(name, scores_of(70, 100)), passes=each) for name, each in drawn.items()]
     note = Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(cases=100)).told().story.consistency.note
     assert "Right in each of 3 draws at the task's temperature (pass^3): retrieval 50 % and lora 35 %." in note
+
+
+def test_flips_of_graded_scores_are_those_that_move(tmp_path: Path) -> None:
+    """Of free text hardly an answer has the full score, so nothing ever turned from right to wrong: flips were 0 % while most
+    answers changed."""
+    benchmark = tiny.benchmark(heldout=10)
+    cases = tuple(replace(case, group=f"g{place // 2}") for place, case in enumerate(benchmark.heldout))
+    scores = {"heldout": [0.5] * 10, "edit": [0.5, 0.504, 0.51, *[0.2] * 5, *[0.7] * 2]}
+    counts = {}
+    for graded in (True, False):
+        asked = replace(benchmark, heldout=cases, metric=PlainMetric(name="chrf", graded=graded))
+        with closing(Store(tmp_path / f"{graded}.sqlite")) as store:
+            for purpose, of in scores.items():
+                rows = [
+                    Row(candidate="c", purpose=purpose, key=case.id, outcome=Prediction(text="free text"), score=score)
+                    for case, score in zip(cases, of, strict=True)
+                ]
+                store.begin(purpose, purpose, "c")
+                store.finish(Finished(unit=purpose, kind=purpose, candidate="c", rows=tuple(rows)))
+            about = About(name="c", approach="c", family="prompting", model="m", simplicity=1)
+            (check,) = evaluate(asked, about, store, {}).agreements
+        counts[graded] = check.flips, check.flips_by_group, check.right_then_wrong
+    assert counts == {
+        True: (8, ((0, 2), (2, 2), (2, 2), (2, 2), (2, 2)), 0),
+        False: (0, ((0, 2),) * 5, 0),
+    }
+
+
+def test_flips_have_an_interval_in_the_report_and_in_json() -> None:
+    found = [
+        replace(evaluation_of(name, scores_of(70, 100)), agreements=(edits(100 - flipped, 0, flipped),))
+        for name, flipped in (("prompting", 10), ("lora", 2))
+    ]
+    story = Bakeoff(evaluations=tuple(found), benchmark=benchmark_of(cases=100)).told().story
+    place = story.consistency.columns.index("flips")
+    assert {row[0]: row[place] for row in story.consistency.rows} == {"prompting": "10 % (6-17)", "lora": "2 % (1-7)"}
+    facts = {each["name"]: each["consistency"][0] for each in story.facts["candidates"]}
+    assert facts["prompting"]["flips"] == 10
+    assert facts["prompting"]["flips_interval"] == pytest.approx([0.055, 0.174], abs=1e-3)
+    assert "Flips are shares of 100 pairs: with 95 % confidence none is more than 8 points off." in story.probed.note
+    free = replace(benchmark_of(cases=100), metric=PlainMetric(name="chrf", graded=True))
+    moved = [replace(each, agreements=(replace(each.agreements[0], moved=97),)) for each in found]
+    graded = Bakeoff(evaluations=tuple(moved), benchmark=free).told().story
+    assert {row[graded.probed.columns.index("flips")] for row in graded.probed.rows} == {"97 %"}
+    assert "Flips: answers whose score moves by more than rounding when a request is edited" in graded.probed.note
+    assert "Flips: pairs whose score moves by more than half a point" in graded.consistency.note
 
 
 def test_drawn_answers_are_drawn_four_times_more_and_others_once() -> None:
