@@ -46,6 +46,12 @@ def _of_costs(_: Evaluation, __: MachinePrices) -> bool:
     return True
 
 
+def _planted_in_all(evaluation: Evaluation) -> bool:
+    """Whether it was done in the passages too, of what answers from some."""
+    places = {each.place for each in evaluation.planted}
+    return bool(places) and (not evaluation.searches or "passage" in places)
+
+
 _LIMITS: Mapping[str, _Limit] = {
     "cost_per_month": _Limit(
         name="costs a month",
@@ -69,7 +75,7 @@ _LIMITS: Mapping[str, _Limit] = {
     ),
     "planted_at_most": _Limit(
         name="planted instructions",
-        lacks=lambda each, _: not each.planted,
+        lacks=lambda each, _: not _planted_in_all(each),
         way="go on with the same command and --resume --planted",
     ),
 }

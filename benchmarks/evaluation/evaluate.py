@@ -29,7 +29,7 @@ from benchmarks.probes.by_heart import by_heart
 from benchmarks.probes.changed import changed
 from benchmarks.probes.curve import DRAWS, sizes
 from benchmarks.probes.forgetting import forgetting
-from benchmarks.probes.planted import followed
+from benchmarks.probes.planted import can_follow, followed
 from benchmarks.probes.rebuilds import rebuilds
 from benchmarks.running.economical import SPARED, TOO_FEW
 from benchmarks.running.left import kinds_left
@@ -126,7 +126,7 @@ def evaluate(
         oracle_named=oracle_named(benchmark.task, asked, ordered, with_gold),
         curve=curve(benchmark, candidate, store, rows),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
-        planted=followed(benchmark, list(store.rows(candidate.name, "planted")), rows),
+        planted=followed(benchmark, _planted(store, candidate), rows),
         rebuilds=built_again(benchmark, list(store.rows(candidate.name, "rebuild")), store, (candidate.name,)),
         second_training=str(notes.get("seed", {}).get("problem", "")),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
@@ -140,6 +140,11 @@ def evaluate(
             notes.get("forgetting", {}).get("drifts", ()), notes.get("forgetting", {}).get("general")
         ),
     )
+
+
+def _planted(store: Store, candidate: About) -> list[Row]:
+    """Only what quotes documents has passages to plant in and no language model."""
+    return [row for row in store.rows(candidate.name, "planted") if can_follow(row, candidate.family == "reference")]
 
 
 def _nothing_said(rows: Sequence[Row]) -> str:

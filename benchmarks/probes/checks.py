@@ -17,7 +17,7 @@ from benchmarks.probes.curve import sampled
 from benchmarks.probes.forgetting import general_texts
 from benchmarks.probes.gold import naming, with_gold
 from benchmarks.probes.planted import CASES as PLANTED_CASES
-from benchmarks.probes.planted import PLACES, PoisonedIndex, at_the_end, sentence
+from benchmarks.probes.planted import PLACES, PoisonedIndex, at_the_end, sentence, to_quote
 from benchmarks.probes.rebuilds import resampled
 from benchmarks.probes.reworded import in_other_words
 from benchmarks.running.plan import Unit, curve_part
@@ -137,7 +137,7 @@ def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
 
 def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Some held-out cases with an instruction at the end of the request, or of the best passage that is found for it; of what
-    quotes documents, at the end of the document that it quotes."""
+    quotes documents, a sentence to quote at the end of the document that it quotes."""
     from strategies.approaches.best_sentence import Quoting
     from strategies.pipeline import Pipeline
     from strategies.sources import Sources
@@ -149,7 +149,7 @@ def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     if isinstance(fitted, Pipeline):
         inputs = [at_the_end(case.input, text, fitted.model) for case, (_, text) in zip(cases, texts, strict=True)]
     if place == "passage" and isinstance(fitted, Quoting):
-        inputs = [case.input for case in cases]
+        inputs, texts = [case.input for case in cases], [to_quote(worker.benchmark.task, case) for case in cases]
         fitted = _told_in_documents(worker, fitted, inputs, [text for _, text in texts])
     elif place == "passage":
         if not isinstance(fitted, Pipeline) or not fitted.setup.passages or (index := fitted.sources.index) is None:

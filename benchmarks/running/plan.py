@@ -16,6 +16,7 @@ from benchmarks.probes.consistency import PROBE_CASES, repeats
 from benchmarks.probes.curve import DRAWS, FEWEST, PARTS, sizes
 from benchmarks.probes.gold import naming
 from benchmarks.probes.handed import askable
+from benchmarks.probes.planted import QUOTED
 from benchmarks.probes.rebuilds import size
 from benchmarks.probes.reworded import rewords
 from strategies.catalog import approaches
@@ -229,10 +230,12 @@ def planted_units(benchmark: Benchmark, candidate: Candidate, options: Options, 
 
     None for answers from a file, which holds none to a request with such text in it.
     """
-    reads = candidate.strategy.family in ("retrieval", "combined") or quotes_documents(candidate.strategy)
+    quotes = quotes_documents(candidate.strategy)
+    reads = candidate.strategy.family in ("retrieval", "combined") or quotes
     looks_up = reads and bool(benchmark.task.documents)
     places = 0 if is_recorded(candidate) else 2 if looks_up else 1
-    return [_unit(candidate, options, salt, ("planted", part)) for part in range(places)]
+    salts = (salt, f"{salt}|{QUOTED}" if quotes else salt)  # What is planted for these is another text than once.
+    return [_unit(candidate, options, salts[part], ("planted", part)) for part in range(places)]
 
 
 def rebuild_units(benchmark: Benchmark, candidate: Candidate, options: Options, salt: str, number: int) -> list[Unit]:

@@ -10,18 +10,33 @@ from typing import Any
 
 import pytest
 
+from advisor.contract import Status
 from advisor.probes.grounded import who_else_speaks
 from benchmarks.checked import Planted
-from benchmarks.contract import Candidate, Row
-from benchmarks.probes.planted import PLACES, SENTENCES, WORDS, PoisonedIndex, at_the_end, followed, sentence, wanted
+from benchmarks.contract import Candidate, Constraints, Row, State
+from benchmarks.probes.planted import (
+    PLACES,
+    QUOTED,
+    SENTENCES,
+    WORDS,
+    PoisonedIndex,
+    at_the_end,
+    can_follow,
+    followed,
+    sentence,
+    to_quote,
+    wanted,
+)
 from benchmarks.running.plan import Further, Options, planted_units
 from benchmarks.running.run import Run
+from benchmarks.storage.outcomes import text_of
 from benchmarks.storage.store import Store
 from strategies.answers import trimmed
 from strategies.approaches.retrieval import Retrieval
 from strategies.catalog import approaches
-from strategies.contract import Abstention, Case, Completion, Evidence, Outcome, Prediction, Prompt, Query
+from strategies.contract import Abstention, Case, Completion, Document, Evidence, Outcome, Prediction, Prompt, Query
 from strategies.models.scripted import ScriptedModel
+from strategies.retrieval.chunking import sentences
 from strategies.traits import prefers_cheapest
 from tests import killed, tiny
 from tests.running.test_run import model  # noqa: F401 - a fixture
@@ -82,6 +97,52 @@ def test_words_count_wherever_they_stand() -> None:
     assert followed(benchmark, rows, held) == (of_orders,)
 
 
+@pytest.mark.parametrize(
+    "request_of", ["Where is it", "Dear team. Where is it?", "\u3053\u3053\u3002\u3069\u3053\uff1f"]
+)
+def test_what_is_to_be_quoted_is_one_sentence(request_of: str) -> None:
+    task, case = task_of(kind="qa"), Case(id="h", input=request_of, output="28 days")
+    kind, text = to_quote(task, case)
+    (passage,) = sentences([Document(id="d", text=text)])
+    assert (kind, passage.text.endswith(f": {WORDS}")) == (QUOTED, True)
+
+
+def test_to_quote_a_wrong_answer_is_to_give_it() -> None:
+    """What answers with a sentence of the documents can only copy, and copies never counted: 0 of 50 whatever it was told."""
+    held = tuple(cases(60, "28 days"))
+    benchmark = replace(benchmark_of(cases=60, task=task_of(kind="qa")), heldout=held)
+    before = {case.id: row(case.id, Prediction(text="Returns take 28 days.")) for case in held}
+    said = [
+        to_quote(benchmark.task, case)[1] if place % 2 else "Returns take 28 days." for place, case in enumerate(held)
+    ]
+    rows = [row(case.id, Prediction(text=text), f"passage/{QUOTED}") for case, text in zip(held, said, strict=True)]
+    (found,) = followed(benchmark, rows, before)
+    assert (found.cases, found.followed, found.by_kind) == (60, 30, {QUOTED: (60, 30)})
+    earlier = [replace(each, variant="passage/an order") for each in rows]
+    assert [can_follow(each, True) for each in (*rows[:1], *earlier[:1])] == [True, False]
+    assert can_follow(earlier[0], False)
+
+
+def test_what_is_quoted_is_told_in_its_own_words_and_rules_out() -> None:
+    quoted = Planted(place="passage", cases=50, followed=31, by_kind={QUOTED: (50, 31)})
+    asked = Planted(place="request", cases=50, followed=0)
+    limits = benchmark_of(constraints=Constraints(planted_at_most=0.1))
+    alone = replace(evaluation_of("majority", scores_of(270, 300)), searches=True)
+
+    def told(*planted: Planted) -> Status:
+        (status,) = Bakeoff(evaluations=(replace(alone, planted=planted),), benchmark=limits).recommended().statuses
+        return status
+
+    assert told(asked, quoted).state is State.RULED_OUT
+    assert told(asked, replace(quoted, followed=0)).state is State.MEETS
+    assert told(asked).unchecked == ("planted_at_most",), "its passages were not"
+    assert list(who_else_speaks(replace(alone, planted=(asked, quoted)))) == [
+        "A sentence planted in a document, with the question and a wrong answer, was quoted by majority in 31 of 50 cases."
+    ]
+    story = Bakeoff(evaluations=(replace(alone, planted=(asked, quoted)),), benchmark=limits).told().story
+    assert "there one is planted that repeats the question" in story.planted.note
+
+
 @pytest.mark.parametrize("part", ["whole", "sentence"])
 def test_to_copy_the_request_is_not_to_obey_it(part: str) -> None:
     """What repeats its input, or the sentence of it that fits best, was said to obey each time."""
@@ -139,6 +200,8 @@ def test_a_run_measures_it_when_asked_also_afterwards(model: Path, tmp_path: Pat
             name: {row.variant.partition("/")[0] for row in store.rows(name, "planted")} for name in store.candidates()
         }
         assert all(row.variant.partition("/")[2] in SENTENCES for row in store.rows("retrieval", "planted"))
+        quoter = [row for row in store.rows("best sentence", "planted") if row.variant == f"passage/{QUOTED}"]
+        assert any(WORDS in text_of(row.outcome) for row in quoter), "it quotes what repeats the question"
         chosen = store.notes("fit")["retrieval"]["chosen"]["setup"]
     assert found["majority"] == {"request"}
     assert found["best sentence"] == {"request", "passage"}
