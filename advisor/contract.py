@@ -283,6 +283,8 @@ class Story:
     """The figures in each part of the cases; no rows where the task names no slices."""
     probed: Table
     """What was measured of each approach besides right and wrong, in one row each; no rows where nothing was."""
+    probed_further: Table
+    """The rest of it, for who sees no more than that, as in a terminal; the tables below hold it in full."""
     consistency: Table
     rebuilds: Table
     """How much moves when everything is built again; no rows where nobody asked."""

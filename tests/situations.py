@@ -940,7 +940,7 @@ def as_text(told: Verdict) -> str:
             story.costs,
             *(each for each in (story.bands, story.pairs) if each.rows),
             *([story.slices] if story.slices.rows else []),
-            *([story.probed] if story.probed.rows else []),
+            *(each for each in (story.probed, story.probed_further) if each.rows),
             story.consistency,
             *(
                 each

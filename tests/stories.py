@@ -78,6 +78,9 @@ def rich_story() -> Story:
         bands=_bands(),
         pairs=_pairs(),
         probed=_probed(),
+        probed_further=dataclasses.replace(
+            _probed(), title="More of what was measured", columns=("approach", "again", *"abcde")
+        ),
         consistency=_consistency(),
         rebuilds=_rebuilds(),
         changed=_changes(),
@@ -686,6 +689,7 @@ def empty_story() -> Story:
         pairs=nothing,
         slices=nothing,
         probed=nothing,
+        probed_further=nothing,
         consistency=nothing,
         rebuilds=nothing,
         changed=nothing,

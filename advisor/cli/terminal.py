@@ -46,10 +46,11 @@ def show(story: Story, console: Console) -> None:
         console.print(main_table(story.main, console.width))
     if story.main.note:
         console.print(_text(story.main.note, "dim"), width=min(console.width, _WIDEST))
-    if story.probed.rows:
-        console.print()
-        console.print(main_table(story.probed, console.width))
-        console.print(_text(story.probed.note, "dim"), width=min(console.width, _WIDEST))
+    for table in (story.probed, story.probed_further):
+        if table.rows:
+            console.print()
+            console.print(main_table(table, console.width))
+            console.print(_text(table.note, "dim"), width=min(console.width, _WIDEST))
     for title, lines in (*_found(story), ("Next", story.next_steps), ("What would change this", story.would_change)):
         if lines:
             console.print()

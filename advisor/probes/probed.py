@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from advisor.decision import shares
 from advisor.decision.tuned import TUNED, only_elsewhere
@@ -37,21 +37,26 @@ class Probe:
     """It is asked of what was tuned here."""
 
 
+NOT_BUILT_WITHOUT = "not built without some of them, as two approaches put together and recorded answers are not"
+"""Why labels cannot be added to an approach."""
 _ELSEWHERE = "tuned elsewhere, so not measured"
 _OF_PARTS = "of a cascade it is not put together, and each part has a row of its own"
 
 
 def probed_table(material: Material) -> Table:
-    """Only columns in which there is something, and only approaches of which there is; the cells are short, for 80 columns.
+    """That all answers are of an allowed form is nothing where nothing else was looked at."""
+    found = side_by_side(material, "What else was measured", PROBES)
+    if found.columns[1:] == (_VALID,) and {row[1] for row in found.rows} == {percent(1.0)}:
+        return replace(found, columns=found.columns[:1], rows=(), note="", numeric=(), emphasis=())
+    more = of_so_many(material) + _drawn(_usable(material)) + in_short(material)
+    return replace(found, note=found.note + more) if found.rows else found
 
-    That all answers are of an allowed form is nothing where nothing else was looked at.
-    """
-    found = [material.evaluations[status.candidate] for status in material.suitable]
-    found = [each for each in found if each.state is None and each.scores]
-    cells = [[probe.cell(each, material.benchmark) for probe in PROBES] for each in found]
-    shown = [place for place in range(len(PROBES)) if any(row[place] for row in cells)]
-    if [PROBES[place].name for place in shown] == [_VALID] and {row[shown[0]] for row in cells} == {percent(1.0)}:
-        shown, cells = [], [[""] * len(PROBES) for _ in found]
+
+def side_by_side(material: Material, title: str, probes: Sequence[Probe]) -> Table:
+    """Only columns in which there is something, and only approaches of which there is; the cells are short, for 80 columns."""
+    found = _usable(material)
+    cells = [[probe.cell(each, material.benchmark) for probe in probes] for each in found]
+    shown = [place for place in range(len(probes)) if any(row[place] for row in cells)]
     told = {each.candidate: each for each, row in zip(found, cells, strict=True) if any(row)}
     rows = tuple(
         (each.candidate, *(row[place] or NONE for place in shown))
@@ -60,18 +65,19 @@ def probed_table(material: Material) -> Table:
     )
     named = material.named
     return Table(
-        title="What else was measured",
-        columns=("approach", *(PROBES[place].name for place in shown)),
+        title=title,
+        columns=("approach", *(probes[place].name for place in shown)),
         rows=rows,
-        note=_note([PROBES[place] for place in shown], rows, told, material)
-        + of_so_many(material)
-        + _drawn(found)
-        + in_short(material)
-        if rows
-        else "",
+        note=_note([probes[place] for place in shown], rows, told, material) if rows else "",
         numeric=tuple(range(1, len(shown) + 1)),
         emphasis=tuple(index for index, row in enumerate(rows) if row[0] == named),
     )
+
+
+def _usable(material: Material) -> list[Evaluation]:
+    """Of the approaches with figures."""
+    found = [material.evaluations[status.candidate] for status in material.suitable]
+    return [each for each in found if each.state is None and each.scores]
 
 
 def _note(
@@ -207,7 +213,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="labels",
         says="right at once when labels are added",
-        lacks="not built without some of them, as two approaches put together and recorded answers are not",
+        lacks=NOT_BUILT_WITHOUT,
         cell=lambda each, _: _of(shares.at_once(each.added)),
         of_parts=True,
     ),

@@ -34,6 +34,7 @@ from advisor.probes.judged import judge_facts, judge_table
 from advisor.probes.leaked import leaks_table
 from advisor.probes.mistakes_table import all_mistakes_table, as_fact, mistakes_table
 from advisor.probes.probed import probed_table
+from advisor.probes.probed_further import further_table
 from advisor.probes.slices_table import slices_table
 from advisor.probes.steadiness import rebuilds_table, tuned_or_prompted
 from advisor.probes.time_taken import as_fact as time_fact
@@ -122,6 +123,7 @@ def tell(
         all_mistakes=all_mistakes_table(material),
         slices=slices_table(material),
         probed=probed_table(material),
+        probed_further=further_table(material),
         consistency=consistency_table(material),
         rebuilds=rebuilds_table(material),
         changed=changed_table(material),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,22 @@ from rich.console import Console
 from advisor import reports
 from advisor.cli.terminal import show
 from advisor.contract import Story
-from benchmarks.checked import Altered, ByHeart, Changed, Counted, Forgetting, Grounding, Guard, Held, Planted, Rebuilds
+from benchmarks.checked import (
+    Added,
+    Altered,
+    ByHeart,
+    Changed,
+    Counted,
+    Coverage,
+    Forgetting,
+    GeneralAnswers,
+    GeneralTask,
+    Grounding,
+    Guard,
+    Held,
+    Planted,
+    Rebuilds,
+)
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -133,6 +149,90 @@ def test_all_of_it_fits_80_columns_of_a_terminal() -> None:
     assert "1/50" in row or "2/50" in row
 
 
+def further() -> Story:
+    """Of three approaches, one of them tuned, all that has a place in the second table; answers are drawn at a temperature."""
+    same, forms, seed = (replace(edits(80, 16, 4), name=name) for name in ("repeats", "prompt forms", "seed"))
+    rows = tuple(tuple(map(float, (True, place != 1, False))) for place in range(3))
+    built = Rebuilds(keys=("k0", "k1", "k2"), draws=(0, 1, 2), scores=rows, same=((True, True, False),) * 3)
+    knows = Coverage(shares=(1.0, 0.5), figures=(0.67, 0.81), order=0.7)
+    labels = Added(
+        labels=("a",),
+        examples=12,
+        cases=50,
+        takes=True,
+        at_once=12,
+        refitted=41,
+        others=50,
+        before=40,
+        after=40,
+        seconds=3.0,
+    )
+    general = GeneralAnswers(
+        prompts=20,
+        same=18,
+        tasks=(
+            GeneralTask(name="arithmetic", cases=24, before=20, after=14, lower=-0.45, upper=-0.03),
+            GeneralTask(name="word order", cases=24, before=20, after=19, lower=-0.2, upper=0.1),
+        ),
+    )
+    drift = Forgetting(
+        texts=36, tokens=900, before=20.0, after=23.2, ratio=1.16, lower=1.1, upper=1.22, divergence=0.2, same=0.9
+    )
+    everything_of: dict[str, Any] = {"rebuilds": built, "coverage": knows, "added": labels, "passes": (0.7, 0.6, 0.5)}
+    found = [
+        replace(evaluation_of("majority", scores_of(200, 300)), agreements=(same,)),
+        replace(evaluation_of("prompting", scores_of(201, 300)), agreements=(same, forms), **everything_of),
+        replace(
+            evaluation_of("lora", scores_of(202, 300)),
+            agreements=(same, forms, seed),
+            forgetting=replace(drift, general=general),
+            **everything_of | {"passes": (0.7, 0.5)},
+        ),
+    ]
+    return Bakeoff(evaluations=tuple(found), benchmark=benchmark_of()).told().story
+
+
+def test_the_terminal_shows_the_rest_in_a_second_table() -> None:
+    """What stood in the report and in JSON alone: asked again, all draws, forms, seeds, rebuilds, the surest half, what else the
+    tuned one can do, and changes after another fit."""
+    story = further()
+    table = story.probed_further
+    assert table.columns == (
+        *("approach", "again", "draws", "forms", "seed", "spread", "half", "daily", "skills", "labels"),
+    )
+    assert {row[0]: row[1:] for row in table.rows} == {
+        "majority": ("96 %", *["-"] * 8),
+        "prompting": ("96 %", "60 %", "96 %", "-", "19", "81 %", "-", "-", "41/50"),
+        "lora": ("96 %", "50 %", "96 %", "96 %", "19", "81 %", "18/20", "1/2", "41/50"),
+    }
+    assert "pass^2" in table.note
+    assert table.note.count("nothing is tuned (daily and skills)") == 1
+    lines = in_the_terminal(story)
+    assert max(map(len, lines)) <= 80
+    start = next(place for place, line in enumerate(lines) if "More of what was measured" in line)
+    assert lines[start + 2].split() == list(table.columns)
+    assert any("18/20" in line and "41/50" in line for line in lines[start:])
+    assert "More of what was measured" not in reports.render(story, "html") + reports.render(story, "markdown")
+
+
+def test_with_a_format_that_is_altered_it_still_fits() -> None:
+    cells: dict[str, Any] = {"again": 50, "right_again": 40, "seconds": 2.0}
+    rule = Altered(rule="capitals", cases=50, takes=True, at_once=48, right_at_once=31, **cells)
+    plain = evaluation_of("lora + retrieval", scores_of(202, 300))
+    story = Bakeoff(evaluations=(replace(plain, altered=rule),), benchmark=benchmark_of()).told().story
+    assert [row[-1] for row in story.probed_further.rows] == ["50/50"]
+    whole = further()
+    wide = replace(
+        whole.probed_further,
+        columns=(*whole.probed_further.columns, "format"),
+        rows=tuple((*row, "50/50") for row in whole.probed_further.rows),
+        numeric=tuple(range(1, 11)),
+    )
+    lines = in_the_terminal(replace(whole, probed_further=wide))
+    assert max(map(len, lines)) <= 80
+    assert not any("Left out, since there is no room" in line for line in lines)
+
+
 @pytest.mark.parametrize("name", ["html", "markdown", "json"])
 def test_every_format_holds_the_table_and_each_probe_of_every_approach(name: str) -> None:
     story = everything()
@@ -158,4 +258,5 @@ def test_where_nothing_was_measured_there_is_no_table() -> None:
     quiet = Bakeoff(evaluations=(evaluation_of("majority", scores_of(200, 300)),), benchmark=benchmark_of(task=task))
     story = quiet.told().story
     assert story.probed.rows == ()
+    assert story.probed_further.rows == ()
     assert not any("What else was measured" in line for line in in_the_terminal(story))
