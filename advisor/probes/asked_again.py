@@ -116,4 +116,5 @@ def of_so_many(material: Material) -> str:
         return ""
     pairs = counted(found.most, "pair")
     several = pairs if found.fewest == found.most else f"{found.fewest:,} to {pairs}"
-    return f" Flips are shares of {several}: with 95 % confidence none is more than {round(100 * found.within)} points off."
+    points = round(100 * found.within)
+    return f" Flips are shares of {several}, whose 95 % intervals reach {points} points to either side at most."
