@@ -16,7 +16,6 @@ from benchmarks.checked import (
     ByHeart,
     Changed,
     Coverage,
-    Curve,
     Forgetting,
     Grounding,
     Guard,
@@ -28,6 +27,7 @@ from benchmarks.checked import (
     Rebuilds,
     RetrievalQuality,
 )
+from benchmarks.learning import Curve
 from strategies.contract import BadInput as BadInput
 from strategies.contract import Case, Kind, Outcome, Strategy, Task, Usage
 

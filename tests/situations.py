@@ -21,8 +21,6 @@ from benchmarks.checked import (
     Changed,
     Counted,
     Coverage,
-    Curve,
-    CurvePoint,
     Forgetting,
     Grounding,
     Guard,
@@ -37,6 +35,7 @@ from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, State
 from benchmarks.costs.prices import MachinePrices, TokenPrices, Upkeep
 from benchmarks.data.population import EXAMPLES, Apart
 from benchmarks.evaluation.mistakes import Mistake, Mistakes
+from benchmarks.learning import Curve, CurvePoint
 from strategies.contract import Recipe, Step, Trial, Usage
 from strategies.finetuning.race import Tuning
 from strategies.pipeline import Setup

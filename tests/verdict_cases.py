@@ -9,9 +9,10 @@ from typing import Any
 from advisor.contract import Recommendation, Verdict
 from advisor.experiments.afterwards import Asked, Judged, judged
 from advisor.story.tell import Extras, tell
-from benchmarks.checked import Agreement, Curve, Latency
+from benchmarks.checked import Agreement, Latency
 from benchmarks.contract import Answered, Benchmark, Constraints, Evaluation, State
 from benchmarks.costs.prices import MachinePrices
+from benchmarks.learning import Curve
 from benchmarks.statistics.confidence import shown_interval
 from strategies.contract import Case, Document, Fold, Kind, Outcome, Task, Usage
 

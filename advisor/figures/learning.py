@@ -8,8 +8,8 @@ from advisor.drawn import LineChart, Series
 from advisor.story.material import Material
 from advisor.story.more_data import curve_table, expected, learning
 from advisor.wording import metric_name, percent, plain_percent, start
-from benchmarks.checked import CurvePoint
 from benchmarks.contract import Evaluation
+from benchmarks.learning import CurvePoint
 
 
 def learning_curves(material: Material) -> LineChart | None:

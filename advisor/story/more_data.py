@@ -12,8 +12,8 @@ from advisor.drawn import Table
 from advisor.goal import Goal
 from advisor.story.material import Material
 from advisor.wording import about, amount, metric_name, percent, rounded_up, start
-from benchmarks.checked import CurvePoint
 from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.learning import CurvePoint
 from benchmarks.probes.curve import FURTHEST, as_many_as, bracket, examples_for
 
 _GAIN = 0.02

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.checked import Agreement, ByGroup, Curve, CurvePoint, Latency, Leaks, Rebuilds
+from benchmarks.checked import Agreement, ByGroup, Latency, Leaks, Rebuilds
 from benchmarks.contract import Answered, Benchmark, Evaluation, Row, State
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.evaluation.coverage import coverage
@@ -22,6 +22,7 @@ from benchmarks.evaluation.misfits import INVALID, misfit
 from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.scoring import shown_figures
 from benchmarks.evaluation.sliced import by_slice, slice_upper
+from benchmarks.learning import Curve, CurvePoint
 from benchmarks.probes import consistency
 from benchmarks.probes.added import added
 from benchmarks.probes.altered import altered_counts

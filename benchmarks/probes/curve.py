@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from benchmarks.checked import CurvePoint
+from benchmarks.learning import CurvePoint
 from benchmarks.statistics.grouping import Floats
 from strategies.contract import Case, Fold, Task
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from advisor.contract import Story
 from advisor.goal import Goal
 from advisor.story.more_data import enough
-from benchmarks.checked import Curve, CurvePoint, OfNamed, RetrievalQuality
+from benchmarks.checked import OfNamed, RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, State
 from benchmarks.costs.prices import MachinePrices, Upkeep
+from benchmarks.learning import Curve, CurvePoint
 from benchmarks.probes.curve import FURTHEST, bracket, examples_for
 from tests.situations import SITUATIONS, grown
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of

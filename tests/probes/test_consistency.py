@@ -220,7 +220,10 @@ def test_flips_have_an_interval_in_the_report_and_in_json() -> None:
     facts = {each["name"]: each["consistency"][0] for each in story.facts["candidates"]}
     assert facts["prompting"]["flips"] == 10
     assert facts["prompting"]["flips_interval"] == pytest.approx([0.055, 0.174], abs=1e-3)
-    assert "Flips are shares of 100 pairs, whose 95 % intervals reach 8 points to either side at most." in story.probed.note
+    assert (
+        "Flips are shares of 100 pairs, whose 95 % intervals reach 8 points to either side at most."
+        in story.probed.note
+    )
     free = replace(benchmark_of(cases=100), metric=PlainMetric(name="chrf", graded=True))
     moved = [replace(each, agreements=(replace(each.agreements[0], moved=97),)) for each in found]
     graded = Bakeoff(evaluations=tuple(moved), benchmark=free).told().story

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from advisor.story.material import Extras
-from benchmarks.checked import Curve, CurvePoint
 from benchmarks.contract import Evaluation, Row
 from benchmarks.evaluation.evaluate import About, curve
 from benchmarks.evaluation.stored import evaluations
+from benchmarks.learning import Curve, CurvePoint
 from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.probes import consistency
 from benchmarks.probes.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from advisor.experiments.comparison import Prepared, Wishes, prepare
-from benchmarks.checked import CurvePoint
+from benchmarks.learning import CurvePoint
 from benchmarks.probes.curve import DRAWS, bracket, sampled, sizes
 from benchmarks.studies.decisions.light import read as scores
 from benchmarks.studies.decisions.light import scores_of, written
