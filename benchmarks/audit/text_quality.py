@@ -17,6 +17,13 @@ T = TypeVar("T")
 
 _BROKEN = re.compile("\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]")
 """The replacement character, and UTF-8 that was read as Latin-1 or Windows-1252."""
+_LOST = "\ufffd"
+_NOT_PLAIN = re.compile(r"[^\x00-\x7f]+")
+_FIRST_OF_BROKEN = "\u00c2\u00c3\u00e2"
+"""Letters that stay of broken characters where the others of them were lost."""
+_FEW_BROKEN = 5
+_FEW_BROKEN_SHARE = 0.05
+"""Fewer cases than both of these may as well speak of broken characters."""
 _PLACEHOLDERS = frozenset(
     {"todo", "tbd", "fixme", "xxx", "asdf", "n/a", "lorem ipsum", "?", "??", "???", "...", "-", "--"}
 )
@@ -57,14 +64,7 @@ _ONLY_PATTERNS = (
 def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
     """One finding for each kind of trouble that occurs."""
     if broken := broken_encoding(cases):
-        yield Finding(
-            kind="broken encoding",
-            count=len(broken),
-            examples=ids(broken),
-            says=f"{many(len(broken), 'case holds', 'cases hold')} characters that a wrong encoding makes.",
-            effect="A model learns these characters as if they were meant, and a right answer without them may count as wrong.",
-            what_to_do="Export the data anew as UTF-8.",
-        )
+        yield _broken_cases(broken, len(cases))
     if found := placeholders(cases, kind):
         yield Finding(
             kind="placeholders",
@@ -75,6 +75,21 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             what_to_do="Write the answers, or leave these rows out.",
         )
     yield from _private(cases)
+
+
+def _broken_cases(broken: Sequence[Case], among: int) -> Finding:
+    """A warning, or a note where they are so few that they may as well speak of such characters."""
+    few = len(broken) < min(_FEW_BROKEN, _FEW_BROKEN_SHARE * among)
+    quoted = ", or quotes them" if len(broken) == 1 else ", or quote them"
+    return Finding(
+        kind="broken encoding",
+        count=len(broken),
+        examples=ids(broken),
+        says=f"{many(len(broken), 'case holds', 'cases hold')} characters that a wrong encoding makes{quoted * few}.",
+        effect="A model learns these characters as if they were meant, and a right answer without them may count as wrong.",
+        what_to_do=f"Export the data anew as UTF-8{', unless they are meant' * few}.",
+        severity="note" if few else "warning",
+    )
 
 
 def broken_documents(documents: Sequence[Document]) -> Iterator[Finding]:
@@ -93,7 +108,22 @@ def broken_documents(documents: Sequence[Document]) -> Iterator[Finding]:
 
 def broken_encoding(cases: Sequence[Case]) -> list[Case]:
     """Cases with characters that a wrong encoding makes."""
-    return [case for case in cases if _BROKEN.search(case.input) or _BROKEN.search(case.output)]
+    return [case for case in cases if _is_broken(case.input) or _is_broken(case.output)]
+
+
+def _is_broken(text: str) -> bool:
+    """A text that also has such letters as they should be was read rightly, and shows the others; a letter that was lost is lost
+    whatever stands around it."""
+    return _LOST in text or (_BROKEN.search(text) is not None and not any(map(_is_right, _NOT_PLAIN.findall(text))))
+
+
+def _is_right(run: str) -> bool:
+    """Whether these characters, none of them of ASCII, hold letters and are not UTF-8 that was read as something else."""
+    try:
+        b"".join(letter.encode("latin-1" if ord(letter) < 256 else "cp1252") for letter in run).decode()
+    except UnicodeError:
+        return any(letter.isalpha() and letter not in _FIRST_OF_BROKEN for letter in run)
+    return False
 
 
 def placeholders(cases: Sequence[Case], kind: Kind) -> list[Case]:

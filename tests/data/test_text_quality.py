@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from advisor.experiments.found import find
 from benchmarks.audit.findings import Finding
 from benchmarks.audit.text_quality import private_documents, private_requests, text_findings
 from strategies.contract import Case, Document, Kind
@@ -87,6 +88,37 @@ def test_a_wrong_encoding_is_seen(text: str) -> None:
 @pytest.mark.parametrize("text", ["M\u00fcller", "\u00c2ge", "\u00c3o Paulo", "it\u2019s 100 \u00a3"])
 def test_letters_that_are_meant_are_not(text: str) -> None:
     assert found([text]) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Stra\u00c3\u0178e M\u00c3\u00bcller", "\u00c3\u0192\u00c2\u00bcber", "it\u00e2\u20acs d\u00c3\u00a9j\u00c3 vu"],
+)
+def test_what_else_is_broken_in_a_text_is_no_right_letter(text: str) -> None:
+    assert found([text])["broken encoding"].count == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["My names with \u00e9 have strange signs like \u00c3\u00bc.", "\u8fd9\u91cc\u51fa\u73b0 \u00e2\u20ac\u2122"],
+)
+def test_a_text_that_was_read_rightly_and_shows_broken_characters_is_left_alone(text: str) -> None:
+    assert found([text]) == {}
+    assert found([f"{text} \ufffd"])["broken encoding"].count == 1, "one was lost"
+
+
+@pytest.mark.parametrize(
+    ("broken", "among", "severity"), [(1, 40, "note"), (4, 100, "note"), (5, 900, "warning"), (2, 40, "warning")]
+)
+def test_few_cases_with_broken_characters_may_quote_them(broken: int, among: int, severity: str) -> None:
+    finding = found(["M\u00c3\u00bcller"] * broken + ["plain"] * (among - broken))["broken encoding"]
+    assert (finding.count, finding.severity) == (broken, severity)
+    quote = {1: ", or quotes them."}.get(broken, ", or quote them.")
+    assert finding.says.endswith(quote if severity == "note" else "a wrong encoding makes.")
+
+
+def test_the_bundled_task_in_which_a_customer_shows_broken_characters_is_told_nothing() -> None:
+    assert "broken encoding" not in {each.kind for each in find("support-intents").assembled().findings}
 
 
 @pytest.mark.parametrize("output", ["TODO", "n/a", " tbd ", "...", "-"])
