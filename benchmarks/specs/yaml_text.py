@@ -73,7 +73,7 @@ def read_yaml(path: Path) -> YamlText:
     except (_TooDeep, RecursionError):
         raise BadInput(f"{path.name} is nested too deeply; {MAX_DEPTH} levels are allowed. Make it flatter.") from None
     except yaml.MarkedYAMLError as error:
-        raise BadInput(_says(path.name, error)) from None
+        raise BadInput(_says(path.name, text, error)) from None
     except yaml.YAMLError as error:
         said = str(error).splitlines()[0]
         raise BadInput(f"{path.name} is not a YAML file: {said}. Save it as plain UTF-8 text.") from None
@@ -120,14 +120,20 @@ def _shown(folder: Path) -> str:
     return "this folder" if str(folder) in (".", "") else f'"{folder.name or folder}"'
 
 
-def _says(name: str, error: yaml.MarkedYAMLError) -> str:
+def _says(name: str, text: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     line = f":{mark.line + 1}" if mark else ""
     problem = error.problem or "it cannot be read"
     if "\\t" in problem or "'\t'" in problem:
         return f"{name}{line}: a tab stands where spaces are wanted. Indent with spaces."
-    if "mapping values are not allowed" in problem:
+    key_in_text = "mapping values are not allowed" in problem
+    if key_in_text and mark and ": " in text[mark.index - mark.column : mark.index]:
         return f'{name}{line}: a second ": " stands in this line. Put the text in quotes.'
+    if key_in_text or problem == "expected <block end>, but found '<block mapping start>'":
+        return (
+            f"{name}{line}: this line is indented further than the key above it, as if it were more of what stands there. "
+            "Begin it where that key begins, or put a text of several lines in quotes."
+        )
     return f"{name}{line}: this is not valid YAML ({problem}). Write `key: value`, and put texts with : or # in quotes."
 
 
