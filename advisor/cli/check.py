@@ -62,8 +62,11 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     takes the label that stands in `perhaps`.
     """
     from advisor.experiments.found import find
+    from benchmarks.running.models import Models
+    from benchmarks.running.whereabouts import check_names
 
     found = find(task, more["allow_remote"])
+    check_names(Models(found.spec.models, base=found.folder))
     assembly = found.assembled(seed=seed, allow_code=allow_code)
     if more["deep"]:
         assembly = _by_meaning(assembly, found.folder)

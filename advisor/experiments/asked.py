@@ -84,8 +84,10 @@ def with_models(spec: Spec, names: Sequence[str]) -> Spec:
 
 
 def models_of(spec: Spec, wishes: Wishes, folder: Path) -> Models:
-    """The models that the spec in that folder names. Raises `BadInput` for a teacher that is not among them."""
+    """The models that the spec in that folder names. Raises `BadInput` for a name that is none, and for a teacher that is not
+    among them."""
     from benchmarks.running.models import Models
+    from benchmarks.running.whereabouts import check_names
 
     models = Models(
         spec.models,
@@ -99,6 +101,7 @@ def models_of(spec: Spec, wishes: Wishes, folder: Path) -> Models:
         teacher=spec.teacher or "",
         purse=purse_of(spec, wishes.max_cost),
     )
+    check_names(models)
     models.check_teacher()
     return models
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contract import BadInput
 from benchmarks.running.installed import installed_model
-from strategies.models.known import KNOWN, KnownModel
+from strategies.models.known import KNOWN, NOT_ASKED, KnownModel
 from strategies.models.unfetched import bytes_to_fetch, licence_on_card
 from strategies.models.weights import cached, hub_parts
 
@@ -40,6 +41,30 @@ def place_of(base: Path, name: str, folder: str | None) -> str:
     if folder is not None and not Path(place).expanduser().is_dir():
         raise BadInput(f"the model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
     return place
+
+
+def check_names(models: Models) -> None:
+    """Raises `BadInput` for a language model whose name can be none: not one of ours that answers, no folder, no id of a hub, not
+    offered by another package, and without the address of a server. Nothing is fetched, and no hub is asked."""
+    for spec in models.specs:
+        if spec.endpoint is not None or spec.folder is not None or installed_model(spec) is not None:
+            continue
+        if spec.name in KNOWN:
+            if (kind := KNOWN[spec.name].kind) in NOT_ASKED:
+                raise BadInput(f"{spec.name} {NOT_ASKED[kind]}")
+        elif hub_parts(spec.name) is None and not Path(place_of(models.base, spec.name, None)).expanduser().is_dir():
+            raise BadInput(_no_such_model(spec.name))
+
+
+def _no_such_model(name: str) -> str:
+    ours = [model.name for model in KNOWN.values() if model.kind not in NOT_ASKED]
+    near = difflib.get_close_matches(name, ours, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return (
+        f"There is no model {name!r} here.{hint} Write one of {', '.join(ours)}, a hub id such as owner/name, or the path of a "
+        f'folder with config.json and safetensors; a model on a server is `{{name: {name}, endpoint: "https://..."}}` under '
+        "`models`."
+    )
 
 
 def weights_in_folder(models: Models, spec: ModelSpec | EmbedderSpec) -> str:

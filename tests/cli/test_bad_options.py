@@ -15,6 +15,10 @@ from tests.bad_inputs import HEAD, rows
 
 RUN = ("run", "task.yaml", "--approach", "majority", "--probes", "none", "--yes")
 ASK = ("ask", "--kind", "qa", "--examples", "20")
+HOSTED = (
+    r"^There is no model 'gpt-4\.1-mini' here\. Write one of smollm2-135m, gemma3-270m-base, a hub id .*; a model on a server is "
+    r'`\{name: gpt-4\.1-mini, endpoint: "https://\.\.\."\}` under `models`\.$'
+)
 BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "a wrong command": (("rnu",), r"There is no command `rnu`\. Did you mean `advisor run`\?"),
     "a wrong option": (("run", "task.yaml", "--frobnicate"), r"No such option '--frobnicate'"),
@@ -36,6 +40,12 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "0 held-out cases": ((*RUN, "--heldout", "0"), r"0 is not in the range x>=10"),
     "an effort": ((*RUN, "--effort", "huge"), r"'huge' is not one of 'quick', 'standard', 'thorough'"),
     "an approach": (("run", "task.yaml", "--approach", "magic"), r"there is no approach 'magic'; there are majority"),
+    "a hosted model without its address, before a run": (("run", "hosted.yaml", "--dry-run"), HOSTED),
+    "a hosted model without its address, when the data is checked": (("check", "hosted.yaml"), HOSTED),
+    "an embedder that is to answer": (
+        ("run", "task.yaml", "--model", "minilm-l6", "--dry-run"),
+        r"^minilm-l6 turns texts into vectors and cannot answer\. Name a language model\.$",
+    ),
     "a model without a name": ((*RUN, "--model", ""), r"a model without a name was asked for"),
     "a seed in words": ((*RUN, "--seed", "x"), r"'x' is not a valid integer"),
     "a seed below 0": ((*RUN, "--seed", "-1"), r"-1 is not in the range 0<=x<="),
@@ -153,6 +163,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "task": "target: 0.8",
         "open": "volume: 10",
         "code": "target: 0.8\nmetric: m.py:f",
+        "hosted": "target: 0.8\nmodels: [gpt-4.1-mini]",
         "qa": "target: 0.8\nkind: qa",
         "recorded": "target: 0.8\nrecorded: r.jsonl",
         "traffic": "target: 0.8\ntraffic: r.jsonl",

@@ -333,7 +333,7 @@ MISTAKES: dict[str, tuple[Setup, tuple[str, ...], str]] = {
     "a wrong model": (
         _nothing,
         (*RUN, "--model", "smolm2-135m"),
-        r"no model 'smolm2-135m'\. .* Did you mean smollm2-135m\?",
+        r"no model 'smolm2-135m' here\. Did you mean smollm2-135m\?",
     ),
     "a model that embeds": (
         _vectors,
