@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from advisor.ask.triage import ENOUGH_TO_TUNE, Situation, expect
@@ -11,13 +12,8 @@ from benchmarks.data.split import LEAST_TO_CUT
 from benchmarks.statistics.decidable import Sharing, closeness, decidable, how_many
 from strategies.contract import Family
 
-SPOKEN: dict[Family, str] = {
-    "reference": "a rung without a language model (nearest example, linear head on embeddings)",
-    "prompting": "a prompt with well-chosen examples",
-    "retrieval": "looking up: documents, or the nearest examples, in the prompt",
-    "finetuning": "a LoRA fine-tune",
-    "combined": "a LoRA fine-tune on what is looked up",
-}
+PROPOSED: tuple[Family, ...] = ("reference", "prompting", "retrieval", "finetuning", "combined")
+"""Those that a comparison tries."""
 
 
 USUAL_MINUTES = (20, 60)
@@ -38,7 +34,7 @@ class Asked:
     margin: float | None = None
     heldout: int | None = None
     """Held-out cases at hand, those of one group counted once; None: not said."""
-    approaches: int = 8
+    approaches: int
     """How many will stand side by side and share the chance of being wrong."""
     procedure: Procedure = "cheapest first"
     """How they share it."""
@@ -65,8 +61,9 @@ class Advice:
 
 def advise_before(asked: Asked) -> Advice:
     """Reasons from what is known, not scores; a run may well disagree, and is the only thing that decides."""
-    expected = expect(asked.situation)
-    order = [SPOKEN[family] for family in expected.order if family in SPOKEN]
+    expected, helpless = expect(asked.situation), _cannot(asked)
+    left = {*PROPOSED}.difference(*(each.families for each in helpless))
+    order = [_spoken(family, asked.situation) for family in expected.order if family in left]
     return Advice(
         first=(
             *_to_label(asked),
@@ -74,9 +71,30 @@ def advise_before(asked: Asked) -> Advice:
             f"Then, each only if the one before does not suffice: {listed(order[1:3])}.",
         ),
         why=expected.why,
-        cannot=tuple(_cannot(asked)),
+        cannot=tuple(each.says for each in helpless),
         finding_out=tuple(_finding_out(asked)),
     )
+
+
+def _spoken(family: Family, task: Situation) -> str:
+    """What the family is in this task: nothing that it does not hold."""
+    decides = task.kind in ("classification", "extraction")
+    spoken: dict[Family, str] = {
+        "reference": f"a rung without a language model (nearest example{', linear head on embeddings' * decides})",
+        "prompting": "a prompt with well-chosen examples",
+        "retrieval": f"looking up: {'documents, or ' * task.documents}the nearest examples, in the prompt",
+        "finetuning": "a LoRA fine-tune",
+        "combined": "a LoRA fine-tune on what is looked up",
+    }
+    return spoken[family]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Helpless:
+    """Something that cannot help, and the families of approaches that are not proposed therefore."""
+
+    says: str
+    families: tuple[Family, ...] = ()
 
 
 def _to_label(asked: Asked) -> list[str]:
@@ -91,35 +109,46 @@ def _to_label(asked: Asked) -> list[str]:
     ]
 
 
-def _cannot(asked: Asked) -> list[str]:
-    task, found = asked.situation, []
-    if task.facts_move:
-        found.append(
-            f"Fine-tuning alone: facts change {task.facts_change}, and weights keep those of the day they were trained on."
-        )
-    if task.wanted == "facts" and not task.facts_move:
-        found.append(
-            "Fine-tuning to teach facts: a tuned model repeats some and makes up others in the same tone, and nobody can look up "
-            "where an answer is from."
-        )
+def _cannot(asked: Asked) -> list[_Helpless]:
+    task, found = asked.situation, [*_tuning_cannot(asked.situation)]
     if task.wanted in ("behaviour", "format") and task.documents:
-        found.append("Looking up documents alone: they hold what is true, and not how to answer.")
+        found.append(_Helpless(says="Looking up documents alone: they hold what is true, and not how to answer."))
     if task.kind == "qa" and not task.documents:
         found.append(
-            "Looking up facts: there are no documents. What the model does not know it will invent, tuned or not."
+            _Helpless(
+                says="Looking up facts: there are no documents. What the model does not know it will invent, tuned or not."
+            )
         )
     if task.kind not in ("classification", "extraction"):
-        found.append("A linear head: it picks among labels, and here answers are written.")
-    if task.examples < ENOUGH_TO_TUNE:
-        found.append(
-            f"A fine-tune worth trusting: {counted(task.examples, 'example')} are too few to tell what it learnt from "
-            "what it happened to see."
-        )
+        found.append(_Helpless(says="A linear head: it picks among labels, and here answers are written."))
     if asked.data_stays_here:
         found.append(
-            "A hosted model, however good: the data stays here. `data_stays_here: true` under `constraints` makes sure of it."
+            _Helpless(
+                says="A hosted model, however good: the data stays here. `data_stays_here: true` under `constraints` makes sure "
+                "of it."
+            )
         )
     return found
+
+
+def _tuning_cannot(task: Situation) -> Iterator[_Helpless]:
+    if task.facts_expire:
+        yield _Helpless(
+            says=f"Fine-tuning alone: facts change {task.facts_change}, and weights keep those of the day they were trained on.",
+            families=("finetuning",),
+        )
+    elif task.wanted == "facts":
+        yield _Helpless(
+            says="Fine-tuning to teach facts: a tuned model repeats some and makes up others in the same tone, and nobody can "
+            "look up where an answer is from.",
+            families=("finetuning",),
+        )
+    if task.examples < ENOUGH_TO_TUNE:
+        yield _Helpless(
+            says=f"A fine-tune worth trusting: {counted(task.examples, 'example')} are too few to tell what it learnt from "
+            "what it happened to see.",
+            families=("finetuning", "combined"),
+        )
 
 
 def _finding_out(asked: Asked) -> list[str]:

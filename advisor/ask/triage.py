@@ -68,6 +68,11 @@ class Situation:
         """Faster than anybody trains."""
         return self.facts_change in ("monthly", "weekly", "daily")
 
+    @property
+    def facts_expire(self) -> bool:
+        """They move, and answers hold them: questions are answered, there are documents, or that is what was asked for."""
+        return self.facts_move and (self.kind == "qa" or self.documents or self.wanted == "facts")
+
 
 def expect(task: Situation) -> Expectation:
     """What the task alone suggests. Nothing is run, and the measurement may well disagree: that is worth telling."""
@@ -145,6 +150,12 @@ def _facts(task: Situation, scores: dict[Family, float], why: list[str]) -> None
 
 def _drift(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
     if not task.facts_move:
+        return
+    if not task.facts_expire:
+        why.append(
+            f"Facts change {task.facts_change}, which decides nothing here: it counts where answers hold facts, and neither the "
+            "kind of the task nor documents nor what makes an answer right says so."
+        )
         return
     scores["finetuning"] -= 3
     if task.documents:

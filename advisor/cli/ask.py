@@ -161,6 +161,13 @@ class _Found:
     problem: str = ""
 
     @property
+    def approaches(self) -> int:
+        """How many a run compares, which a task with neither target nor margin does not say."""
+        from benchmarks.running.plan import rivals
+
+        return rivals(self.assembly.benchmark.task, len(self.assembly.spec.models))
+
+    @property
     def takes(self) -> tuple[str, ...]:
         from advisor.ask.asking import USUAL
         from advisor.cli.finding_out import of_task
@@ -217,7 +224,7 @@ def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked
         heldout=benchmark.independent,
         look=benchmark.look.number,
         margin=benchmark.margin,
-        approaches=assembly.decidable.candidates if assembly.decidable else 8,
+        approaches=assembly.decidable.candidates if assembly.decidable else found.approaches,
         procedure=benchmark.procedure,
         takes=found.takes,
         label_price=(upkeep.label_price, currency) if upkeep.label_price else None,
@@ -228,7 +235,7 @@ def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked
 def _of_answers(given: dict[str, Any], readings: _Readings) -> Asked:
     from advisor.ask.asking import Asked
     from advisor.ask.triage import Situation
-    from advisor.cli.finding_out import of_situation
+    from advisor.cli.finding_out import of_situation, side_by_side
 
     answers = _completed(given, [name for name in QUESTIONS if name != "labels"], readings.answers)
     labels = answers["labels"]
@@ -246,7 +253,7 @@ def _of_answers(given: dict[str, Any], readings: _Readings) -> Asked:
         wanted=answers["wanted"],
     )
     asked = {name: answers[name] for name in ("target", "data_stays_here", "volume")}
-    return Asked(situation=situation, takes=of_situation(situation), **asked)
+    return Asked(situation=situation, approaches=side_by_side(situation), takes=of_situation(situation), **asked)
 
 
 def _completed(given: dict[str, Any], names: list[str], read: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,16 @@ def of_situation(situation: Situation) -> tuple[str, ...]:
     if situation.examples < LEAST_TO_CUT or _not_here(models, models.names):
         return ()
     return (between(situation, models),)
+
+
+def side_by_side(situation: Situation) -> int:
+    """How many approaches of one model a run of such a task compares. Loads nothing."""
+    from benchmarks.data.split import LEAST_TO_CUT
+    from benchmarks.running.plan import rivals
+
+    labels = max(2, situation.labels) if situation.kind == "classification" else situation.labels
+    there = replace(situation, labels=labels, examples=max(LEAST_TO_CUT, situation.examples))
+    return rivals(imagined(there, LENGTHS[0]).task, 1)
 
 
 def between(situation: Situation, models: Models) -> str:

@@ -26,6 +26,7 @@ from benchmarks.statistics.families import REST, gate_level
 from benchmarks.statistics.looks import level_of
 from benchmarks.statistics.sample_size import cases_needed
 from strategies.catalog import approaches
+from tests.bad_inputs import HEAD
 from tests.conftest import Folders
 from tests.desk import call, finish, start, write_task
 from tests.running.test_endpoint_bakeoff import Service, service  # noqa: F401 - a fixture
@@ -33,16 +34,20 @@ from tests.running.test_endpoint_bakeoff import Service, service  # noqa: F401 -
 FACTS = Situation(kind="qa", examples=300, documents=True, found=0.9)
 
 
+def asked(situation: Situation, **more: Any) -> Asked:
+    return Asked(situation=situation, approaches=8, **more)
+
+
 def advice(situation: Situation, **more: Any) -> str:
-    found = advise_before(Asked(situation=situation, **more))
+    found = advise_before(asked(situation, **more))
     return "\n".join((*found.first, *found.why, *found.cannot, *found.finding_out))
 
 
 def test_facts_that_change_are_looked_up() -> None:
-    found = advise_before(Asked(situation=replace(FACTS, facts_change="monthly")))
+    found = advise_before(asked(replace(FACTS, facts_change="monthly")))
     assert found.first[0].startswith("Try first: looking up")
     assert found.cannot[0].startswith("Fine-tuning alone: facts change monthly")
-    still = advise_before(Asked(situation=replace(FACTS, facts_change="never")))
+    still = advise_before(asked(replace(FACTS, facts_change="never")))
     assert not any("Fine-tuning alone" in sentence for sentence in still.cannot)
 
 
@@ -58,7 +63,7 @@ def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
 
 
 def test_where_there_is_nothing_to_learn_from_labelling_comes_first() -> None:
-    found = advise_before(Asked(situation=Situation(kind="classification", examples=0, labels=4)))
+    found = advise_before(asked(Situation(kind="classification", examples=0, labels=4)))
     assert found.first[0].startswith("Label some first: none is there, and a comparison takes 10 or more")
     assert found.first[1].startswith("Try first: ")
     assert "Label some first: 9 examples are there" in advice(Situation(kind="qa", examples=9))
@@ -133,7 +138,7 @@ def test_what_a_person_said_is_given_no_number() -> None:
 def test_what_makes_an_answer_right_is_asked_and_not_taken_from_the_kind(
     situation: Situation, wanted: Wanted, first: str, why: str, cannot: str
 ) -> None:
-    found = advise_before(Asked(situation=replace(situation, wanted=wanted)))
+    found = advise_before(asked(replace(situation, wanted=wanted)))
     assert found.first[0].startswith(f"Try first: {first}")
     assert any(why in sentence for sentence in found.why)
     assert not any("house style" in sentence for sentence in found.why), "what was said goes before the kind"
@@ -141,7 +146,7 @@ def test_what_makes_an_answer_right_is_asked_and_not_taken_from_the_kind(
 
 
 def test_labels_that_are_lacking_have_a_price_where_one_is_stated() -> None:
-    needed = cases_needed(0.8, 0.85, alpha=level_of(1) * REST / Asked(situation=FACTS).approaches)
+    needed = cases_needed(0.8, 0.85, alpha=level_of(1) * REST / asked(FACTS).approaches)
     assert needed is not None
     said = advice(FACTS, target=0.8, heldout=30, label_price=(0.5, "EUR"))
     lacking = needed - 30
@@ -390,6 +395,26 @@ def test_of_a_task_the_description_says_only_what_the_data_does_not(
     ]
     assert told["asked"]["situation"]["facts_change"] == "daily"
     assert told["asked"]["volume"] == 10_000
+
+
+@pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize("words", ["", "--labels 3"])
+def test_as_many_approaches_are_counted_as_a_run_of_the_task_compares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    """In a task of three labels, and by options of one that is like it."""
+    rows = [{"input": f"text {n} {n * 7919}", "output": "abc"[n % 3]} for n in range(120)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    task = tmp_path / "task.yaml"
+    task.write_text(f"{HEAD}target: 0.9\nkind: classification\n", encoding="utf-8")
+    (checked,) = [json.loads(call(capsys, "check", str(task), "--json").out)["decidable"]]
+    options = f"ask --kind classification --examples 120 --target 0.9 --json {words}".split()
+    task.write_text(f"{HEAD}kind: classification\n", encoding="utf-8")
+    for command in (options, ["ask", str(task), "--target", "0.9", "--json"]):
+        told = json.loads(call(capsys, *command).out)
+        assert told["asked"]["approaches"] == checked["candidates"] > 8
+        needed = re.findall(r"takes ([\d,]+) held-out cases", told["advice"]["finding_out"][0])
+        assert needed == [f"{checked['cases_needed']:,}"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""What `advisor ask` says cannot help: only with grounds, and never what it proposes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from advisor.ask.asking import Asked, advise_before
+from advisor.ask.triage import Situation, Wanted
+from strategies.contract import Kind
+
+
+def _asked(situation: Situation) -> Asked:
+    return Asked(situation=situation, approaches=8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "documents", "wanted", "expire"),
+    [
+        ("classification", 77, False, None, False),
+        ("extraction", 0, False, None, False),
+        ("generation", 0, False, "behaviour", False),
+        ("generation", 0, False, "facts", True),
+        ("classification", 77, True, None, True),
+        ("qa", 0, False, None, True),
+    ],
+)
+def test_facts_that_change_count_where_answers_hold_facts(
+    kind: Kind, labels: int, documents: bool, wanted: Wanted | None, expire: bool
+) -> None:
+    routing = Situation(kind=kind, labels=labels, examples=300, documents=documents, wanted=wanted)
+    found = advise_before(_asked(replace(routing, facts_change="monthly")))
+    assert any(sentence.startswith("Fine-tuning alone: facts") for sentence in found.cannot) is expire
+    assert any("which decides nothing here" in sentence for sentence in found.why) is not expire
+    assert found.first == advise_before(_asked(routing)).first or expire
+
+
+def test_nothing_is_proposed_that_cannot_help() -> None:
+    situations = [
+        Situation(
+            kind=kind,
+            labels=labels,
+            examples=examples,
+            documents=found > 0,
+            found=found,
+            facts_change=change,
+            wanted=wanted,
+        )
+        for (kind, labels), examples, found, change, wanted in product(
+            (("classification", 12), ("classification", 77), ("extraction", 0), ("qa", 0), ("generation", 0)),
+            (40, 300),
+            (0.0, 0.2, 0.9),
+            (None, "monthly"),
+            (None, "behaviour", "format", "facts", "labels"),
+        )
+    ]
+    for situation in situations:
+        found = advise_before(_asked(situation))
+        proposed, cannot = " ".join(found.first), " ".join(found.cannot)
+        whatever_is_looked_up = proposed.replace("a LoRA fine-tune on what is looked up", "")
+        assert not ("Fine-tuning" in cannot and "LoRA" in whatever_is_looked_up), situation
+        assert not ("A fine-tune worth trusting" in cannot and "LoRA" in proposed), situation
+        assert not ("A linear head" in cannot and "linear head" in proposed), situation
+        assert situation.documents or "documents" not in proposed, situation
