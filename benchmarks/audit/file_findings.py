@@ -34,7 +34,7 @@ _SEPARATOR, _AROUND = re.compile("[,;|]"), "[]{}()'\" "
 """Between the parts of a list that is one label, and around each of them."""
 ALIKE = {
     "example": "They weigh more in what is learnt, and on both sides of a split a choice would look too good.",
-    "held-out case": "They are no independent cases, so bounds are wider than their number says.",
+    "held-out case": "They are not independent, so bounds are wider than their number says.",
 }
 """What cases that are alike do to the comparison."""
 

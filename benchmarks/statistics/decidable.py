@@ -46,6 +46,8 @@ class Sharing:
 class Decidable:
     """What a number of held-out cases can show about a target, with `candidates` that share the chance of being wrong."""
 
+    cases: int
+    """All held-out cases."""
     heldout: int
     """Independent cases: near-duplicates and cases of one group count once."""
     target: float
@@ -77,25 +79,51 @@ class Decidable:
 
     @property
     def says(self) -> str:
-        """The same as one sentence."""
+        """The same as a few sentences."""
         if self.target >= 1:
             return "No number of cases can show a target of 1. Write, for instance, `target: 0.98`."
-        guide = "Counted as if each answer were right or wrong: with" if self.graded else "With"
-        if self.look > 1:
-            guide = f"{guide[:-4]}{'at' if self.graded else 'At'} look {self.look} at some of these cases, with"
-        start = f"{guide} {self.heldout:,} independent held-out cases"
-        if self.candidates > 1 and self.procedure in SPLITTING:
-            start += f" and {self.candidates} candidates"
-        truth = f"{100 * self.assumed_truth:.3g} %"
-        needs = f"needs {how_many(self.cases_needed)} to be shown to meet it in 4 of 5 runs{self.behind}"
-        then = f"An approach that is really right in {truth} of all cases {needs}"
+        return f"{self._at_hand} {self._to_plan_for}"
+
+    @property
+    def _at_hand(self) -> str:
+        """What these cases can prove at best."""
+        splits = self.candidates > 1 and self.procedure in SPLITTING
+        given = [
+            *(["counted as if each answer were right or wrong"] if self.graded else []),
+            *([f"at look {self.look} at some of these cases"] if self.look > 1 else []),
+            *([f"with {self.candidates} candidates"] if splits else []),
+        ]
+        independent = f" ({self.heldout:,} independent)" if self.heldout != self.cases else ""
+        start = ", ".join([*given, f"the {self.cases:,} held-out cases{independent}"])
         if self.right_needed is None:
-            return f"{start}, nothing can be shown to meet {self.target:g}, even if all are right. {then}."
-        few = self.cases_needed is None or self.heldout < self.cases_needed
-        ending = "" if not few else ', so expect "undecided" unless one is clearly better'
-        who = "the cheapest approach that is not shown to miss" if self.procedure == "cheapest first" else "an approach"
-        shown = f"{self.right_needed:,} of them to be shown to meet {self.target:g}"
-        return f"{start}, {who} has to be right in {shown}. {then}{ending}."
+            can = f"cannot prove {self._goal}, not even for an approach that gets all of them right"
+        else:
+            can = (
+                f"can prove {self._goal} only for an approach that gets {self.right_needed:,} of {self.heldout:,} right"
+            )
+        return f"{start[0].upper()}{start[1:]} {can}."
+
+    @property
+    def _to_plan_for(self) -> str:
+        """How many prove it of an approach that is a little better, and what to expect where these are fewer."""
+        first, behind = self.cases_needed, self.cases_behind
+        one = f"(4 times in 5) for one that is truly {100 * self.assumed_truth:.4g} % right"
+        if first is None or self.heldout < first:
+            more = f", or {how_many(behind)} if a cheaper approach stays undecided" if behind != first else ""
+            return (
+                f'To prove it {one}, plan for {how_many(first)} cases{more}; until then expect "undecided" unless one is clearly '
+                "better."
+            )
+        if self.enough:
+            return f"They are enough to prove it {one}, which takes {how_many(behind)}."
+        return (
+            f"They are enough to prove it {one} if every cheaper approach is shown to miss it, which takes {first:,}; plan for "
+            f"{how_many(behind)} if one stays undecided."
+        )
+
+    @property
+    def _goal(self) -> str:
+        return f"{100 * self.target:.4g} %"
 
 
 def how_many(cases: int | None) -> str:
@@ -105,14 +133,15 @@ def how_many(cases: int | None) -> str:
     return f"more than {LARGEST:,}" if cases is None else f"{cases:,}"
 
 
-def decidable(heldout: int, target: float, graded: bool, shared: Sharing) -> Decidable:
-    """What `heldout` independent cases can show at the level that a candidate is tested at."""
+def decidable(heldout: int, target: float, graded: bool, shared: Sharing, cases: int | None = None) -> Decidable:
+    """What `heldout` independent cases can show at the level that a candidate is tested at. `cases`: all of them."""
     from benchmarks.statistics.sample_size import cases_needed, showable
 
     level = shared.level
     possible = target < 1
     truth = round(min(target + _ABOVE, (1 + target) / 2), 4)
     return Decidable(
+        cases=heldout if cases is None else cases,
         heldout=heldout,
         target=target,
         candidates=shared.candidates,
@@ -224,7 +253,7 @@ def foretold(benchmark: Benchmark, independent: int, shared: Sharing) -> Decidab
     if found := over_rows(benchmark, independent, shared):
         return found
     if benchmark.target is not None and not benchmark.sequential:  # There it depends on what comes out.
-        return decidable(independent, benchmark.target, benchmark.metric.graded, shared)
+        return decidable(independent, benchmark.target, benchmark.metric.graded, shared, len(benchmark.heldout))
     if benchmark.margin is not None:
         return closeness(independent, benchmark.margin, shared.candidates, shared.look)
     return None
