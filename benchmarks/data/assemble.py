@@ -317,7 +317,7 @@ def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[
         if kind != "generation":
             notes = (f"metric: {metric.name}, the usual one for {kind}.",)
     else:
-        metric = metrics.load(spec.metric.name, _parameters(spec, folder, allow_code))
+        metric = metrics.load(spec.metric.name, _parameters(spec, folder, allow_code), kind)
     if kind not in metric.kinds:
         raise BadInput(
             f"metric: {metric.name} is made for {', '.join(sorted(metric.kinds))}, and this task is {kind}. "

@@ -13,11 +13,14 @@ from typing import Any
 
 from benchmarks.contract import BadInput, Metric
 from strategies.catalog import loaded, package_of
+from strategies.contract import Kind
 
 __all__ = ["load", "names"]
 
 GROUP = "finetune_advisor.metrics"
 """Entry-point group in which a package offers a metric class, or a scoring function like those of `person`."""
+_FUNCTION = "person"
+"""Scores with a function of one's own."""
 
 
 def names() -> tuple[str, ...]:
@@ -25,19 +28,20 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*_own(), *_installed()}))
 
 
-def load(name: str, parameters: Mapping[str, Any] | None = None) -> Metric:
-    """The metric `name` with its parameters; `file.py:function` is short for `person` with that function.
+def load(name: str, parameters: Mapping[str, Any] | None = None, kind: Kind | None = None) -> Metric:
+    """The metric `name` with its parameters; `file.py:function` is short for `person` with that function. With the `kind` of a
+    task, an unknown name is told those that are for it.
 
     Errors: BadInput for an unknown name, an unknown or missing parameter, a value that the metric refuses, or what another
     package offers and cannot be used.
     """
     given = dict(parameters or {})
     if ".py:" in name:
-        name, given = "person", {"function": name, **given}
+        name, given = _FUNCTION, {"function": name, **given}
     if name in _own():
-        return _build(name, importlib.import_module(f"{__name__}.{name}").METRIC, given)
+        return _build(name, _offered(name), given)
     if name not in _installed():
-        raise BadInput(_unknown("metric", name, names()))
+        raise BadInput(_unknown("metric", name, _to_choose(kind)))
     entry = _installed()[name]
     offered = loaded(entry)
     if isinstance(offered, type):
@@ -46,6 +50,17 @@ def load(name: str, parameters: Mapping[str, Any] | None = None) -> Metric:
         raise BadInput(_unknown(f"parameter of the metric {name}", key, ()))
     built: Metric = importlib.import_module(f"{__name__}.person").Offered(function=entry.value, entry=name)
     return built
+
+
+def _to_choose(kind: Kind | None) -> tuple[str, ...]:
+    """Names to write for a task of that kind: all but `person`, which a function of one's own is written in place of. Of what
+    other packages offer, nothing is imported, so the kind is not known."""
+    ours = {name for name in _own() if kind is None or kind in _offered(name).kinds}
+    return tuple(sorted({*ours, *_installed()} - {_FUNCTION}))
+
+
+def _offered(name: str) -> Any:
+    return importlib.import_module(f"{__name__}.{name}").METRIC
 
 
 def _own() -> frozenset[str]:

@@ -17,7 +17,7 @@ from benchmarks.contract import Answered, BadInput, Metric, ScoreFailure
 from benchmarks.metrics import load, names
 from benchmarks.metrics._words import words
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
-from strategies.contract import Case
+from strategies.contract import Case, Kind
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -127,7 +127,21 @@ def test_unknown_metric_names_the_nearest_and_all() -> None:
         load("exact_mach")
     sentence = str(caught.value)
     assert "The nearest is `exact_match`." in sentence
-    assert all(name in sentence for name in names())
+    assert all(name in sentence for name in {*names()} - {"person"})
+    assert "person" not in sentence, "a function of one's own is written in its place"
+
+
+@pytest.mark.parametrize(
+    ("kind", "nearest", "others"),
+    [
+        ("classification", "macro_f1", "accuracy, exact_match, f1_of_label, macro_f1"),
+        ("extraction", "token_f1", "exact_match, field_f1, json_valid, numeric_tolerance, token_f1"),
+    ],
+)
+def test_an_unknown_metric_is_told_those_of_the_kind_of_the_task(kind: Kind, nearest: str, others: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load("f1", kind=kind)
+    assert str(caught.value) == f"`f1` is not a metric. The nearest is `{nearest}`. Allowed: {others}."
 
 
 def test_private_modules_are_no_metrics() -> None:
