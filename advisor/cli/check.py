@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,10 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     if (fix := more["fix"]) is not None:
         _fix(assembly, found, fix)
     sentences = _alike(assembly, found) if more["alike"] else []
+    options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
+    options += ["--allow-remote"] if found.allow_remote else []
+    sheets = line("check", task, *options, "--fix", "reviewed")
+    assembly = replace(assembly, findings=tuple(finding.of_the_task(sheets) for finding in assembly.findings))
     if as_json:
         put(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
@@ -83,15 +87,11 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
         click.echo(f"\n{sentence}")
     if fix is None:  # The copy that --fix makes has sheets to fill in first.
         click.echo(err=True)
-        options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
-        options += ["--allow-remote"] if found.allow_remote else []
         say(f"Next: {line('run', task, *options)}")
 
 
 def _by_meaning(assembly: Assembly, folder: Path) -> Assembly:
     """With what an embedding model finds besides."""
-    from dataclasses import replace
-
     from benchmarks.audit.by_meaning import meaning_findings
     from benchmarks.running.models import Models
 

@@ -140,7 +140,7 @@ def key_noise(material: Material) -> tuple[str, ...]:
     meets = State.MEETS in states or any(each.but_for_limits for each in material.statuses)
     if meets or not states & {State.MISSES, State.UNDECIDED}:
         return ()
-    told = "labels a random sample of the held-out cases anew (`advisor check --fix`)"
+    told = "labels a random sample of the held-out cases anew (`advisor check task.yaml --fix reviewed`)"
     if not material.benchmark.task.labels:
         told = "answers a random sample of the held-out cases anew"
     return (

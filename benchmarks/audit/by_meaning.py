@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.audit.file_findings import exclude_each_other
-from benchmarks.audit.findings import Finding, ids, many
+from benchmarks.audit.findings import FIX, Finding, ids, many
 from benchmarks.data.similar import normalised
 from strategies.contract import Case, Embedder
 
@@ -54,7 +54,7 @@ def _conflicts(pairs: Sequence[tuple[Case, Case]]) -> Finding:
         examples=tuple(f"{one.id} and {other.id}" for one, other in pairs[:3]),
         says=f"{many(len(pairs), 'pair', 'pairs')} of examples with different labels mean nearly the same.",
         effect="What learns from examples is taught both, and is wrong by chance where the two labels meet.",
-        what_to_do="Read them: one label may be wrong, or the two labels may be one. `advisor check --fix` lists doubts.",
+        what_to_do=f"Read them: one label may be wrong, or the two labels may be one. `{FIX}` lists doubts.",
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from strategies.contract import Case
 
 Severity = Literal["note", "warning", "error"]
+FIX = "advisor check task.yaml --fix reviewed"
+"""Writes sheets of the rows to look at; `Finding.of_the_task` puts in what the task is called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,10 @@ class Finding:
     def told(self) -> str:
         """All three sentences."""
         return f"{self.says} {self.effect} {self.what_to_do}"
+
+    def of_the_task(self, fix: str) -> Finding:
+        """The same with the command that writes the sheets as it is given for the task at hand."""
+        return replace(self, what_to_do=self.what_to_do.replace(FIX, fix))
 
 
 def ids(cases: Iterable[Case]) -> tuple[str, ...]:

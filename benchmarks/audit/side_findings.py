@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.audit.document_quality import held_out_questions
 from benchmarks.audit.file_findings import ALIKE, exclude_each_other
-from benchmarks.audit.findings import Finding, gravest_first, ids, listed, many
+from benchmarks.audit.findings import FIX, Finding, gravest_first, ids, listed, many
 from benchmarks.data.sides import Sides
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import Overlap
@@ -167,7 +167,7 @@ def _near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, 
             examples=ids(near),
             says=f"{many(len(near), one + ' has', several + ' have')} nearly the input of another one.",
             effect=ALIKE[one],
-            what_to_do="They stay on one side of every split and count as one group. `advisor check --fix` lists them.",
+            what_to_do=f"They stay on one side of every split and count as one group. `{FIX}` lists them.",
             severity="note",
         )
 
@@ -195,7 +195,7 @@ def _near_conflicts(sides: Sides, read: Sequence[Case]) -> Iterator[Finding]:
             examples=ids(group[0] for group in groups),
             says=f"{many(len(groups), 'input has', 'inputs have')} another label where it is asked in nearly the same words.",
             effect="Either the small difference decides, or one of the labels is wrong and nothing can be right in all of them.",
-            what_to_do="Look at them (`advisor check --fix` lists them) and correct the label that is wrong.",
+            what_to_do=f"Look at them (`{FIX}` lists them) and correct the label that is wrong.",
             severity="note",
         )
 

@@ -176,7 +176,7 @@ def read_lineage(folder: Path) -> Lineage | None:
         found = None
     if found is None or not _possible(found.relabelled, 1) or not _possible(found.left, 0):
         raise BadInput(
-            f"{FILE} beside the task cannot be read. Write it anew with `advisor check --fix`, or remove it."
+            f"{FILE} beside the task cannot be read. Write it anew with `advisor check task.yaml --fix reviewed`, or remove it."
         )
     return found
 
@@ -234,7 +234,7 @@ def _unordered_says(cases: int) -> str:
     return (
         f"The share of wrong labels is not known: {many(cases, 'held-out case was', 'held-out cases were')} labelled once more, "
         "not the first ones of the order in which the sheet was written, so they are no random sample. Label the first ones of a "
-        "sheet before it is sorted: `advisor check --fix` with a new folder writes one."
+        "sheet before it is sorted: `advisor check task.yaml --fix anew` writes one into a new folder."
     )
 
 
@@ -244,8 +244,8 @@ def _outdated_says(found: Relabelled, knows_which: bool) -> str:
     )
     return (
         f"The share of wrong labels is not known: {changed} since "
-        f"{many(found.cases, 'of them was', 'of them were')} labelled once more. `advisor check --fix` with a new folder draws a "
-        "sample of those that there are now."
+        f"{many(found.cases, 'of them was', 'of them were')} labelled once more. `advisor check task.yaml --fix anew` draws a "
+        "sample of those that there are now, into a new folder."
     )
 
 
