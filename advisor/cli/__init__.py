@@ -164,8 +164,11 @@ def _code_of(arguments: Sequence[str] | None) -> Any:
         cause = error.__cause__ or error
         say_interrupted(cause)
         return TERMINATED if isinstance(cause, Terminated) else INTERRUPTED
-    except click.ClickException as error:
+    except (Given, click.exceptions.NoArgsIsHelpError) as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        _show_usage(error)
         return error.exit_code
     except SystemExit as ended:  # So click and rich end where nobody reads; what a command ends with is returned.
         if ended.code != OURS:
@@ -176,6 +179,19 @@ def _code_of(arguments: Sequence[str] | None) -> Any:
             raise
         say(_sentence(error, has_resume(given)))
         return OURS
+
+
+def _show_usage(error: click.ClickException) -> None:
+    """The sentence first and no word before it, as with our own, then how the command is called."""
+    from advisor.cli.program import line
+    from advisor.cli.shown import say
+
+    say(error.format_message())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        words = error.ctx.command_path.removeprefix(error.ctx.find_root().command_path).split()
+        usage = " ".join(error.ctx.command.collect_usage_pieces(error.ctx))
+        say(f"Usage: {line(*words)} {usage}")
+        say(f"More: {line(*words, '--help')}")
 
 
 def has_resume(given: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import click
 
 from advisor.experiments.wished import LARGEST_SEED
 from benchmarks.contract import BadInput
-from benchmarks.specs.spec_values import share
+from benchmarks.specs.spec_values import points, share
 
 SEED = click.IntRange(0, LARGEST_SEED)
 
@@ -17,17 +17,26 @@ class Share(click.ParamType[float]):
     """A share of cases, refused with the sentence of a task spec."""
 
     name = "float"
+    check = staticmethod(share)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = click.FLOAT(str(value), param, ctx)
         try:
-            number = float(str(value))
-            share(number)
+            self.check(int(number) if number.is_integer() else number)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            if param is None:  # Somebody is asked in a terminal, and is asked again.
+                self.fail(f"It {error}")
+            raise BadInput(f"{param.opts[0]} {error}") from None
         return number
 
 
-SHARE = Share()
+class Margin(Share):
+    """How far below the best is good enough, likewise."""
+
+    check = staticmethod(points)
+
+
+SHARE, MARGIN = Share(), Margin()
 
 
 def check_can_be_a_folder(folder: Path) -> None:

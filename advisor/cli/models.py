@@ -11,7 +11,7 @@ from advisor.cli.program import line
 from advisor.cli.shown import broken
 from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
-from strategies.models.weights import KNOWN, Cached, ModelUnavailable, cache_folder, cached, resolve
+from strategies.models.weights import KNOWN, Cached, cache_folder, cached, hub_parts, resolve
 
 
 @click.group(name="models", short_help="List models, and fetch them.", invoke_without_command=True)
@@ -41,20 +41,18 @@ def fetch(name: tuple[str, ...], accept_terms: bool) -> None:
     Example: advisor models fetch minilm-l6
     """
     for each in name:
-        click.echo(f"Fetching {each}; the first time this takes a minute or so.", err=True)
-        try:
-            found = resolve(each, accept_terms=accept_terms)
-        except ModelUnavailable as error:
-            raise Refusal(str(error)) from error
+        if _can_be_fetched(each, accept_terms):
+            click.echo(f"Fetching {each}; the first time this takes a minute or so.", err=True)
+        found = resolve(each, accept_terms=accept_terms)
         click.echo(f"{found.name}: {found.kind} model, {found.licence}, in {found.folder}")
         if found.kind == "language":
             click.echo(f"To compare with it: {line('run', 'task.yaml', '--model', found.name)}", err=True)
 
 
-class Refusal(click.ClickException):
-    """The model cannot be had: for the person to mend, so bad input and not our fault."""
-
-    exit_code = 2
+def _can_be_fetched(name: str, accept_terms: bool) -> bool:
+    """Whether there is anything to wait for: a folder is there already, and other names or terms are refused at once."""
+    known = KNOWN.get(name)
+    return hub_parts(name) is not None if known is None else accept_terms or not known.terms
 
 
 def _table(on_disk: dict[str, Cached]) -> str:

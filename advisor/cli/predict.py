@@ -87,9 +87,9 @@ def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
         for note in read.notes:
             say(f"note: {note}")
     else:
-        raise BadInput(f"there is no file {requests}. Name one, or send one request a line to standard input.")
+        raise BadInput(f"There is no file {requests}. Name one, or send one request a line to standard input.")
     if not found:
-        raise BadInput("there are no requests. Write one a line.")
+        raise BadInput("There are no requests. Write one a line.")
     return found
 
 

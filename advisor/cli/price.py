@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.program import line
-from advisor.cli.report import EXAMPLE
 from advisor.cli.shown import console, document, marked, say, shown
 from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
@@ -76,18 +75,17 @@ def _named(name: str) -> _Named:
     found = _Named(name=name, price=token_prices(name), quotes=quotes(name), last=last_day(name))
     if found.price is None and not found.quotes and found.last is None:
         raise BadInput(
-            f"no price list knows {name}. Give a model's name as its provider spells it or a GPU such as h100, or state "
+            f"No price list knows {name}. Give a model's name as its provider spells it or a GPU such as h100, or state "
             "input_per_million and output_per_million with the model in the task spec."
         )
     return found
 
 
 def _opened(run: str) -> Verdict:
+    from advisor.experiments.example import is_meant, opened
     from advisor.experiments.stored import reopen
 
-    if run == EXAMPLE and not Path(run).exists():
-        from advisor.experiments.example import opened
-
+    if is_meant(run):
         with opened() as folder:
             return reopen(folder)
     return reopen(Path(run))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import check_can_be_a_folder
+from advisor.cli.given import MARGIN, SHARE, check_can_be_a_folder
 from advisor.cli.outcome import (
     CASES,
     WHICH_CASES,
@@ -21,14 +21,13 @@ from advisor.cli.outcome import (
 )
 from advisor.cli.shown import broken, say, shown
 from advisor.cli.streams import one_document
+from advisor.experiments.example import is_meant
 from advisor.experiments.report_files import write_reports
 from benchmarks.contract import BadInput
 from strategies.permissions import owner_only
 
 if TYPE_CHECKING:
     from advisor.contract import Verdict
-
-EXAMPLE = "example"
 
 
 @click.command(name="report", short_help="Tell a stored run again.")
@@ -41,13 +40,13 @@ EXAMPLE = "example"
     show_default=True,
     help=WHICH_CASES,
 )
-@click.option("--target", type=float, help="Another target than before the run: the verdict is exploratory then.")
+@click.option("--target", type=SHARE, help="Another target than before the run: the verdict is exploratory then.")
 @click.option(
-    "--margin", type=float, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
+    "--margin", type=MARGIN, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
 )
-@click.option("--volume", type=int, help="Requests a month.")
-@click.option("--horizon-months", type=int, help="For how many months costs are added up.")
-@click.option("--machine-hour", type=float, help="Price of an hour of the machine that ran local models.")
+@click.option("--volume", type=click.IntRange(1), help="Requests a month.")
+@click.option("--horizon-months", type=click.IntRange(1, 120), help="For how many months costs are added up.")
+@click.option("--machine-hour", type=click.FloatRange(0), help="Price of an hour of the machine that ran local models.")
 @click.option(
     "--prices",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -102,13 +101,14 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
         _write_site(ctx, Path(run or "runs"), site)
         return
     if run is None:
-        raise BadInput("there is no run named. Write advisor report FOLDER, or example in place of the folder.")
+        raise BadInput("There is no run named. Write advisor report FOLDER, or example in place of the folder.")
+    _check_one_goal(given)
     changes = Changes(**{name: given.pop(name) for name in Changes.names() if name != "prices"}, prices=_prices(given))
     explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")
     mlflow = given.pop("mlflow")
     check_formats(formats)
     say_that_they_are_seen("all" if answers else given["cases"])
-    recorded = run == EXAMPLE and not Path(run).exists()
+    recorded = is_meant(run)
     inside = Path("example-report" if recorded else run)
     if not recorded and changes != Changes():
         inside /= "what-if"
@@ -139,6 +139,14 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
 
         say(f"In MLflow it is run {track(verdict.story, paths)}.")
     ctx.exit(code)
+
+
+def _check_one_goal(given: Mapping[str, Any]) -> None:
+    if given["target"] is not None and given["margin"] is not None:
+        raise BadInput(
+            "--target and --margin are two goals. Keep --target if a figure has to be reached, and --margin if it is enough to "
+            "come close to the best."
+        )
 
 
 def _write_site(ctx: click.Context, folder: Path, site: Path) -> None:

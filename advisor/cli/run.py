@@ -207,7 +207,7 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     if min(minutes, stops) > ASK_ABOVE_MINUTES and not given["yes"] and not resume:
         say(with_less(prepared))
         if not sys.stdin.isatty():
-            raise BadInput(f"the run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
+            raise BadInput(f"The run is expected to take {minutes:.0f} minutes. Add --yes to start it all the same.")
         if not click.confirm("Start?", err=True):
             say("Nothing was started.")
             ctx.exit(INTERRUPTED)
@@ -306,7 +306,7 @@ def _execute_part(prepared: Prepared, folder: Path, verbose: bool) -> dict[str, 
 
     shard, names = prepared.shard, [each.name for each in prepared.performed]
     if shard is None or not names:
-        raise BadInput("this part holds no approach: there are fewer approaches than parts. Take fewer parts.")
+        raise BadInput("This part holds no approach: there are fewer approaches than parts. Take fewer parts.")
     with LiveProgress() as live:
         execute_part(prepared, folder, events_of(live, _token_prices(prepared), verbose))
     say(f"Part {shard.number} of {shard.of} is finished ({listed(names)}): {folder}")

@@ -35,7 +35,7 @@ def command(folder: Path, as_json: bool) -> None:
 def check_holds_runs(folder: Path) -> None:
     """Raises `BadInput` where there is no such folder."""
     if not folder.is_dir():
-        raise BadInput(f"there is no folder {folder}. Name the one that holds your runs, or start with advisor run.")
+        raise BadInput(f"There is no folder {folder}. Name the one that holds your runs, or start with advisor run.")
 
 
 def _print(found: list[dict[str, Any]], folder: Path) -> None:

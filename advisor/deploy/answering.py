@@ -152,7 +152,7 @@ def recommended(verdict: Verdict) -> str:
     name = told.choice or told.safe
     if name is None:
         best = f"; the best of them: --candidate {shlex.quote(told.best)}" if told.best else ""
-        raise BadInput(f"the run recommends no approach ({told.verdict}). Name one with --candidate{best}.")
+        raise BadInput(f"The run recommends no approach ({told.verdict}). Name one with --candidate{best}.")
     return name
 
 

@@ -34,7 +34,7 @@ def must_speak_alike(kept: Kept, found: LanguageModel) -> None:
         earlier = replace(found, context_tokens=EndpointModel.context_tokens)  # Once it was no part of it.
         if known not in (found.fingerprint, earlier.fingerprint):
             raise BadInput(
-                f"the server of {name} is asked otherwise than in the run: another {HOW_ASKED}. Take that of the run, or "
+                f"The server of {name} is asked otherwise than in the run: another {HOW_ASKED}. Take that of the run, or "
                 "run the task again."
             )
         return
@@ -89,10 +89,10 @@ def must_look_up_alike(kept: Kept, fit: Path, models: Models) -> None:
     found = models.reranker
     if found is None:
         raise BadInput(
-            "the passages of the run were sorted by a reranker, and the task names none. Name that one, or run the task again."
+            "The passages of the run were sorted by a reranker, and the task names none. Name that one, or run the task again."
         )
     if kept.searches and found.fingerprint != kept.searches.get("reranker"):
-        raise BadInput(f"the reranker {found.name} is not the one of the run. Take that one, or run the task again.")
+        raise BadInput(f"The reranker {found.name} is not the one of the run. Take that one, or run the task again.")
 
 
 def _must_be_the_embedder(then: Mapping[str, str], models: Models) -> None:
@@ -102,8 +102,8 @@ def _must_be_the_embedder(then: Mapping[str, str], models: Models) -> None:
     if models.embedder.fingerprint == weights if weights else name == was:
         return
     if name == was:
-        raise BadInput(f"the embedder {name} has other weights than in the run. Take those, or run the task again.")
-    raise BadInput(f"the embedder is {name}, and in the run it was {was}. Take that one, or run the task again.")
+        raise BadInput(f"The embedder {name} has other weights than in the run. Take those, or run the task again.")
+    raise BadInput(f"The embedder is {name}, and in the run it was {was}. Take that one, or run the task again.")
 
 
 def _embeds(fit: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from advisor.deploy.answering import EXPORT, Kept, answerer
 from advisor.experiments.compared import Change, change_between
+from advisor.experiments.example import check_not_meant
 from advisor.experiments.stored import reading
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.data.escapes import written_out
@@ -125,6 +126,7 @@ def keys_of(text: str) -> tuple[str, str]:
 
 
 def _measured(folder: Path) -> Mapping[str, Any]:
+    check_not_meant(folder)
     try:
         measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
         target, _ = measured["target"], [*measured["metric"].items(), *measured.get("right", {}).items()]
@@ -158,7 +160,7 @@ def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tupl
 
 def _cases(folder: Path, path: Path) -> Cases:
     if not path.is_file():
-        raise BadInput(f"there is no file {path}. Name one with inputs and their right answers.")
+        raise BadInput(f"There is no file {path}. Name one with inputs and their right answers.")
     found = read_cases(path, Kept.of_export(folder).columns, apart=True)
     if len(found.cases) < FEWEST:
         raise BadInput(f"{path.name} holds {len(found.cases)} cases, and {FEWEST} are needed to say anything.")

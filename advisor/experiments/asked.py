@@ -72,7 +72,7 @@ def with_models(spec: Spec, names: Sequence[str]) -> Spec:
     asked = []
     for name in names:
         if not name.strip():
-            raise BadInput("a model without a name was asked for. Name one of `advisor models`, a folder or a hub id.")
+            raise BadInput("A model without a name was asked for. Name one of `advisor models`, a folder or a hub id.")
         model = known.get(name) or ModelSpec(name=name)
         if model.folder is not None and name not in known:
             model = model.model_copy(update={"folder": str(Path(model.folder).expanduser().absolute())})
@@ -80,7 +80,7 @@ def with_models(spec: Spec, names: Sequence[str]) -> Spec:
     try:
         return spec.model_copy(update={"models": distinct_models(tuple(asked))})
     except ValueError as error:
-        raise BadInput(f"the choice of models {error}") from None
+        raise BadInput(f"The choice of models {error}") from None
 
 
 def models_of(spec: Spec, wishes: Wishes, folder: Path) -> Models:
@@ -135,7 +135,7 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise BadInput(f"there is no approach {name!r}; there are {', '.join(names)}.{hint}")
+            raise BadInput(f"There is no approach {name!r}; there are {', '.join(names)}.{hint}")
     return [candidate for candidate in found if candidate.name in wanted]
 
 

@@ -83,7 +83,7 @@ def compare(before: Path, after: Path, allow_code: bool = False) -> Comparison:
     shared = list({case.input: case for case in other.benchmark.heldout if case.input in asked}.values())
     if len(shared) < FEWEST:
         raise BadInput(
-            f"the two runs share {counted(len(shared), 'held-out input')}, and {FEWEST} are needed. Keep the held-out file when "
+            f"The two runs share {counted(len(shared), 'held-out input')}, and {FEWEST} are needed. Keep the held-out file when "
             "the examples change, so that runs can be compared."
         )
     relabelling = Relabelling.between(one.benchmark, other.benchmark)

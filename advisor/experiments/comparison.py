@@ -313,7 +313,7 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
     from benchmarks.storage.private import private
 
     if prepared.shard is not None:
-        raise BadInput("a part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
+        raise BadInput("A part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
     with owner_only(), alone(private(folder)):
         try:
             _perform(prepared, folder, events)
@@ -342,7 +342,7 @@ def execute_part(prepared: Prepared, folder: Path, events: Events | None = None)
             _perform(prepared, folder, events)
         except UsedUp as error:
             raise BadInput(
-                f"this part is not finished: {prepared.allowed.told(error, folder)}. What was finished is kept: the same command "
+                f"This part is not finished: {prepared.allowed.told(error, folder)}. What was finished is kept: the same command "
                 "with --resume goes on."
             ) from None
 

@@ -8,9 +8,26 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from benchmarks.contract import BadInput
 from benchmarks.storage.packed import unpack
 
+WORD = "example"
+"""What a person writes in place of the folder of a run."""
 FILE = "example_run.jsonl.gz"
+
+
+def is_meant(run: str | Path) -> bool:
+    """Whether that word stands there, and no folder is called so."""
+    return str(run) == WORD and not Path(run).exists()
+
+
+def check_not_meant(run: Path) -> None:
+    """Raises `BadInput` where a run or an export of one's own is wanted and the example is named."""
+    if is_meant(run):
+        raise BadInput(
+            f"The word {WORD} stands for a run that `advisor report {WORD}` and `advisor price NAME --run {WORD}` tell; it holds "
+            "rows, and nothing that was fitted. Give the folder that `advisor run --out` or `advisor export` wrote."
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from advisor.contract import Verdict
 from advisor.decision.bounds import without_walk
+from advisor.experiments.example import check_not_meant
 from advisor.experiments.wished import plain
 from advisor.story.cases import CaseChoice, shown_cases
 from advisor.story.full_cases import HELDOUT, full_cases
@@ -182,6 +183,7 @@ def write_answers(folder: Path, path: Path) -> int:
 
 def about_run(folder: Path) -> dict[str, Any]:
     """What run.json says. Raises `BadInput` where the folder holds no run."""
+    check_not_meant(folder)
     for name in ("run.json", "run.sqlite"):
         if not (folder / name).is_file():
             raise BadInput(f"{folder} holds no run: {name} is missing. Give the folder that `advisor run --out` wrote.")

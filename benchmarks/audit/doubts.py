@@ -54,7 +54,7 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
     """
     names, given = np.unique([case.output for case in cases], return_inverse=True)
     if len(names) < 2:
-        raise BadInput("all examples have one label, so none of them can be doubted.")
+        raise BadInput("All examples have one label, so none of them can be doubted.")
     shares = _blended([case.input for case in cases], embedder, given, _folds(cases, seed))
     _must_know_something(shares, given)
     usual = np.array([shares[given == label, label].mean() for label in range(len(names))])
@@ -80,7 +80,7 @@ def _must_know_something(shares: Floats, given: NDArray[np.intp]) -> None:
     frequent = float(np.bincount(given).max()) / cases
     if clopper_pearson_lower(right, cases, LEVEL) <= frequent:
         raise TooWeak(
-            f"simple classifiers give {right / cases:.0%} of the examples that they were not shown their label, and the most "
+            f"Simple classifiers give {right / cases:.0%} of the examples that they were not shown their label, and the most "
             f"frequent label {frequent:.0%}: too weak to doubt a label. Look through a random sample of them instead."
         )
 

@@ -98,7 +98,7 @@ class UnitActor:
 
         if whole_program() != self._program:
             raise BadInput(
-                "a machine of the cluster has another version of this program than the one that runs the comparison. Install "
+                "A machine of the cluster has another version of this program than the one that runs the comparison. Install "
                 "the same one on all."
             )
         threads, machines = self._cpus

@@ -62,5 +62,5 @@ def _must_not_be_connected() -> None:
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         raise BadInput(
-            "this process is connected with Ray already, and --on ray makes a connection of its own. Call ray.shutdown() first."
+            "This process is connected with Ray already, and --on ray makes a connection of its own. Call ray.shutdown() first."
         )

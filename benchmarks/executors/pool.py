@@ -82,7 +82,7 @@ class Pool:
                     self.desk.lost(number)
             if self._fault is None and not crew.room():
                 self._fault = BadInput(
-                    "no machine is left on which a worker has room. What was finished is kept: the same command with --resume "
+                    "No machine is left on which a worker has room. What was finished is kept: the same command with --resume "
                     "goes on once there is one."
                 )
         if self._fault is not None:

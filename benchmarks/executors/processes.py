@@ -120,7 +120,7 @@ class _Crew:
         script = str(getattr(sys.modules.get("__main__"), "__file__", None) or "")
         if number not in self.begun and ended == _ended_with(1) and _may_lack_a_guard(script):
             raise BadInput(
-                f"a worker ended while it read {os.path.basename(script)}, as each does before it begins. Put what calls the "
+                f"A worker ended while it read {os.path.basename(script)}, as each does before it begins. Put what calls the "
                 'comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
             )
 

@@ -86,7 +86,7 @@ def shared_out(total: Machines, unused: Machines, asked: int | None, cuda: bool)
     beginning = places(now, each)
     if not beginning:
         raise BadInput(
-            f"no worker has room on the cluster now: each takes {_counted(cpus, 'processor')}{' and a graphics card' * cuda}, "
+            f"No worker has room on the cluster now: each takes {_counted(cpus, 'processor')}{' and a graphics card' * cuda}, "
             "and others use them. Try again when they are done, or take another cluster."
         )
     if beginning < workers:

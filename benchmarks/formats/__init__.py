@@ -117,7 +117,7 @@ def _of_folder(path: Path) -> Iterator[Record]:
         if hasattr(module, "holds") and module.holds(path):
             records: Iterator[Record] = module.records(path)
             return records
-    raise BadInput(f'"{path.name}" is a folder. Name a file with one example a line, such as examples.jsonl.')
+    raise BadInput(f'"{path.name or path}" is a folder. Name a file with one example a line, such as examples.jsonl.')
 
 
 def check_size(path: Path) -> None:

@@ -73,7 +73,7 @@ def _installed() -> dict[str, EntryPoint]:
 
 def _made(entry: EntryPoint, offered: type, given: dict[str, Any]) -> Metric:
     """A metric of the class that a package offers. Raises `BadInput`."""
-    shown = f"the metric {entry.name} of the package {package_of(entry)}"
+    shown = f"The metric {entry.name} of the package {package_of(entry)}"
     try:
         built = _build(entry.name, _whole(entry.name, offered), given)
     except BadInput:

@@ -123,7 +123,7 @@ def must_be_of(folder: Path, source: str) -> None:
         raise BadInput(f"{folder.resolve().name} holds {what} already. {_ANOTHER}")
     if known is not None and known.source != source:
         raise BadInput(
-            f"the sheets in {folder.resolve().name} belong to other data: the task was changed since. Name a new folder."
+            f"The sheets in {folder.resolve().name} belong to other data: the task was changed since. Name a new folder."
         )
 
 
@@ -224,7 +224,7 @@ def _agreed(case: Case, output: str, label: str | None, labels: Sequence[str]) -
         return output
     if output != case.output:
         raise BadInput(
-            f'the held-out case "{case.id[:60]}" is "{output[:40]}" in {REVIEW} and "{label[:40]}" in {SAMPLE}. Decide on one.'
+            f'The held-out case "{case.id[:60]}" is "{output[:40]}" in {REVIEW} and "{label[:40]}" in {SAMPLE}. Decide on one.'
         )
     return label
 
@@ -257,7 +257,7 @@ def _relabelled(
 def _check(spec: Spec, sides: Mapping[str, Sequence[Case]]) -> None:
     for side, cases in sides.items():
         if not cases:
-            raise BadInput(f"the review leaves no {side}. Keep some.")
+            raise BadInput(f"The review leaves no {side}. Keep some.")
         if spec.kind == "extraction":
             check_objects(cases, side.capitalize())
         if spec.pattern is not None:

@@ -37,7 +37,7 @@ def made(kind: Literal["models", "embedders"], name: str) -> Any:
     found = sorted(entry_points(group=f"finetune_advisor.{kind}", name=name), key=lambda each: each.value)
     if not found or name in KNOWN:
         return None
-    shown = f"the {kind.removesuffix('s')} {name} of the package {package_of(found[0])}"
+    shown = f"The {kind.removesuffix('s')} {name} of the package {package_of(found[0])}"
     try:
         thing = _called(loaded(found[0]))
     except CannotLoad:
@@ -69,6 +69,6 @@ def check_priced(spec: ModelSpec, prices: Prices) -> None:
     stated = stated_prices(spec, prices)
     if all(getattr(stated, key) is None for key in TOKEN_PRICES):
         raise BadInput(
-            f"the model {spec.name} answers on another machine, and nothing says what that costs. State input_per_million and "
+            f"The model {spec.name} answers on another machine, and nothing says what that costs. State input_per_million and "
             f"output_per_million: {{name: {spec.name}, input_per_million: 1, output_per_million: 2}}, 0 where nothing is paid."
         )

@@ -99,7 +99,7 @@ class Models:
         """Raises `BadInput` where the teacher is not among the models."""
         if self.teacher and self.teacher not in self.names:
             raise BadInput(
-                f"the teacher is {self.teacher}, and the models are {', '.join(self.names)}. Name it among them too."
+                f"The teacher is {self.teacher}, and the models are {', '.join(self.names)}. Name it among them too."
             )
 
     def permitted(self) -> tuple[Models, tuple[str, ...]]:
@@ -118,10 +118,7 @@ class Models:
                 raise reason
         for other in filter(None, (self.embedder_spec, self.reranker_spec)):
             self._check_licence(other.name, other.folder)
-        told = (
-            f"models: {name} is left out. {str(reason)[0].upper()}{str(reason)[1:]}"
-            for name, reason in ruled_out.items()
-        )
+        told = (f"models: {name} is left out. {reason}" for name, reason in ruled_out.items())
         return replace(self, specs=tuple(left), _ready=dict(self._ready)), tuple(told)
 
     def _check(self, spec: ModelSpec) -> None:
@@ -147,7 +144,7 @@ class Models:
     def _stays_here(self, model: LanguageModel) -> None:
         if self.data_stays_here and not model.local:
             raise Forbidden(
-                f"model {model.name} runs on another machine, and the task says data_stays_here; nothing was sent. "
+                f"Model {model.name} runs on another machine, and the task says data_stays_here; nothing was sent. "
                 "Take the constraint out or name a local model."
             )
 
@@ -155,7 +152,7 @@ class Models:
         if self.licences and licence and licence.casefold() not in (each.casefold() for each in self.licences):
             stated = "states no licence" if licence == "unknown" else f"comes under {licence}"
             raise Forbidden(
-                f"the model {name} {stated}, and the task allows {', '.join(self.licences)}. Name another model, or add the "
+                f"The model {name} {stated}, and the task allows {', '.join(self.licences)}. Name another model, or add the "
                 "licence to constraints.licences."
             )
 
@@ -245,7 +242,7 @@ class Models:
                 found = self._found(name, self._spec(name).folder)
                 if found.fingerprint != here.weights_fingerprint:
                     raise BadInput(
-                        f"the weights of {name} on a machine of the cluster are not those of the machine that runs the "
+                        f"The weights of {name} on a machine of the cluster are not those of the machine that runs the "
                         "comparison. Put the same ones on all, or name the model by id and revision."
                     )
                 ready[name] = with_weights(model, folder=found.folder)
@@ -294,7 +291,7 @@ class Models:
                 return spec
         near = difflib.get_close_matches(name, self.names, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise BadInput(f"there is no model {name!r} in this task; there are {', '.join(self.names)}.{hint}")
+        raise BadInput(f"There is no model {name!r} in this task; there are {', '.join(self.names)}.{hint}")
 
     def _found(self, name: str, folder: str | None) -> Resolved:
         """The weights on this disk: a folder beside the spec or as it is written, a known model, or one of a hub."""
@@ -387,7 +384,7 @@ def _shared_out(spec: ModelSpec, workers: int) -> ModelSpec:
     at_once = spec.concurrency or EndpointModel.concurrency
     if at_once < workers:
         raise BadInput(
-            f"the model {spec.name} takes {at_once} requests at once, and each of {workers} workers sends one at least. Take "
+            f"The model {spec.name} takes {at_once} requests at once, and each of {workers} workers sends one at least. Take "
             f"{at_once} workers, or state a higher concurrency."
         )
     return spec.model_copy(update={"concurrency": at_once // workers})

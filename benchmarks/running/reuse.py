@@ -72,7 +72,7 @@ def must_suit(folder: Path, identity: Mapping[str, Any]) -> None:
     else:
         wrong = "another seed" if known.get("options", {}).get("seed") != identity["options"]["seed"] else ""
     if wrong:
-        raise BadInput(f"nothing can be taken over from {folder.name}: it was made with {wrong}. Leave out --reuse.")
+        raise BadInput(f"Nothing can be taken over from {folder.name}: it was made with {wrong}. Leave out --reuse.")
 
 
 @dataclass(frozen=True)

@@ -238,11 +238,11 @@ class Run:
         for name, was, now in (*_differences(known, mine), *code):
             if name == "weights" and (asked := self._asked_otherwise(was, now)):
                 raise BadInput(
-                    f"the run in {self.folder.name} asked the server of {asked} otherwise: another {HOW_ASKED}. Change it back, "
+                    f"The run in {self.folder.name} asked the server of {asked} otherwise: another {HOW_ASKED}. Change it back, "
                     "or start without --resume into another folder."
                 )
             raise BadInput(
-                f"the run in {self.folder.name} was made with {name} {_short(was)}, and now it is {_short(now)}. "
+                f"The run in {self.folder.name} was made with {name} {_short(was)}, and now it is {_short(now)}. "
                 f"{_ADVICE.get(name, 'Change it back')}, or start without --resume into another folder{_forked(name)}."
             )
 

@@ -112,7 +112,7 @@ def _agree(parts: Sequence[Path]) -> None:
                 )
     units = [name for _, _, _, finished in known for name in finished]
     if len(units) != len(set(units)):
-        raise BadInput("two of the folders hold the same part. Give each part once.")
+        raise BadInput("Two of the folders hold the same part. Give each part once.")
 
 
 def _short(value: Any) -> str:

@@ -39,7 +39,7 @@ def place_of(base: Path, name: str, folder: str | None) -> str:
     beside = base / Path(written).expanduser()
     place = str(beside) if written not in KNOWN and beside.is_dir() else written
     if folder is not None and not Path(place).expanduser().is_dir():
-        raise BadInput(f"the model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
+        raise BadInput(f"The model {name} is to lie in {folder}, and there is no such folder. Correct the path.")
     return place
 
 

@@ -45,12 +45,12 @@ def repriced(values: Mapping[str, Any], other: Mapping[str, Any], listed: Listed
 def _must_fit(spec: Spec, over: Prices) -> None:
     if over.machine_hour is None and over.models and not any(_asked(model, over) for model in spec.models):
         names = ", ".join(model.name for model in spec.models)
-        raise BadInput(f"the prices name {', '.join(over.models)}, and the run asked {names}. Name one of these.")
+        raise BadInput(f"The prices name {', '.join(over.models)}, and the run asked {names}. Name one of these.")
     if "currency" in over.model_fields_set and over.currency != spec.prices.currency:
         limit, kept = spec.constraints.cost_per_month, spec.upkeep.label_price or spec.upkeep.hour_price
         if limit or kept:
             raise BadInput(
-                f"the prices are in {over.currency}, and the task has {'a limit on cost' if limit else 'upkeep'} in "
+                f"The prices are in {over.currency}, and the task has {'a limit on cost' if limit else 'upkeep'} in "
                 f"{spec.prices.currency}. Give the prices in {spec.prices.currency}."
             )
 

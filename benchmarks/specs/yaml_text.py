@@ -97,7 +97,8 @@ def _text(path: Path) -> str:
             f'The task spec "{path.name}" does not exist in {_shown(path.parent)}. `advisor init FILE` writes one.'
         )
     if path.is_dir():
-        raise BadInput(f'"{path.name}" is a folder. Name the task spec in it, such as {path.name}/task.yaml.')
+        named = path.name or path
+        raise BadInput(f'"{named}" is a folder. Name the task spec in it, such as {named}/task.yaml.')
     if not path.is_file():
         raise BadInput(f'"{path.name}" is not a regular file. Name a task spec, such as task.yaml.')
     try:

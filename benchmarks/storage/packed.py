@@ -43,7 +43,7 @@ def pack(folder: Path, file: Path, *, recorded: bool = False, made: Mapping[str,
         begun = {row[0] for row in db.execute("SELECT DISTINCT candidate FROM units")}
         missing = [row["name"] for row in about["candidates"] if row["name"] not in begun]
         if open_units or missing:
-            raise BadInput(f"the run in {folder} is not finished. Go on with it by `advisor run ... --resume` first.")
+            raise BadInput(f"The run in {folder} is not finished. Go on with it by `advisor run ... --resume` first.")
         left_out = ["fits", "journal", "label probabilities but the highest", "text of evidence"]
         run = _slim_run(about, left_out)
         if recorded:

@@ -110,7 +110,7 @@ class Store:
             self.set_meta("schema_version", SCHEMA_VERSION)
         elif version != SCHEMA_VERSION:
             raise BadInput(
-                f"this run was written with store version {version}; this program reads version {SCHEMA_VERSION}. "
+                f"This run was written with store version {version}; this program reads version {SCHEMA_VERSION}. "
                 "Use the release that made the run, or run again."
             )
 

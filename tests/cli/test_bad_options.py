@@ -12,12 +12,17 @@ import pytest
 from click.testing import CliRunner
 
 from tests.bad_inputs import HEAD, rows
+from tests.desk import call
 
 RUN = ("run", "task.yaml", "--approach", "majority", "--probes", "none", "--yes")
 ASK = ("ask", "--kind", "qa", "--examples", "20")
 HOSTED = (
     r"^There is no model 'gpt-4\.1-mini' here\. Write one of smollm2-135m, gemma3-270m-base, a hub id .*; a model on a server is "
     r'`\{name: gpt-4\.1-mini, endpoint: "https://\.\.\."\}` under `models`\.$'
+)
+EXAMPLE = (
+    r"^The word example stands for a run that `advisor report example` and `advisor price NAME --run example` tell; .* Give the "
+    r"folder that `advisor run --out` or `advisor export` wrote\.$"
 )
 BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "a wrong command": (("rnu",), r"There is no command `rnu`\. Did you mean `advisor run`\?"),
@@ -39,14 +44,14 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "3 examples": ((*RUN, "--examples", "3"), r"3 is not in the range x>=10"),
     "0 held-out cases": ((*RUN, "--heldout", "0"), r"0 is not in the range x>=10"),
     "an effort": ((*RUN, "--effort", "huge"), r"'huge' is not one of 'quick', 'standard', 'thorough'"),
-    "an approach": (("run", "task.yaml", "--approach", "magic"), r"there is no approach 'magic'; there are majority"),
+    "an approach": (("run", "task.yaml", "--approach", "magic"), r"There is no approach 'magic'; there are majority"),
     "a hosted model without its address, before a run": (("run", "hosted.yaml", "--dry-run"), HOSTED),
     "a hosted model without its address, when the data is checked": (("check", "hosted.yaml"), HOSTED),
     "an embedder that is to answer": (
         ("run", "task.yaml", "--model", "minilm-l6", "--dry-run"),
         r"^minilm-l6 turns texts into vectors and cannot answer\. Name a language model\.$",
     ),
-    "a model without a name": ((*RUN, "--model", ""), r"a model without a name was asked for"),
+    "a model without a name": ((*RUN, "--model", ""), r"A model without a name was asked for"),
     "a seed in words": ((*RUN, "--seed", "x"), r"'x' is not a valid integer"),
     "a seed below 0": ((*RUN, "--seed", "-1"), r"-1 is not in the range 0<=x<="),
     "a seed of 30 digits": ((*RUN, "--seed", "9" * 30), r"is not in the range 0<=x<="),
@@ -124,25 +129,51 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "an export of nothing": (("export", "empty", "out"), r"empty holds no run"),
     "an answer from nothing": (("predict", "empty"), r"empty holds no run"),
     "a gate without an export": (("gate", "empty", "rows.jsonl"), r"empty is no export\. Give the folder"),
-    "runs of nothing": (("runs", "none"), r"there is no folder none\. Name the one that holds your runs"),
-    "runs of a file": (("runs", "task.yaml"), r"there is no folder task\.yaml"),
+    "an export of the example": (("export", "example", "out"), EXAMPLE),
+    "an answer from the example": (("predict", "example", "rows.jsonl"), EXAMPLE),
+    "the example beside a run": (("compare", "example", "empty"), EXAMPLE),
+    "a gate on the example": (("gate", "example", "rows.jsonl"), EXAMPLE),
+    "runs of nothing": (("runs", "none"), r"There is no folder none\. Name the one that holds your runs"),
+    "runs of a file": (("runs", "task.yaml"), r"There is no folder task\.yaml"),
+    "a volume below 0": (
+        ("report", "example", "--volume", "-5"),
+        r"Invalid value for '--volume': -5 is not in the range",
+    ),
+    "a horizon of years": (("report", "example", "--horizon-months", "500"), r"500 is not in the range 1<=x<=120"),
+    "a price below 0": (("report", "example", "--machine-hour", "-1"), r"-1\.0 is not in the range x>=0"),
+    "a target of 70 afterwards": (
+        ("report", "example", "--target", "70"),
+        r"^--target is 70; .* Write 0\.7 for 70 %\.$",
+    ),
+    "a margin of 5 afterwards": (
+        ("report", "example", "--margin", "5"),
+        r"^--margin is 5; .* Write 0\.05 for 5 points\.$",
+    ),
+    "two goals afterwards": (
+        ("report", "example", "--target", "0.7", "--margin", "0.05"),
+        r"^--target and --margin are two goals\. Keep --target if",
+    ),
     "a site over something else": (("report", "empty", "--site", "."), r"is there already and is no site of runs"),
-    "a site of no runs": (("report", "--site", "site"), r"there is no folder runs\. Name the one that holds your runs"),
+    "a site of no runs": (("report", "--site", "site"), r"There is no folder runs\. Name the one that holds your runs"),
     "a site and a format": (("report", "--site", "site", "--format", "junit"), r"--site goes without --format:"),
-    "a report without a run": (("report",), r"there is no run named\. Write advisor report FOLDER"),
-    "a price of nothing": (("price", "no-such-model"), r"no price list knows no-such-model\. Give a model's name"),
+    "a report without a run": (("report",), r"There is no run named\. Write advisor report FOLDER"),
+    "a price of nothing": (("price", "no-such-model"), r"No price list knows no-such-model\. Give a model's name"),
     "a price for nothing": (("price", "gpt-4o-mini", "--run", "empty"), r"empty holds no run"),
     "no file to begin with": (("init", "none.csv"), r'The data file "none\.csv" does not exist'),
     "a folder to begin with": (("init", "empty"), r'"empty" is a folder\. Name a file'),
+    "this folder to begin with": (("init", "."), r'^"\." is a folder\. Name a file'),
     "a task that is there": (("init", "rows.jsonl"), r"task\.yaml exists beside the data already"),
     "nobody to ask": (("ask",), r"--kind is not given, and nobody can be asked here"),
     "a kind": (("ask", "--kind", "x"), r"'x' is not one of 'classification'"),
-    "a target of 2": ((*ASK, "--target", "2"), r"is 2\.0; a share of cases is between 0 and 1\. Write 0\.02 for 2 %"),
-    "a target of NaN": ((*ASK, "--target", "nan"), r"is NaN; a share of cases is between 0 and 1"),
+    "a target of 2": (
+        (*ASK, "--target", "2"),
+        r"^--target is 2; a share of cases is between 0 and 1\. Write 0\.02 for 2 %",
+    ),
+    "a target of NaN": ((*ASK, "--target", "nan"), r"^--target is NaN; a share of cases is between 0 and 1"),
     "fewer than no examples": (("ask", "--kind", "qa", "--examples", "-1"), r"-1 is not in the range x>=0"),
     "no requests": ((*ASK, "--volume", "0"), r"0 is not in the range x>=1"),
     "what the data says": (("ask", "task.yaml", "--kind", "qa"), r"--kind is what the data of task\.yaml says"),
-    "an unknown model": (("models", "fetch", "nope"), r"There is no model 'nope'\. Write one of"),
+    "an unknown model": (("models", "fetch", "nope"), r"^There is no model 'nope'\. Write one of"),
     "a list where a model is fetched": (
         ("models", "--json", "fetch", "nope"),
         r"--json is for the list of models\. Leave it out",
@@ -220,6 +251,11 @@ ENVIRONMENTS: Mapping[str, tuple[Mapping[str, str], Sequence[str], str]] = {
         ("check", "banking77"),
         r"ADVISOR_DATA",
     ),
+    "terms that were not accepted": (
+        {"ADVISOR_CACHE": "nothing-here"},
+        ("models", "fetch", "gemma3-270m-base"),
+        r"^gemma3-270m-base comes under the Gemma Terms of Use",
+    ),
     "a way of attention": ({"ADVISOR_ATTENTION": "magic"}, (*RUN, "--dry-run"), r"ADVISOR_ATTENTION"),
     "tokens in words": ({"ADVISOR_BATCH_TOKENS": "many"}, (*RUN, "--dry-run"), r"ADVISOR_BATCH_TOKENS"),
 }
@@ -229,3 +265,24 @@ ENVIRONMENTS: Mapping[str, tuple[Mapping[str, str], Sequence[str], str]] = {
 def test_a_wrong_environment_is_named(kind: str, desk: Path) -> None:
     variables, arguments, wanted = ENVIRONMENTS[kind]
     refused(arguments, wanted, variables)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "usage"),
+    [
+        (("run",), "Missing argument 'TASK'.", "Usage: advisor run [OPTIONS] TASK"),
+        (("models", "fetch"), "Missing argument 'NAME...'.", "Usage: advisor models fetch [OPTIONS] NAME..."),
+        (("--frobnicate",), "No such option '--frobnicate'.", "Usage: advisor [OPTIONS] COMMAND [ARGS]..."),
+    ],
+)
+def test_no_word_stands_before_what_is_wrong_with_options(
+    arguments: Sequence[str], says: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = call(capsys, *arguments)
+    assert done.code == 2
+    assert done.err.splitlines()[:2] == [says, usage]
+
+
+@pytest.mark.parametrize("arguments", [("rnu",), ("price", "no-such-model"), ("runs", "none"), ("report",)])
+def test_a_sentence_begins_like_one(arguments: Sequence[str], desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, *arguments).err[0].isupper()

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from advisor.ask.asking import Asked, advise_before
-from advisor.ask.triage import Situation, Wanted
+from advisor.ask.triage import Change, Situation, Wanted
 from strategies.contract import Kind
 
 
@@ -37,30 +37,25 @@ def test_facts_that_change_count_where_answers_hold_facts(
     assert found.first == advise_before(_asked(routing)).first or expire
 
 
-def test_nothing_is_proposed_that_cannot_help() -> None:
-    situations = [
-        Situation(
-            kind=kind,
-            labels=labels,
-            examples=examples,
-            documents=found > 0,
-            found=found,
-            facts_change=change,
-            wanted=wanted,
-        )
-        for (kind, labels), examples, found, change, wanted in product(
-            (("classification", 12), ("classification", 77), ("extraction", 0), ("qa", 0), ("generation", 0)),
-            (40, 300),
-            (0.0, 0.2, 0.9),
-            (None, "monthly"),
-            (None, "behaviour", "format", "facts", "labels"),
-        )
-    ]
-    for situation in situations:
-        found = advise_before(_asked(situation))
+KINDS: tuple[tuple[Kind, int], ...] = (
+    ("classification", 12),
+    ("classification", 77),
+    ("extraction", 0),
+    ("qa", 0),
+    ("generation", 0),
+)
+CHANGES: tuple[Change | None, ...] = (None, "monthly")
+WANTED: tuple[Wanted | None, ...] = (None, "behaviour", "format", "facts", "labels")
+
+
+@pytest.mark.parametrize(("kind", "labels"), KINDS)
+def test_nothing_is_proposed_that_cannot_help(kind: Kind, labels: int) -> None:
+    for examples, share, change, wanted in product((40, 300), (0.0, 0.2, 0.9), CHANGES, WANTED):
+        known = Situation(kind=kind, labels=labels, examples=examples, documents=share > 0, found=share)
+        found = advise_before(_asked(replace(known, facts_change=change, wanted=wanted)))
         proposed, cannot = " ".join(found.first), " ".join(found.cannot)
-        whatever_is_looked_up = proposed.replace("a LoRA fine-tune on what is looked up", "")
-        assert not ("Fine-tuning" in cannot and "LoRA" in whatever_is_looked_up), situation
-        assert not ("A fine-tune worth trusting" in cannot and "LoRA" in proposed), situation
-        assert not ("A linear head" in cannot and "linear head" in proposed), situation
-        assert situation.documents or "documents" not in proposed, situation
+        alone = proposed.replace("a LoRA fine-tune on what is looked up", "")
+        assert not ("Fine-tuning" in cannot and "LoRA" in alone), (known, change, wanted)
+        assert not ("A fine-tune worth trusting" in cannot and "LoRA" in proposed), (known, change, wanted)
+        assert not ("A linear head" in cannot and "linear head" in proposed), (known, change, wanted)
+        assert known.documents or "documents" not in proposed, (known, change, wanted)

@@ -340,7 +340,7 @@ MISTAKES: dict[str, tuple[Setup, tuple[str, ...], str]] = {
         (*RUN, "--model", "./vectors"),
         r"vectors turns texts into vectors and cannot answer\. Name a language model",
     ),
-    "a model without a name": (_nothing, (*RUN, "--model", ""), r"a model without a name .* Name one of"),
+    "a model without a name": (_nothing, (*RUN, "--model", ""), r"A model without a name .* Name one of"),
     "two models of one name": (
         _nothing,
         (*RUN, "--model", "./a/same", "--model", "./b/same"),
@@ -349,7 +349,7 @@ MISTAKES: dict[str, tuple[Setup, tuple[str, ...], str]] = {
     "a folder that is not there": (
         _nothing,
         (*RUN, "--model", "./nowhere"),
-        r"the model nowhere is to lie in .*nowhere, and there is no such folder",
+        r"The model nowhere is to lie in .*nowhere, and there is no such folder",
     ),
     "a wrong task": (
         _nothing,
@@ -374,7 +374,7 @@ MISTAKES: dict[str, tuple[Setup, tuple[str, ...], str]] = {
     "another seed": (
         _begun,
         (*GO_ON, "--seed", "1"),
-        r"the run in begun was made with seed 0, and now it is 1\. Give that --seed, or start without --resume",
+        r"The run in begun was made with seed 0, and now it is 1\. Give that --seed, or start without --resume",
     ),
     "another target": (_begun, (*GO_ON, "--target", "0.5"), r"made with target 0\.6, and now it is 0\.5"),
     "another approach": (
@@ -814,7 +814,7 @@ def test_what_cannot_answer_says_what_to_do(
     refused = {
         "--task task.yaml": (run, str(requests), "--candidate", "lora"),
         "Did you mean 'lora'?": (run, str(requests), "--candidate", "lara", "--task", task),
-        "there is no file": (run, str(tmp_path / "missing.csv"), "--candidate", "majority"),
+        "There is no file": (run, str(tmp_path / "missing.csv"), "--candidate", "majority"),
         "holds no run": (str(tmp_path), str(requests)),
     }
     for says, arguments in refused.items():

@@ -220,7 +220,7 @@ class Model:
         (ODD.format(name="even", does="generate", begins="pass"), "calls itself 'even'. Give both the same name."),
         (ODD.format(name="odd", does="dance", begins="pass"), "lacks what one has to have."),
         ("", "of the package strange 2 cannot be loaded (AttributeError"),
-        (ODD.format(name="odd", does="generate", begins="pass"), "the model odd comes under MIT, and the task allows"),
+        (ODD.format(name="odd", does="generate", begins="pass"), "The model odd comes under MIT, and the task allows"),
     ],
 )
 def test_what_is_wrong_with_an_installed_model_is_one_sentence(
@@ -463,10 +463,10 @@ def test_a_metric_with_only_a_score_has_what_is_usual_and_comes_whole_to_a_worke
     assert ForkingPickler.loads(ForkingPickler.dumps(within)) == within != metrics.load("within", {"characters": 4})
     with pytest.raises(BadInput, match="The metric within needs the parameter `characters`"):
         metrics.load("within")
-    with pytest.raises(BadInput, match="the metric other of the package half-score 1 calls itself 'another'"):
+    with pytest.raises(BadInput, match="The metric other of the package half-score 1 calls itself 'another'"):
         metrics.load("other")
     with pytest.raises(
-        BadInput, match=r"the metric key of the package half-score 1 could not be made \(KeyError: 'who'\)"
+        BadInput, match=r"The metric key of the package half-score 1 could not be made \(KeyError: 'who'\)"
     ):
         metrics.load("key")
 

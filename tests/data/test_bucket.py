@@ -165,7 +165,7 @@ def test_a_run_on_a_bucket_keeps_neither_keys_nor_files_and_refuses_other_conten
     other = call(capsys, *RUN, "--resume")
     assert other.code == 2
     assert re.search(
-        r'the run in mine was made with [a-z, -]+ of the hash "\w+", and now it is', " ".join(other.err.split())
+        r'The run in mine was made with [a-z, -]+ of the hash "\w+", and now it is', " ".join(other.err.split())
     )
 
     team.pipe(place, in_parquet(tiny.messages(60), tmp_path / "made"))

@@ -279,9 +279,7 @@ def test_no_number_of_right_answers_is_told_for_a_figure_over_rows(goal: Limits)
         assert (f"{carrying} held-out cases carry the label" in note) == rests
         assert assembly.decidable is not None
         assert assembly.decidable.says == note
-        assert not any(
-            "can prove" in note or "is shown to be within" in note for note in assembly.benchmark.notes
-        )
+        assert not any("can prove" in note or "is shown to be within" in note for note in assembly.benchmark.notes)
 
 
 def test_an_unknown_column_mapping_is_refused_by_name() -> None:

@@ -35,3 +35,10 @@ def test_a_colon_too_many_is_told_from_a_space_too_many(text: str, line: int, sa
     with pytest.raises(BadInput) as caught:
         read_yaml(tmp_path / "task.yaml")
     assert str(caught.value) == f"task.yaml:{line}: {says}"
+
+
+def test_this_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput) as caught:
+        read_yaml(Path("."))
+    assert str(caught.value) == '"." is a folder. Name the task spec in it, such as ./task.yaml.'

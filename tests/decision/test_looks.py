@@ -202,7 +202,7 @@ def test_a_start_that_is_refused_or_ends_before_anything_is_asked_is_no_look(
     advise(write_task(tmp_path / "of another seed", model_folders), out=tmp_path / "other", wishes=MAJORITY)
     task = write_task(tmp_path / "hosted", model_folders, "models: [{name: hosted, endpoint: 'http://127.0.0.1:9/v1'}]")
     out, asked = tmp_path / "out", replace(MAJORITY, seed=5)
-    with pytest.raises(BadInput, match="nothing can be taken over"):
+    with pytest.raises(BadInput, match="Nothing can be taken over"):
         advise(task, out=out, wishes=replace(asked, reuse=tmp_path / "other"))
     with ThreadPoolExecutor(1) as threads, pytest.raises(BadInput, match="--max-hours needs Linux or macOS"):
         threads.submit(advise, task, out=out, wishes=replace(asked, max_hours=1)).result()

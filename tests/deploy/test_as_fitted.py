@@ -98,9 +98,9 @@ def test_it_is_held_as_in_the_run_whatever_of_the_card_is_free(
         ({}, ""),
         ({"embedder": "words"}, ""),
         ({"embedder": "moved", "embedder_weights": "word-hashes-64"}, ""),
-        ({"embedder": "words", "embedder_files": "v"}, "the embedder words has other weights than in the run"),
-        ({"embedder": "others", "embedder_weights": "v"}, "the embedder is words, and in the run it was others"),
-        ({"embedder": "others"}, "the embedder is words, and in the run it was others"),
+        ({"embedder": "words", "embedder_files": "v"}, "The embedder words has other weights than in the run"),
+        ({"embedder": "others", "embedder_weights": "v"}, "The embedder is words, and in the run it was others"),
+        ({"embedder": "others"}, "The embedder is words, and in the run it was others"),
     ],
 )
 def test_what_answers_with_vectors_needs_the_embedder_of_the_run(
@@ -129,5 +129,5 @@ def test_passages_that_were_reranked_need_the_reranker_of_the_run(tmp_path: Path
     models._reranker = LocalReranker(name="crossing", folder=tmp_path, fingerprint="r")
     must_look_up_alike(then, tmp_path, models)
     models._reranker = LocalReranker(name="crossing", folder=tmp_path, fingerprint="q")
-    with pytest.raises(BadInput, match="the reranker crossing is not the one of the run"):
+    with pytest.raises(BadInput, match="The reranker crossing is not the one of the run"):
         must_look_up_alike(then, tmp_path, models)

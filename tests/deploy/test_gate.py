@@ -124,7 +124,7 @@ def test_another_embedder_is_refused_and_the_export_is_not_blamed(
         given = (str(desk / place), str(desk / "heldout.jsonl"), "--task", str(renamed), *more)
         refused = call(capsys, command, *given)
         assert (refused.code, refused.out) == (2, "")
-        assert f"the embedder is tuned, and in the run it was {was}. Take that one" in " ".join(refused.err.split())
+        assert f"The embedder is tuned, and in the run it was {was}. Take that one" in " ".join(refused.err.split())
 
 
 def test_examples_that_it_learnt_from_are_left_out(

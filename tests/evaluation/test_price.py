@@ -132,7 +132,7 @@ def test_a_price_that_depends_on_the_hour_is_the_dearest_of_the_day() -> None:
 def test_a_model_that_no_list_knows_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     done = call(capsys, "price", "nobodys-model-77")
     assert done.code == 2
-    assert "no price list knows nobodys-model-77" in done.err
+    assert "No price list knows nobodys-model-77" in done.err
 
 
 # ---------------------------------------------------------------- the small table
@@ -409,7 +409,7 @@ def test_in_another_currency_no_price_of_the_task_is_left() -> None:
         (
             "smollm2-135m",
             {"models": {"smollm": {"monthly": 1}}},
-            "the prices name smollm, and the run asked smollm2-135m.",
+            "The prices name smollm, and the run asked smollm2-135m.",
         ),
         (
             {"name": "near", "endpoint": "http://127.0.0.1:8000/v1"},
@@ -418,7 +418,7 @@ def test_in_another_currency_no_price_of_the_task_is_left() -> None:
         ),
         (HOSTED, {"models": {"big": {"input_per_million": 1, "machine_hour": 1}}}, "Keep the one that you pay"),
         (HOSTED, {"models": {"big": {"input_per_million": "much"}}}, "must be a number"),
-        (HOSTED, {"currency": "EUR"}, "the prices are in EUR, and the task has a limit on cost in USD."),
+        (HOSTED, {"currency": "EUR"}, "The prices are in EUR, and the task has a limit on cost in USD."),
     ],
 )
 def test_prices_that_cannot_go_over_those_of_the_task_are_refused(model: Any, other: dict[str, Any], said: str) -> None:

@@ -41,6 +41,11 @@ def test_the_console_script_starts_what_python_m_starts() -> None:
     assert callable(getattr(importlib.import_module(module), name))
 
 
+@pytest.mark.skipif(not (ROOT / ".gitignore").is_file(), reason="this is no clone")
+def test_what_the_commands_of_the_front_page_write_is_no_change_of_a_clone() -> None:
+    assert {"runs/", "example-report/"} <= {*(ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()}
+
+
 def test_the_version_is_stated_once_for_package_and_program() -> None:
     import advisor
 

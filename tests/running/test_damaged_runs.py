@@ -130,7 +130,7 @@ RUNS: Mapping[str, tuple[Damage, str]] = {
     "rows of another program": (foreign, r"run\.sqlite cannot be read as a run's rows|damaged"),
     "another version": (
         sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'"),
-        r"this run was written with store version 99; this program reads version 1\. Use the release",
+        r"This run was written with store version 99; this program reads version 1\. Use the release",
     ),
     "a version in words": (
         sql("UPDATE meta SET value = 'new' WHERE key = 'schema_version'"),

@@ -144,7 +144,7 @@ def test_a_script_that_calls_it_without_a_guard_is_told_what_to_write(tmp_path: 
     )
     done = subprocess.run([sys.executable, "compare"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == (
-        "strategies.contract.BadInput: a worker ended while it read compare, as each does before it begins. Put what calls "
+        "strategies.contract.BadInput: A worker ended while it read compare, as each does before it begins. Put what calls "
         'the comparison there below `if __name__ == "__main__":`, so that no worker calls it again.'
     )
 
@@ -182,7 +182,7 @@ def test_a_machine_of_a_cluster_that_measures_by_other_code_is_refused(
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
     actor = UnitActor.__new__(UnitActor)
     actor._program = whole_program.__wrapped__()
-    with pytest.raises(BadInput, match="a machine of the cluster has another version of this program"):
+    with pytest.raises(BadInput, match="A machine of the cluster has another version of this program"):
         actor._begun()
 
 
@@ -242,7 +242,7 @@ def test_interrupted_it_leaves_no_worker_and_goes_on(tmp_path: Path, model_folde
 def test_where_the_work_is_done_is_one_of_few_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
     for on, workers, said in (
-        ("ray", 1, "this process is connected with Ray already.*Call ray.shutdown\\(\\) first"),
+        ("ray", 1, "This process is connected with Ray already.*Call ray.shutdown\\(\\) first"),
         ("moon", None, "--on is 'moon'; it is one of here, processes, ray, or ray:HOST:PORT"),
         ("processes", 0, "--workers is 0; it is a number from 1 to 256"),
         ("here", 2, "here it is one. Add --on processes or --on ray"),

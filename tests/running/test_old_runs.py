@@ -44,7 +44,7 @@ def test_going_on_with_it_is_refused_with_the_reason(
     before = reopen(run).evaluations
     done = call(capsys, "run", str(task), "--out", str(run), "--resume", "--approach", "majority", "--yes")
     assert (done.code, done.out) == (2, "")
-    assert "the run in run was made with" in done.err
+    assert "The run in run was made with" in done.err
     assert "start without --resume into another folder" in done.err
     assert reopen(run).evaluations == before
     assert json.loads((run / "run.json").read_text(encoding="utf-8"))["benchmark"]

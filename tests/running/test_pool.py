@@ -454,7 +454,7 @@ def test_requests_that_a_server_takes_at_once_are_shared_out() -> None:
     models = dataclasses.replace(models, specs=(*models.specs, served, served.model_copy(update={"concurrency": None})))
     assert [spec.concurrency for spec in models.for_worker(2, 1).specs] == [None, 2, 4]
     with pytest.raises(
-        BadInput, match="the model s takes 5 requests at once, and each of 6 workers sends one at least"
+        BadInput, match="The model s takes 5 requests at once, and each of 6 workers sends one at least"
     ):
         models.for_worker(6, 1)
 

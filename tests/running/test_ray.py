@@ -221,7 +221,7 @@ def test_a_worker_that_finds_no_room_gives_its_unit_back(
         again = [(kind, runs) for (_, kind, runs) in starts(tmp_path / "run") if runs > 1]
         assert again == [("fit", 2)], "one unit was given back, once"
         hold(cluster.address, "d", num_cpus=0, num_gpus=0.6)
-        with pytest.raises(BadInput, match="no machine is left on which a worker has room"):
+        with pytest.raises(BadInput, match="No machine is left on which a worker has room"):
             replace(on_cuda(tmp_path / "none", model), executor=chosen(f"ray:{cluster.address}", 1)).execute()
 
 
@@ -234,7 +234,7 @@ def test_what_others_hold_is_theirs_until_they_are_done(
     with cluster_of(monkeypatch, num_cpus=2) as cluster:
         hold(cluster.address, "a", "b", num_cpus=1)
         run = replace(bakeoff(tmp_path, model, PLAIN), executor=chosen(f"ray:{cluster.address}", 2))
-        with pytest.raises(BadInput, match="no worker has room on the cluster now: each takes 1 processor, and others"):
+        with pytest.raises(BadInput, match="No worker has room on the cluster now: each takes 1 processor, and others"):
             run.execute()
         each = Has(cpus=1)
         with connected(cluster.address) as ray:

@@ -191,7 +191,7 @@ def test_a_run_does_not_go_on_with_other_answers_under_the_same_name(tmp_path: P
     wishes = Wishes(approaches=("majority", "recorded"), probes="none")
     advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
     better = [{**row, "answer": str(row["input"]).split()[-1]} for row in answers]
-    with pytest.raises(BadInput, match="the run in run was made with recorded answers of the hash"):
+    with pytest.raises(BadInput, match="The run in run was made with recorded answers of the hash"):
         advise(task_folder(tmp_path, better), out=tmp_path / "run", wishes=wishes)
     advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
 

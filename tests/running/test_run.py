@@ -276,7 +276,7 @@ def test_a_run_goes_on_only_as_what_it_is(part: str, model: Path, tmp_path: Path
     with pytest.raises(BadInput) as refusal:
         CHANGES[part](run).execute()
     sentence = str(refusal.value)
-    assert "the run in run was made with" in sentence
+    assert "The run in run was made with" in sentence
     assert part in sentence
     assert "start without --resume into another folder" in sentence
     assert contents(run.folder) == before
@@ -867,7 +867,7 @@ def test_on_another_device_a_run_with_a_model_goes_on_and_does_nothing_twice(
         assert ", float32" in store.meta("provenance")["also on"]
         assert set(store.candidates()) == {"majority", "copy nearest"}
     other = replace(tiny.models(tiny.model_folder(tmp_path, seed=5)), _placement=elsewhere.placement)
-    with pytest.raises(BadInput, match="the run in run was made with weights"):
+    with pytest.raises(BadInput, match="The run in run was made with weights"):
         replace(run, models=other).execute()
     forked = replace(run, folder=tmp_path / "forked", performed=None, reuse=run.folder, fork=True)
     forked.execute()

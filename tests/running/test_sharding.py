@@ -154,7 +154,7 @@ def test_the_command_makes_parts_and_puts_them_together(
     assert len((tmp_path / "looks.jsonl").read_text().splitlines()) == 1, "and so are they together"
     for arguments, said in (
         (("--shard", "1/2", "--economical"), "a part of a run cannot know"),
-        (("--shard", "3/3"), "this part holds no approach"),
+        (("--shard", "3/3"), "This part holds no approach"),
         (("--shard", "1/2", "--merge", folders[0]), "give one of them"),
     ):
         refused = call(capsys, *run, *arguments, "--out", "runs/other")
@@ -170,6 +170,6 @@ def test_a_part_has_no_verdict_and_is_no_look(tmp_path: Path, model_folders: Fol
     from advisor import Wishes, advise
 
     task = write_task(tmp_path, model_folders)
-    with pytest.raises(BadInput, match="a part of a run has no verdict"):
+    with pytest.raises(BadInput, match="A part of a run has no verdict"):
         advise(task, out=tmp_path / "run", wishes=Wishes(approaches=("majority",), shard="1/2"))
     assert not (tmp_path / "run").exists()

@@ -211,7 +211,7 @@ def test_without_a_teacher_or_with_documents_there_is_nothing_to_teach() -> None
 
 def test_the_models_asked_for_must_hold_the_teacher(tmp_path: Path, teacher: Teacher, model_folders: Folders) -> None:
     task = write(tmp_path, model_folders, teacher)
-    with pytest.raises(BadInput, match="the teacher is hosted, and the models are"):
+    with pytest.raises(BadInput, match="The teacher is hosted, and the models are"):
         prepare(task, Wishes(models=(str(model_folders.language),)))
 
 
