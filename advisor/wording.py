@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from advisor.contract import Amount
 
 SECONDS = "machine s"
+"""The unit of machine time in an `Amount`."""
 TOKENS = "tokens of "
 """Begins the unit of costs at a price of tokens that is not known; the model follows."""
 _THOUSANDS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
-"""The unit of machine time in an `Amount`."""
+"""How large amounts are shortened."""
 NONE = "-"
 """What a table shows where nothing was measured."""
 NEVER = "never"

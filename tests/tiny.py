@@ -32,7 +32,7 @@ from strategies.contract import (
 )
 from strategies.models.device import Placement
 from strategies.models.local import LocalModel
-from strategies.models.scripted import ScriptedModel
+from tests.scripted import ScriptedModel
 
 FLOAT32 = Placement(device="cpu", dtype="float32", threads=1, why="tests compare numbers")
 CHAT = (

@@ -124,8 +124,9 @@ def example_command(folder: Path) -> None:
     """Make the run that `advisor report example` tells from the finished run in FOLDER."""
     from advisor.experiments import example
 
-    size = export(folder, ROOT / "advisor" / "experiments" / example.FILE, recorded=True)
-    click.echo(f"advisor/{example.FILE}: {size / 1000:.0f} KB", err=True)
+    file = Path("advisor", "experiments", example.FILE)
+    size = export(folder, ROOT / file, recorded=True)
+    click.echo(f"{file.as_posix()}: {size / 1000:.0f} KB", err=True)
 
 
 # ---------------------------------------------------------------- table

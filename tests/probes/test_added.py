@@ -27,10 +27,10 @@ from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Prediction, Prompt, Task
 from strategies.extending import extended, narrowed
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.sources import Sources
 from tests import killed, tiny
+from tests.scripted import ScriptedModel
 from tests.situations import SITUATIONS
 
 # ---------------------------------------------------------------- what is new

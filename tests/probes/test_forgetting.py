@@ -23,8 +23,8 @@ from strategies.finetuning.drift import _log_likelihoods, drifts
 from strategies.models.agreement import unfit
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
-from strategies.models.scripted import ScriptedModel
 from tests import tiny
+from tests.scripted import ScriptedModel
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 TEXTS = ("refund my order please now", "the invoice is wrong again and again", "one")

@@ -23,11 +23,11 @@ from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Fold, Prompt, Query
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.selection import Kitchen
 from tests import killed, tiny
 from tests.probes.test_changed import read
+from tests.scripted import ScriptedModel
 
 OPTIONS = Options(tuning_tokens=4_000, second_seed=False)
 

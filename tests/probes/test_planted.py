@@ -35,11 +35,11 @@ from strategies.answers import trimmed
 from strategies.approaches.retrieval import Retrieval
 from strategies.catalog import approaches
 from strategies.contract import Abstention, Case, Completion, Document, Evidence, Outcome, Prediction, Prompt, Query
-from strategies.models.scripted import ScriptedModel
 from strategies.retrieval.chunking import sentences
 from strategies.traits import prefers_cheapest
 from tests import killed, tiny
 from tests.running.test_run import model  # noqa: F401 - a fixture
+from tests.scripted import ScriptedModel
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
 

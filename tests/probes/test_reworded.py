@@ -20,8 +20,8 @@ from benchmarks.storage.store import Store
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Completion, Prompt, Unanswered, Usage
-from strategies.models.scripted import ScriptedModel
 from tests import killed, tiny
+from tests.scripted import ScriptedModel
 
 OPTIONS = Options(tuning_tokens=2_000, probes=False)
 

@@ -27,10 +27,10 @@ from benchmarks.storage.store import Store
 from strategies.contract import Completion, Message, Prompt, Sampling, Usage
 from strategies.models import outage, retry
 from strategies.models.endpoint import EndpointModel
-from strategies.models.scripted import ScriptedModel
 from tests.conftest import Folders
 from tests.desk import call, write_task
 from tests.running.test_endpoint_bakeoff import PROMPTED, Service, rows, service  # noqa: F401 - a fixture
+from tests.scripted import ScriptedModel
 from tests.strategies.test_endpoint import PATH, good
 
 CALL = 40 * 1e-6 + 2 * 2e-6

@@ -54,10 +54,10 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.models.scripted import ScriptedModel
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.retrieval.index import PassageIndex
 from tests import killed, tiny
+from tests.scripted import ScriptedModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PURPOSES = ("heldout", "edit", "repeat", "seed", "oracle")

@@ -14,11 +14,11 @@ from benchmarks.costs.purse import Purse
 from strategies.answers import answer_limit, likelihood, mean_prior, probabilities
 from strategies.contract import Case, Kind, Message, Prompt
 from strategies.models.endpoint import EndpointModel
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.weighing import LabelEvidence, weigh
 from tests import tiny
 from tests.conftest import Folders
+from tests.scripted import ScriptedModel
 
 SERVER = EndpointModel(name="big", base_url="http://127.0.0.1:1/v1", model="m")
 INVOICE = json.dumps({"no": "INV-204817", "iban": "DE" + "4071" * 5, "net": 912.04})

@@ -10,10 +10,10 @@ from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import BEYOND, MOST, MOST_BESIDE, MOST_SHOTS, Retrieval, larger
 from strategies.beyond import DEARER, pays
 from strategies.contract import Prompt
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import FIRST, Standing
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 TASK = tiny.benchmark("qa", examples=80).task
 PLENTY = 10_000_000

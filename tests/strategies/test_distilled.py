@@ -36,10 +36,10 @@ from strategies.contract import (
     Unanswered,
 )
 from strategies.models.local import LocalModel
-from strategies.models.scripted import ScriptedModel
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import write_task
+from tests.scripted import ScriptedModel
 
 DISTILLED = "distilled lora @ llama-chat-0"
 ALONE = Wishes(approaches=(DISTILLED,), effort="quick", dtype="float32")

@@ -15,7 +15,6 @@ from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Fold, Kind, Prompt, Task
 from strategies.extending import extended
 from strategies.instructions import Instructions
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.portable import prompt_of
 from strategies.prompting.rendering import Form, Renderer, instruction
@@ -23,6 +22,7 @@ from strategies.prompting.wordings import LONGEST, library
 from strategies.search import Finished, Standing
 from strategies.selection import WORDS_SHARE, Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SIZE, WORD = "The answer has at most 1 word and is not a whole sentence.", "one word"

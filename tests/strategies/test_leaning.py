@@ -24,11 +24,11 @@ from strategies.finetuning.lengths import Lengths
 from strategies.finetuning.ordered import in_order
 from strategies.finetuning.race import RECIPES, Entry, Tuning
 from strategies.leaning import LEAST_CASES, Leaning, shift_in
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.search import Contest, Look
 from strategies.selection import Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 Metric = tuple[str, dict[str, str]]
 ACCURACY: Metric = ("accuracy", {})

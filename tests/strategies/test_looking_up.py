@@ -20,7 +20,6 @@ from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Embedder, Prediction, Query, Sampling, Usage
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.local import LocalModel
-from strategies.models.scripted import ScriptedModel
 from strategies.models.weights import resolve
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.retrieval.chunking import cut
@@ -30,6 +29,7 @@ from strategies.retrieval.timed import Watch
 from strategies.search import total
 from strategies.selection import Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 from tests.tiny_embedder import embedder_folder, prompted
 from tests.verdict_cases import benchmark_of, evaluation_of, scores_of
 

@@ -30,7 +30,6 @@ from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Completion, Prompt, Task
 from strategies.instructions import Instructions
 from strategies.models import outage, retry
-from strategies.models.scripted import ScriptedModel
 from strategies.prompting.proposals import (
     ANSWER_TOKENS,
     COUNT,
@@ -49,6 +48,7 @@ from strategies.search import Standing, selection_items
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import finish, start, write_task
+from tests.scripted import ScriptedModel
 
 NAME = "prompting @ small"
 ALONE = Wishes(approaches=(NAME,), effort="quick", probes="none", second_seed=False)

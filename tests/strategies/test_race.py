@@ -18,13 +18,13 @@ from strategies.finetuning.lengths import price
 from strategies.finetuning.race import RECIPES, TIED, Entry, Finish, Race, Tuning, suited
 from strategies.finetuning.told import best_told
 from strategies.models.local import LocalModel
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form, Renderer
 from strategies.prompting.wordings import library
 from strategies.search import Look
 from strategies.selection import Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 PAIRS = [
     (Lora(), "classification"),

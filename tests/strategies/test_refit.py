@@ -27,10 +27,10 @@ from strategies.finetuning.tuned import (
     refit,
 )
 from strategies.models.local import LocalModel
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.selection import Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 EXAMPLES = 300
 FEW = 4_000

@@ -23,7 +23,6 @@ from strategies.extending import updated
 from strategies.finetuning.packs import encode
 from strategies.finetuning.race import rows_of
 from strategies.models.embedding import LocalEmbedder
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, founded, holds
 from strategies.retrieval.chunking import cut, size
@@ -36,6 +35,7 @@ from strategies.sources import Sources, as_found
 from strategies.words import SEARCHED, plain
 from tests import tiny
 from tests.desk import ROOT
+from tests.scripted import ScriptedModel
 from tests.tiny_embedder import embedder_folder
 
 EMBEDDER = tiny.WordHashes()

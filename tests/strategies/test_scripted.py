@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from strategies.contract import Generates, LanguageModel, Message, Sampling, ScoresLabels, Trains
-from strategies.models.scripted import WRONG_LABEL, ScriptedModel
+from tests.scripted import WRONG_LABEL, ScriptedModel
 
 
 def last_word(prompt: tuple[Message, ...]) -> str:

@@ -11,7 +11,6 @@ import pytest
 
 from strategies.contract import Case, Fold, LanguageModel, Task, Usage
 from strategies.models.endpoint import EndpointModel
-from strategies.models.scripted import ScriptedModel
 from strategies.search import (
     FIRST,
     LEAST,
@@ -27,6 +26,7 @@ from strategies.search import (
     within_noise,
 )
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 HERE = ScriptedModel(name="m", answer=lambda prompt: "")
 HOSTED = EndpointModel(name="m", base_url="http://127.0.0.1:9/v1", model="m")

@@ -11,7 +11,6 @@ import pytest
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.contract import Prompt, Task
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
@@ -19,6 +18,7 @@ from strategies.selection import VOTES, Kitchen
 from strategies.spans import BONUSES, Reading
 from strategies.weighing import Weighing, crossed, priors_of
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 
 @pytest.fixture

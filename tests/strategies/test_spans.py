@@ -11,12 +11,12 @@ import pytest
 from strategies.answers import Request, sureness
 from strategies.contract import Case, Evidence, Message, Prediction, Query, Sampling
 from strategies.models import plain
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds, well_founded
 from strategies.selection import Kitchen, evidence_of
 from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, from_note, noted, outcome, read, runs
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 TEXT = 'Trips: Ms. Grey pays "40 euros" a day.'
 

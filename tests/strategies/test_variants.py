@@ -22,13 +22,13 @@ from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Kind, Prompt, Query, Strategy
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.demonstrations import reordered
 from strategies.prompting.rendering import MARKS, Form
 from strategies.sources import Sources
 from strategies.variants import ORDERS, orders, variants
 from tests import killed, tiny
+from tests.scripted import ScriptedModel
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMS = tuple(

@@ -20,7 +20,7 @@ from advisor.experiments.example import opened as example
 from advisor.experiments.stored import reopen
 from benchmarks.contract import BadInput
 from benchmarks.storage.packed import pack, read_lines, unpack, write_lines
-from benchmarks.studies import others
+from benchmarks.studies import bakeoffs, others
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
@@ -100,6 +100,21 @@ def test_the_example_is_a_real_recorded_run() -> None:
     families = {each.family for each in verdict.evaluations if each.scores}
     assert {"reference", "prompting", "retrieval", "finetuning", "combined"} <= families
     assert all(len(each.scores) == 300 for each in verdict.evaluations if each.scores)
+
+
+def test_the_place_that_the_example_is_written_to_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: list[Path] = []
+
+    def export(folder: Path, file: Path, recorded: bool) -> int:
+        written.append(file)
+        return 1_000
+
+    monkeypatch.setattr("benchmarks.studies.bakeoffs.export", export)
+    bakeoffs.main(["example", str(tmp_path)], standalone_mode=False)
+    (file,) = written
+    assert capsys.readouterr().err == f"{file.relative_to(ROOT).as_posix()}: 1 KB\n"
 
 
 def test_the_example_needs_no_model_and_little_time(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A model without weights that answers by a function: rehearses a whole run for nothing, and serves the tests."""
+"""A model without weights that answers by a function: every prompting approach runs with it, in no time."""
 
 from __future__ import annotations
 
