@@ -11,10 +11,10 @@ from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Document, Kind, Prediction, Prompt, Sampling, Task
 from strategies.extending import updated
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, load_pipeline
 from strategies.search import LEAST
 from tests import tiny
+from tests.scripted import ScriptedModel
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
 POLICY = Document(id="policy", title="Policy", text="Refunds take fourteen days. Parcels arrive by courier. " * 8)
