@@ -195,9 +195,8 @@ def _held_out_conflicts(heldout: Sequence[Case], spec: Spec) -> Iterator[Finding
 
 
 def exclude_each_other(group: Sequence[Case]) -> bool:
-    """Whether one of them accepts no answer that the first accepts."""
-    accepted = [{_compared(answer) for answer in case.accepted} for case in group]
-    return any(not (first & other) for first in accepted[:1] for other in accepted[1:])
+    """Whether no answer is accepted of all of them, so that nothing can be right in each."""
+    return not set.intersection(*({_compared(answer) for answer in case.accepted} for case in group))
 
 
 def _compared(answer: str) -> Hashable:

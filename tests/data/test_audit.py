@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from dataclasses import replace
@@ -194,6 +195,18 @@ def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -
     assert "conflicts" in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], QA)
     free = QA.model_copy(update={"kind": "generation"})
     assert "conflicts" not in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], free)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("ABC")), ids="".join)
+def test_answers_of_which_none_is_right_in_all_rows_are_a_conflict_in_any_order(order: tuple[str, ...]) -> None:
+    """The first row accepts one answer of each other row, which have none in common."""
+    rows = {
+        "A": Case(id="A", input="q", output="x", answers=("y",)),
+        "B": Case(id="B", input="q", output="X "),
+        "C": Case(id="C", input="q", output="y"),
+    }
+    assert _found([rows[name] for name in order], [], QA)["conflicts"].examples == order[:1]
+    assert "conflicts" not in _found([rows[name] for name in order if name != "C"], [], QA)
 
 
 def test_json_in_another_order_of_keys_is_no_conflict() -> None:
