@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.audit.document_quality import held_out_questions
 from benchmarks.audit.file_findings import ALIKE, exclude_each_other
@@ -12,7 +12,7 @@ from benchmarks.data.sides import Sides
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import Overlap
 from benchmarks.metrics._base import label_of
-from strategies.contract import Case, Document
+from strategies.contract import Case, Document, Kind
 
 _TINY = 4
 _FEW_INDEPENDENT = 20
@@ -25,10 +25,11 @@ def side_findings(
     heldout: Sequence[Case],
     documents: Sequence[Document],
     labels: Sequence[str],
+    kind: Kind,
 ) -> tuple[Finding, ...]:
     """What is found of the cases that are compared, the gravest first: where limits take a sample, of that sample.
 
-    These are overlap, groups on both sides, labels without or with few examples, near duplicates, labels that contradict
+    These are overlap, groups on both sides, labels without or with few examples, near duplicates, answers that contradict
     each other there, and questions that stand in documents. Everything else is told of whole files, by `audit`. `examples`
     and `heldout` are as they were read; the latter are the examples where no file of held-out cases was.
     """
@@ -40,7 +41,8 @@ def side_findings(
         *_near_duplicates(sides.examples, examples, "examples", "example"),
         *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
         *(_near_conflicts(sides, (*examples, *heldout)) if labels else ()),
-        *(_contradicted(sides, examples) if labels else ()),
+        *(_contradicted(sides, examples, "label" if labels else "answer") if kind != "generation" else ()),
+        *(_nearly_contradicted(sides, examples) if labels else ()),
     ]
     return gravest_first(found)
 
@@ -200,20 +202,48 @@ def _near_conflicts(sides: Sides, read: Sequence[Case]) -> Iterator[Finding]:
         )
 
 
-def _contradicted(sides: Sides, examples: Sequence[Case]) -> Iterator[Finding]:
-    """Held-out cases that stand among the examples under another label."""
-    held = {normalised(case.input): case for case in sides.heldout}
+def _contradicted(sides: Sides, examples: Sequence[Case], answer: str) -> Iterator[Finding]:
+    """Held-out cases that stand among the examples with another `answer`, as this is called there."""
+    held: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in sides.heldout:
+        held[normalised(case.input)].append(case)
     same = sides.overlap.same if sides.overlap else frozenset[str]()
-    found = [case for case in examples if case.id in same and exclude_each_other([held[normalised(case.input)], case])]
-    if found:
+    if found := [case for case in examples if case.id in same and _excluded(case, held[normalised(case.input)])]:
         yield Finding(
             kind="contradicted held-out cases",
             count=len(found),
             examples=ids(found),
-            says=f"{many(len(found), 'example has', 'examples have')} the input of a held-out case and another label.",
-            effect="One of the two is wrong. Where it is that of the held-out case, right answers count as wrong there.",
-            what_to_do="Decide which label is right, and correct the other row.",
+            says=f"{many(len(found), 'example has', 'examples have')} the input of a held-out case and another {answer}.",
+            effect="One of the two is wrong. Where it is that of the held-out case, right answers count as wrong there."
+            if answer == "label"
+            else "Where that of the held-out case is wrong, or both are right, right answers count as wrong there.",
+            what_to_do="Decide which label is right, and correct the other row."
+            if answer == "label"
+            else "Decide which answer is right and correct the other row, or list both as answers.",
         )
+
+
+def _nearly_contradicted(sides: Sides, examples: Sequence[Case]) -> Iterator[Finding]:
+    """The same of those that stand there nearly."""
+    held = {case.id: case for case in sides.heldout}
+    beside = {case: sides.overlap.beside[case] for case in sides.overlap.near} if sides.overlap else {}
+    found = [case for case in examples if _excluded(case, (held[one] for one in beside.get(case.id, ())))]
+    if found:
+        yield Finding(
+            kind="nearly contradicted held-out cases",
+            count=len(found),
+            examples=ids(found),
+            says=f"{many(len(found), 'example has', 'examples have')} nearly the input of a held-out case and another label.",
+            effect="Either the small difference decides, or one of the two is wrong. Where it is that of the held-out case, "
+            "right answers count as wrong there.",
+            what_to_do="Look at them, and correct the label that is wrong.",
+            severity="note",
+        )
+
+
+def _excluded(case: Case, beside: Iterable[Case]) -> bool:
+    """Whether one of those accepts none of its answers."""
+    return any(exclude_each_other([other, case]) for other in beside)
 
 
 def _other_texts(group: Sequence[Case]) -> list[Case]:

@@ -252,8 +252,13 @@ class Overlap:
     """Examples with the words of a held-out case and an answer of it. Two people may have written them: a sign, no proof."""
     heldout: frozenset[str]
     """Held-out cases of the first two kinds."""
-    beside_near: frozenset[str]
-    """Those of `heldout` that an example of `near` stands beside, whatever else does."""
+    beside: Mapping[str, tuple[str, ...]]
+    """Of each of these examples the held-out cases that it is like."""
+
+    @property
+    def beside_near(self) -> frozenset[str]:
+        """Those of `heldout` that an example of `near` stands beside, whatever else does."""
+        return frozenset(held for case in self.near for held in self.beside[case])
 
     @property
     def all(self) -> frozenset[str]:
@@ -265,27 +270,22 @@ def overlapping(examples: Sequence[Case], heldout: Sequence[Case]) -> Overlap:
     cases = [*heldout, *examples]
     held = {normalised(case.input) for case in heldout}
     near_ones = _near(cases, [normalised(case.input) for case in cases])
-    alike_ones = _grouped_by(cases, lambda _: near_ones)
-    copied, leaked = _shared(cases, len(heldout), alike_ones)
-    likely = _grouped_by(cases, lambda plain: [*near_ones, *_reworded(cases, plain)])
-    reworded, _ = _shared(cases, len(heldout), likely)
-    same = frozenset(case.id for case in copied if normalised(case.input) in held)
-    near = frozenset(case.id for case in copied) - same
-    with_near = [
-        group for group in alike_ones if any(cases[place].id in near for place in group if place >= len(heldout))
-    ]
-    _, beside = _shared(cases, len(heldout), with_near)
+    copied = _beside(cases, len(heldout), _grouped_by(cases, lambda _: near_ones))
+    likely = _beside(cases, len(heldout), _grouped_by(cases, lambda plain: [*near_ones, *_reworded(cases, plain)]))
+    same = frozenset(case.id for case in examples if case.id in copied and normalised(case.input) in held)
     return Overlap(
         same=same,
-        near=near,
-        reworded=frozenset(case.id for case in reworded) - same - near,
-        heldout=frozenset(case.id for case in leaked),
-        beside_near=frozenset(case.id for case in beside),
+        near=frozenset(copied.keys() - same),
+        reworded=frozenset(likely.keys() - copied.keys()),
+        heldout=frozenset(one for several in copied.values() for one in several),
+        beside={**likely, **copied},
     )
 
 
-def _shared(cases: Sequence[Case], heldout: int, found: Sequence[list[int]]) -> tuple[list[Case], list[Case]]:
-    """Of groups that hold some of the first `heldout` cases and others: those others, and the former."""
-    both = [members for members in found if members[0] < heldout <= members[-1]]
-    places = [place for members in both for place in members]
-    return [cases[place] for place in places if place >= heldout], [cases[place] for place in places if place < heldout]
+def _beside(cases: Sequence[Case], heldout: int, found: Sequence[list[int]]) -> dict[str, tuple[str, ...]]:
+    """Of groups that hold some of the first `heldout` cases and others: by the id of each of those others, the former's."""
+    beside: dict[str, tuple[str, ...]] = {}
+    for members in found:
+        held = tuple(cases[place].id for place in members if place < heldout)
+        beside.update({cases[place].id: held for place in members if place >= heldout and held})
+    return beside

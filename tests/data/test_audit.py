@@ -38,7 +38,7 @@ def _found(examples: list[Case], heldout: list[Case], spec: Spec = SPEC) -> dict
     if heldout:
         sides = given_sides(tuple(examples), tuple(heldout), (None, None), 0)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
-    between = side_findings(sides, examples, heldout, (), labels)
+    between = side_findings(sides, examples, heldout, (), labels, spec.kind or "qa")
     return {finding.kind: finding for finding in (*between, *audit(examples, heldout, (), spec))}
 
 
@@ -57,6 +57,7 @@ def test_clean_data_has_no_findings() -> None:
         ("held-out duplicates", [], [Case(id="x", input=_text(100), output="a")]),
         ("held-out conflicts", [], [Case(id="x", input=_text(101), output="a")]),
         ("contradicted held-out cases", [Case(id="x", input=_text(101), output="a")], []),
+        ("nearly contradicted held-out cases", [Case(id="x", input=_text(101) + " now", output="a")], []),
         ("near conflicts", [Case(id="x", input=_text(1) + " now", output="a")], []),
         ("near conflicts", [], [Case(id="x", input=_text(101) + " now", output="a")]),
         ("long inputs", [Case(id="x", input="long " * 600, output="a")], []),
@@ -195,6 +196,33 @@ def test_alternatives_are_no_conflict_and_several_rewritings_are_none_either() -
     assert "conflicts" in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], QA)
     free = QA.model_copy(update={"kind": "generation"})
     assert "conflicts" not in _found([*_clean(0, 20), *rows, Case(id="3", input="Q?", output="other")], [], free)
+
+
+def test_an_answer_that_an_example_contradicts_is_named_for_every_kind_but_rewritings() -> None:
+    examples, held = _clean(0, 20), [*_clean(100, 20), Case(id="again", input=_text(101), output="b", answers=("B2",))]
+    rows = [
+        Case(id="other", input=_text(101).upper(), output="c"),
+        Case(id="one of two", input=_text(101), output="B2"),
+        Case(id="nearly", input=_text(103) + " now", output="c"),
+        Case(id="right", input=_text(105) + "?", output="B"),
+    ]
+    found = _found([*examples, *rows], held, QA)
+    finding = found["contradicted held-out cases"]
+    assert finding.examples == ("other", "one of two"), "the second by one of two cases"
+    assert finding.says == "2 examples have the input of a held-out case and another answer."
+    assert "nearly contradicted held-out cases" not in found, "a question with another word may have another answer"
+    assert "contradicted held-out cases" not in _found([*examples, rows[3]], held, QA)
+    free = QA.model_copy(update={"kind": "generation"})
+    assert "contradicted held-out cases" not in _found([*examples, *rows], held, free)
+
+
+def test_of_labels_held_out_cases_that_an_example_nearly_has_are_contradicted_by_it() -> None:
+    """Such examples are left out, so nobody else would name them."""
+    rows = [_near(101, "now", "same label"), replace(_near(103, "now", "another"), output="a")]
+    found = _found([*_clean(0, 40), *rows], _clean(100, 40))
+    assert found["nearly contradicted held-out cases"].examples == ("another",)
+    assert found["nearly contradicted held-out cases"].severity == "note"
+    assert "contradicted held-out cases" not in found
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations("ABC")), ids="".join)
