@@ -127,19 +127,36 @@ class Shelf:
             return False
         half = len(asked) // 2
         first, second = asked[:half], asked[half:]
-        return any(_differ(there.split()[-half:], first) <= 1 for there, _ in self._around(second)) or any(
-            _differ(there.split(None, len(second))[: len(second)], second) <= 1 for _, there in self._around(first)
-        )
+        return any(
+            _differ(_before(there, start, half), first) <= 1 for there, start, _ in self._places_of(second)
+        ) or any(_differ(_behind(there, end, len(second)), second) <= 1 for there, _, end in self._places_of(first))
 
-    def _around(self, part: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """What stands before and behind these words in a row, wherever they do."""
+    def _places_of(self, part: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+        """Texts in which these words stand in a row, with the places of the spaces before and behind them."""
         run = f" {' '.join(part)} "
         for number in set.intersection(*(self._places[word] for word in part)):
             text = self._texts[number]
             place = text.find(run)
             while place >= 0:
-                yield text[:place], text[place + len(run) :]
+                yield text, place, place + len(run) - 1
                 place = text.find(run, place + 1)
+
+
+def _before(text: str, place: int, count: int) -> list[str]:
+    """So many words before a space of the text, or fewer where it begins; the rest of a long text is not looked at."""
+    start = place
+    for _ in range(count):
+        start = max(0, text.rfind(" ", 0, start))
+    return text[start:place].split()
+
+
+def _behind(text: str, place: int, count: int) -> list[str]:
+    """The same of what stands behind it."""
+    end = place
+    for _ in range(count):
+        after = text.find(" ", end + 1)
+        end = after if after >= 0 else len(text)
+    return text[place:end].split()
 
 
 def _differ(some: Sequence[str], others: Sequence[str]) -> int:

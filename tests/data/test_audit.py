@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from benchmarks.audit.document_quality import Shelf
 from benchmarks.audit.file_findings import audit, summarise
 from benchmarks.audit.findings import Finding
 from benchmarks.audit.schema_findings import schema_findings
@@ -385,6 +387,33 @@ def test_held_out_questions_that_stand_in_documents_are_counted() -> None:
     data = Loaded(examples=tuple(_clean(0, 20)), heldout=tuple(heldout), documents=tuple(documents))
     found = {finding.kind: finding for finding in assemble(SPEC, data=data).findings}
     assert found["questions in documents"].examples == ("there", "one letter", "the last")
+
+
+def test_a_document_that_repeats_half_a_question_is_not_gone_through_again_for_each_time() -> None:
+    """Around a place a few words are looked at: all that stands before and behind it would be as much as the document."""
+    chat = "Customer: hello I have a question about something else."
+    document = Document(id="chats", text=" ".join([chat] * 200 + ["Hello I have a question on my late invoice."]))
+    asked = ["I have a question of my late invoice", "hello I have a question about nothing else at all"]
+    shelf = Shelf([document], " ".join(asked).lower().split())
+    tracemalloc.start()
+    found = [shelf.nearly_holds(text.lower()) for text in asked]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [True, False]
+    assert peak < len(document.text)
+
+
+@pytest.mark.parametrize("place", range(10))
+def test_a_question_with_one_word_changed_is_found_wherever_it_stands(place: int) -> None:
+    words = _text(1).split()
+    changed = [*words[:place], "else", *words[place + 1 :]]
+    ends = (changed, ["before", *changed], [*changed, "behind"], ["before", *changed, "behind"])
+    for several in ends:
+        shelf = Shelf([Document(id="d", text=" ".join(several))], words)
+        assert shelf.nearly_holds(" ".join(words))
+        assert not shelf.nearly_holds(" ".join(reversed(words)))
+    twice = [*changed[: (place + 5) % 10], "other", *changed[(place + 5) % 10 + 1 :]]
+    assert not Shelf([Document(id="d", text=" ".join(twice))], words).nearly_holds(" ".join(words))
 
 
 def test_documents_in_a_wrong_encoding_or_another_language_are_named() -> None:
