@@ -31,7 +31,7 @@ _DELIBERATE = 0.05
 """An output of this share of the cases is an answer that stands by itself."""
 _ANY = re.compile(
     r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|AIza|eyJ|\b(?:sk|rk|ghp|hf|github_pat|xox[abprs])[-_]"
-    r"|(?i:(?:passw(?:or)?d|key|token)[\"']?[ \t]{0,2}[:=])"
+    r"|(?i:(?:passw(?:or)?d|pwd|key|secret|token)[\"']?[ \t]{0,2}[:=])"
 )
 """Whatever any of the patterns below holds: most texts hold none of it."""
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
@@ -45,7 +45,7 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
         r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
     ),
     "a password or key with its name": re.compile(
-        r"(?i)\b(?:passw(?:or)?d|(?:aws_)?(?:secret_)?(?:access|api|secret)[ _-]?key|(?:access|auth|api)[ _-]?token)\b"
+        r"(?i)(?<![^\W_])(?:passw(?:or)?d|pwd|(?:access|api|secret)[ _-]?key|client[ _-]?secret|(?:access|auth|api)[ _-]?token)\b"
         r"[\"']?[ \t]{0,2}[:=][ \t]{0,2}[\"']?([^\s\"',;]{8,})"
     ),
     "a US phone number": re.compile(r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"),
@@ -53,6 +53,7 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
 }
 
 
+_FOLDER = re.compile(r"(?i)pwd[\"']?\s*[:=][\s\"']*(?:[/~.]|[a-z]:[\\/])")
 _MEANT_TO_BE_READ = frozenset({"an e-mail address", "a phone number", "a US phone number"})
 """What a document may hold on purpose: where to write to and whom to call."""
 _ONLY_PATTERNS = (
@@ -236,9 +237,9 @@ def _checked_iban(plain: str) -> bool:
 
 
 def _is_a_key(said: str) -> bool:
-    """Letters and digits behind the name, as no ordinary word has them."""
+    """Letters and digits behind the name, as no ordinary word has them. What shells call `PWD` is a folder."""
     value = re.split(r"[:=]", said, maxsplit=1)[1]
-    return bool(re.search(r"\d", value) and re.search(r"[^\W\d_]", value))
+    return bool(re.search(r"\d", value) and re.search(r"[^\W\d_]", value)) and not _FOLDER.match(said)
 
 
 _CHECKS: Mapping[str, Callable[[str], bool]] = {

@@ -41,6 +41,12 @@ PRIVATE = {
         'api_key = "a1b2c3d4e5f6"',
         "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG",
         "Passwd: s3cret-and-long",
+        "DB_PASSWORD=hunter2hunter",
+        "MY_API_KEY=abcd1234efgh5678",
+        "smtp_passwd: hunter2hunter",
+        "client_secret=abcd1234efgh5678",
+        'OAUTH_CLIENT_SECRET: "abcd1234efgh5678"',
+        "pwd=hunter2hunter",
     ],
     "a US phone number": ["call (212) 555-0123", "ring 212-555-0123 now"],
     "a US social security number": ["my number is 078-05-1120"],
@@ -74,6 +80,8 @@ def test_personal_data_and_secrets_are_found_by_kind_and_never_shown(kind: str, 
         "my password: resetting does not work",
         "parts 000-12-3456 and 123-45-67890",
         "the api token expired yesterday",
+        "PWD=/home/user1/project",  # where a shell stands
+        "OLDPWD=hunter2hunter and the hotpassword=hunter2hunter",  # parts of other words
     ],
 )
 def test_what_only_looks_a_little_like_it_is_left_alone(text: str) -> None:
