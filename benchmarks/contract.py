@@ -166,6 +166,8 @@ class Benchmark:
     """Ids of held-out cases whose input stood among the examples too, the same or nearly."""
     stayed: tuple[str, ...] | None = None
     """Those of `leaked` of which nearly the same examples were not left out, being too many. None: not known of older runs."""
+    perhaps_leaked: tuple[str, ...] = ()
+    """Ids of held-out cases beside which examples stayed that have their words and answer, or are of their group."""
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()
@@ -298,6 +300,8 @@ class Evaluation:
     """pass^1, pass^2, ...: how often so many draws at the task's temperature are all right; empty at temperature 0."""
     leaks: Leaks | None = None
     """None where no held-out case stood among the examples, or all did."""
+    perhaps_leaked: Leaks | None = None
+    """The same of those that perhaps did (`Benchmark.perhaps_leaked`). Nothing rests on it."""
     searches: bool = False
     """Its answers rest on passages of documents that it looked up, whatever its family."""
     retrieval: RetrievalQuality | None = None

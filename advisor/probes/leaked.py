@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from advisor.drawn import Table
 from advisor.story.material import Material
 from advisor.wording import ceil_percent, counted, floor_percent, percent, points
-from benchmarks.contract import Evaluation
+from benchmarks.checked import Leaks
+from benchmarks.contract import Benchmark, Evaluation
+
+_PERHAPS = ", perhaps"
+"""Behind the name of an approach: the row is of cases that perhaps stood among the examples."""
 
 
 def leaks_table(material: Material) -> Table:
-    """No rows where no held-out case stood among the examples."""
-    rows = []
-    for status in material.suitable:
-        evaluation = material.evaluations[status.candidate]
-        if (found := evaluation.leaks) is not None:
-            within = f"{floor_percent(found.lower)} to {ceil_percent(found.upper)} %"
-            shift = points(evaluation.figure - found.without)
-            figures = map(percent, (evaluation.figure, found.figure, found.without))
-            rows.append((status.candidate, *figures, within, shift))
+    """No rows where no held-out case stood among the examples, nor perhaps did."""
+    evaluations = [material.evaluations[status.candidate] for status in material.suitable]
+    rows = [
+        _row(f"{each.candidate}{apart}", each, found)
+        for each in evaluations
+        for apart, found in (("", each.leaks), (_PERHAPS, each.perhaps_leaked))
+        if found is not None
+    ]
     return Table(
         title="Held-out cases that stood among the examples",
         columns=("approach", "on all", "on these cases", "without them", "95 % interval", "what they add"),
         rows=tuple(rows),
-        note=_note(material) if rows else "",
+        note=_note(material.benchmark, evaluations),
         numeric=tuple(range(1, 6)),
     )
 
 
-def _note(material: Material) -> str:
-    benchmark = material.benchmark
+def _row(name: str, evaluation: Evaluation, found: Leaks) -> tuple[str, ...]:
+    within = f"{floor_percent(found.lower)} to {ceil_percent(found.upper)} %"
+    shift = points(evaluation.figure - found.without)
+    return (name, *map(percent, (evaluation.figure, found.figure, found.without)), within, shift)
+
+
+def _note(benchmark: Benchmark, evaluations: Sequence[Evaluation]) -> str:
+    notes = [
+        *([_of_leaks(benchmark)] if any(each.leaks is not None for each in evaluations) else ()),
+        *([_of_perhaps(benchmark)] if any(each.perhaps_leaked is not None for each in evaluations) else ()),
+    ]
+    return " ".join(notes)
+
+
+def _of_perhaps(benchmark: Benchmark) -> str:
+    cases = len(benchmark.perhaps_leaked)
+    their = "its" if cases == 1 else "their"
+    return (
+        f'Rows with "perhaps" are of {counted(cases, "held-out case")} beside which examples stayed that have {their} words and '
+        f"answer, or are of {their} group. Whether they were copied nobody knows, and no verdict rests on these rows."
+    )
+
+
+def _of_leaks(benchmark: Benchmark) -> str:
     cases = counted(len(benchmark.leaked), "held-out case")
     if benchmark.stayed:
         return (

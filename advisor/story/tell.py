@@ -256,6 +256,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "retrieval": _retrieval(evaluation),
         "mistakes": as_fact(material.extras.all_mistakes.get(status.candidate)),
         "leaks": None if (leaks := evaluation.leaks) is None else vars(leaks) | {},
+        "perhaps_leaked": None if (alike := evaluation.perhaps_leaked) is None else vars(alike) | {},
         "coverage": None if (known := evaluation.coverage) is None else vars(known) | {},
         "guard": None if evaluation.guard is None else guarded.as_fact(evaluation.guard),
         "handover": None if (part := evaluation.handover) is None else derived.handover(part),

@@ -188,6 +188,7 @@ def assemble(
         heldout=heldout,
         leaked=tuple(case.id for case in heldout if case.id in sides.leaked),
         stayed=tuple(case.id for case in heldout if case.id in sides.stayed),
+        perhaps_leaked=tuple(case.id for case in heldout if case.id in sides.perhaps_leaked),
         metric=metric,
         shown_metrics=shown,
         target=target,

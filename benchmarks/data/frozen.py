@@ -52,6 +52,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "slices": list(benchmark.slices),
         "leaked": list(benchmark.leaked),
         "stayed": None if benchmark.stayed is None else list(benchmark.stayed),
+        "perhaps_leaked": list(benchmark.perhaps_leaked),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
     }
@@ -109,6 +110,7 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         slices=tuple(values["slices"]),
         leaked=tuple(values.get("leaked", ())),
         stayed=None if (stayed := values.get("stayed")) is None else tuple(stayed),
+        perhaps_leaked=tuple(values.get("perhaps_leaked", ())),  # Nothing in older runs.
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),
     )

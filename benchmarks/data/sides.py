@@ -30,6 +30,9 @@ class Sides:
     groups_left_out: bool = False
     """Whether those of `same_group` are left out."""
 
+    perhaps_leaked: frozenset[str] = frozenset()
+    """Ids of held-out cases beside which an example stays that has their words and answer, or is of their group."""
+
     @property
     def leaked(self) -> frozenset[str]:
         """Ids of the held-out cases that stood among the examples."""
@@ -81,14 +84,23 @@ def given_sides(
     left_out = _few(same_group, kept)
     if left_out:
         kept = tuple(case for case in kept if case.group not in groups)
+    sample = _sample(kept, most_examples, seed)
     return Sides(
-        examples=grouped(_sample(kept, most_examples, seed)),
+        examples=grouped(sample),
         heldout=grouped(heldout),
         overlap=overlap,
         near_left_out=near_left_out,
         same_group=same_group,
         groups_left_out=left_out,
+        perhaps_leaked=_perhaps_leaked(sample, heldout, overlap),
     )
+
+
+def _perhaps_leaked(examples: Sequence[Case], heldout: Sequence[Case], overlap: Overlap) -> frozenset[str]:
+    """Ids of the held-out cases of which one of these examples has the words and an answer, or the group."""
+    reworded = (held for case in examples if case.id in overlap.reworded for held in overlap.beside[case.id])
+    groups = {case.group for case in examples} - {""}
+    return frozenset(reworded) | {case.id for case in heldout if case.group in groups}
 
 
 def _few(found: Sequence[Case] | frozenset[str], examples: Sequence[Case]) -> bool:

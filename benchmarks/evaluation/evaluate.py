@@ -121,6 +121,7 @@ def evaluate(
         agreements=agreements(benchmark, rows, candidate, store),
         passes=passes(benchmark, rows, candidate, store),
         leaks=leaks(benchmark, asked, ordered),
+        perhaps_leaked=perhaps_leaked(benchmark, asked, ordered),
         searches=searches(benchmark.task, ordered),
         retrieval=retrieval_quality(benchmark, asked, ordered, failing(benchmark.task, notes)),
         oracle=oracle(benchmark.task.documents, asked, ordered, with_gold),
@@ -218,7 +219,15 @@ def _interval(
 
 def leaks(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> Leaks | None:
     """What the figure would be without the held-out cases that stood among the examples."""
-    leaked, answered = set(benchmark.leaked), answered_rows(cases, rows)
+    return _with_and_without(benchmark, answered_rows(cases, rows), frozenset(benchmark.leaked))
+
+
+def perhaps_leaked(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row]) -> Leaks | None:
+    """The same without those that perhaps did."""
+    return _with_and_without(benchmark, answered_rows(cases, rows), frozenset(benchmark.perhaps_leaked))
+
+
+def _with_and_without(benchmark: Benchmark, answered: Sequence[Answered], leaked: frozenset[str]) -> Leaks | None:
     inside = [row for row in answered if row.case.id in leaked]
     outside = [row for row in answered if row.case.id not in leaked]
     if not inside or not outside:

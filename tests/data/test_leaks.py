@@ -12,7 +12,7 @@ from advisor.probes.leaked import without_the_leaks
 from benchmarks.contract import Row
 from benchmarks.data.assemble import Loaded, assemble
 from benchmarks.data.frozen import freeze, thaw
-from benchmarks.evaluation.evaluate import leaks
+from benchmarks.evaluation.evaluate import leaks, perhaps_leaked
 from benchmarks.specs.spec import parse_spec
 from benchmarks.statistics.confidence import shown_interval
 from strategies.contract import Case, Prediction
@@ -53,6 +53,46 @@ def test_near_ones_that_stay_since_they_are_many_are_not_said_to_be_left_out() -
     assert next(one for one in assembly.findings if one.kind == "near overlap").what_to_do == stayed
     before = {key: value for key, value in freeze(made).items() if key != "stayed"}
     assert thaw(before).stayed is None, "of a run of before it is not known"
+
+
+def test_cases_beside_what_stays_in_other_words_or_of_their_group_are_written_down_apart() -> None:
+    examples, heldout = tiny.messages(20), tiny.messages(20, start=60)
+    turned = Case(id="turned", input=" ".join(heldout[2].input.split()[::-1]), output=heldout[2].output)
+    alone = assemble(SPEC, data=Loaded(examples=(*examples, turned), heldout=heldout)).benchmark
+    assert (alone.leaked, alone.perhaps_leaked) == ((), (heldout[2].id,))
+    held = [replace(case, group=f"g{place}") for place, case in enumerate(heldout)]
+    many = tuple(replace(case, group=f"g{5 + place % 2}") for place, case in enumerate(examples))
+    made = assemble(SPEC, data=Loaded(examples=(*many, turned), heldout=tuple(held))).benchmark
+    assert (made.leaked, made.perhaps_leaked) == ((), tuple(heldout[place].id for place in (2, 5, 6)))
+    assert thaw(json.loads(json.dumps(freeze(made)))) == made
+    few = (*examples[1:], replace(examples[0], group="g7"))
+    left_out = assemble(SPEC, data=Loaded(examples=few, heldout=tuple(held))).benchmark
+    assert left_out.perhaps_leaked == (), "of what is left out nothing stays"
+    before = {key: value for key, value in freeze(made).items() if key != "perhaps_leaked"}
+    assert thaw(before).perhaps_leaked == (), "of a run of before it is not known"
+
+
+def test_the_figure_without_those_that_perhaps_leaked_has_a_row_of_its_own() -> None:
+    ids = tuple(f"h{place:03}" for place in range(30))
+    benchmark = replace(benchmark_of(cases=100), leaked=ids[:10], perhaps_leaked=ids[10:])
+    scores = scores_of(90, 100)
+    rows = rows_of("".join("01"[int(score)] for score in scores))
+    found = leaks(benchmark, benchmark.heldout, rows)
+    perhaps = perhaps_leaked(benchmark, benchmark.heldout, rows)
+    assert found is not None
+    assert perhaps is not None
+    assert (perhaps.cases, perhaps.others, perhaps.stayed) == (20, 80, 0)
+    assert perhaps.without == pytest.approx(sum(scores[:10] + scores[30:]) / 80)
+    evaluation = replace(evaluation_of("linear head", scores), leaks=found, perhaps_leaked=perhaps)
+    story = Bakeoff(evaluations=(evaluation,), benchmark=benchmark).told().story
+    assert [row[0] for row in story.leaks.rows] == ["linear head", "linear head, perhaps"]
+    assert "10 held-out cases, the same or nearly." in story.leaks.note
+    assert 'Rows with "perhaps" are of 20 held-out cases beside which examples stayed' in story.leaks.note
+    assert story.facts["candidates"][0]["perhaps_leaked"]["cases"] == 20
+    assert not any("perhaps" in risk for risk in story.risks)
+    alone = Bakeoff(evaluations=(replace(evaluation, leaks=None),), benchmark=benchmark).told().story
+    assert [row[0] for row in alone.leaks.rows] == ["linear head, perhaps"]
+    assert alone.leaks.note.startswith("Rows with")
 
 
 @pytest.mark.parametrize(
