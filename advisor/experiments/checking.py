@@ -27,7 +27,8 @@ def left_out(prepared: Prepared) -> dict[str, float]:
     options, benchmark = prepared.options, prepared.assembly.benchmark
     if prepared.keeps_checks or not (options.probes and options.second_seed):
         return {}
-    share, trained_again = share_of_checks(benchmark, prepared.candidates, prepared.models, options)
+    teacher = prepared.further.reworded_by
+    share, trained_again = share_of_checks(benchmark, prepared.candidates, prepared.models, options, teacher)
     return {SECOND_SEED: share} if share > MOST and trained_again else {}
 
 

@@ -139,6 +139,11 @@ def test_where_checks_would_take_too_long_the_second_seed_is_left_out_first(
     assert 0.0 < share < 1.0
     monkeypatch.setattr(checking, "MOST", share + 0.01)
     assert checking.left_out(whole) == {}
+    (name,) = whole.models.names
+    reworded = replace(whole, further=Further(reworded_by=name))
+    monkeypatch.setattr(checking, "MOST", share)
+    assert checking.left_out(whole) == {}
+    assert checking.left_out(reworded)["seed"] > share, "what a teacher writes in other words is asked unasked"
     monkeypatch.setattr(checking, "MOST", share - 0.01)
     assert checking.left_out(whole) == checking.left_out(part) == {"seed": share}
     assert checking.left_out(every) == {}
