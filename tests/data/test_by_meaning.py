@@ -92,8 +92,8 @@ def test_rewordings_within_a_side_are_a_note_unless_they_are_of_one_group(held_o
     """Each once, however many it is like; those of a group count as one anyway, and the same letters are told elsewhere."""
 
     def found(*pair: Case) -> list[Finding]:
-        sides = (ELSE[1:], pair) if held_out else (pair, ELSE[1:])
-        return list(meaning_findings(*sides, (), Meaning()))
+        examples, heldout = (ELSE[1:], list(pair)) if held_out else (list(pair), ELSE[1:])
+        return list(meaning_findings(examples, heldout, (), Meaning()))
 
     rows = cases(("where is my parcel", "p"), ("my package has not come", "p"), ("Where is my parcel?", "p"))
     (again,) = found(*rows)
