@@ -1,16 +1,39 @@
-"""Which of the trainings at length is the best: by the mean score on selection cases, or by a metric over all of them."""
+"""Which trainings are the best: short ones by validation loss, those at length by the mean score on selection cases, or by a
+metric over all of them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from strategies.contract import Diverged, Recipe
 from strategies.search import Standing
 
 if TYPE_CHECKING:
     from strategies.finetuning.lengths import Lengths
     from strategies.finetuning.race import Entry
     from strategies.selection import Kitchen
+
+TIED = 1.02
+"""Validation losses within this factor of the lowest are a tie after so short a training: the likelier recipe leads."""
+UNMOVED = "the selection loss did not improve"
+"""What is noted of a training that learnt nothing, and is no divergence."""
+
+
+def by_loss(short: Sequence[Entry]) -> tuple[list[Entry], list[Recipe]]:
+    """Short trainings, which come with the likeliest recipe first: the lowest loss first, and the recipes that lead. Where the
+    few steps of none lowered the loss these are all that did not diverge: they tell nothing of a training at length.
+
+    Raises `Diverged` where all of them did.
+    """
+    lowest = min((entry.loss for entry in short), default=math.inf)
+    order = sorted(short, key=lambda entry: max(entry.loss, TIED * lowest))
+    leading = [entry for entry in order if math.isfinite(entry.loss)]
+    leading = leading or [entry for entry in order if entry.problem == UNMOVED]
+    if order and not leading:
+        raise Diverged(order[0].problem)
+    return order, [entry.tuning.recipe for entry in leading]
 
 
 def in_order(kitchen: Kitchen, tried: Sequence[tuple[Entry, Lengths]]) -> list[tuple[Entry, Lengths]]:

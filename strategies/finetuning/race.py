@@ -27,7 +27,7 @@ from strategies.contract import (
 from strategies.finetuning import lengths
 from strategies.finetuning.checkpoints import discard
 from strategies.finetuning.lengths import Lengths
-from strategies.finetuning.ordered import in_order
+from strategies.finetuning.ordered import UNMOVED, by_loss, in_order
 from strategies.finetuning.told import best_told
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
@@ -44,8 +44,6 @@ RECIPES = (
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025). The likeliest first. The
 scale of an adapter is alpha over rank; what takes many steps is learnt better by a wider one (LOG.md)."""
-TIED = 1.02
-"""Validation losses within this factor of the lowest are a tie after so short a training: the likelier recipe leads."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +107,8 @@ class Race:
         raced = Setup(form=self.setups[0].form)
         short = [self._short(Tuning(raced, recipe), (place, len(entered))) for place, recipe in enumerate(entered)]
         spent = sum(entry.tokens for entry in short)
-        lowest = min((entry.loss for entry in short), default=0.0)
-        if not math.isfinite(lowest):
-            raise Diverged(short[0].problem)
-        short.sort(key=lambda entry: (max(entry.loss, TIED * lowest), RECIPES.index(entry.tuning.recipe)))
-        recipes = [entry.tuning.recipe for entry in short if math.isfinite(entry.loss)] or [RECIPES[0]]
-        long, narrow = self._lengthen(recipes, self.bench.tuning_tokens - spent)
+        short, recipes = by_loss(short)
+        long, narrow = self._lengthen(recipes or [RECIPES[0]], self.bench.tuning_tokens - spent)
         for entry in (*long, *short):
             self._tell(entry)
         best = long[0]
@@ -287,7 +281,7 @@ class Race:
     def _look(self, tuned: Pipeline, training: Training, look_at: Sequence[Case]) -> Look:
         """What the trained adapter answers on the cases, written and, where that can be done, read off the passages."""
         if training.best_epoch == 0:
-            return Look((), training.usage, {"problem": "the selection loss did not improve"})
+            return Look((), training.usage, {"problem": UNMOVED})
         notes = {"best_epoch": training.best_epoch, "losses": list(training.validation_losses)}
         if not look_at:
             return Look((), training.usage, notes)

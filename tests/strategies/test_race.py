@@ -15,7 +15,8 @@ from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.contract import Case, Diverged, Kind, Prompt, Query, Recipe, Strategy, Trial
 from strategies.finetuning.lengths import price
-from strategies.finetuning.race import RECIPES, TIED, Entry, Finish, Race, Tuning, suited
+from strategies.finetuning.ordered import TIED, UNMOVED
+from strategies.finetuning.race import RECIPES, Entry, Finish, Race, Tuning, suited
 from strategies.finetuning.told import best_told
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
@@ -166,6 +167,38 @@ def test_the_runner_up_is_trained_on_the_better_setup_and_taken_where_it_answers
     trained = {entry.tuning for entry in finish.entries if entry.looks}
     assert trained == {*(Tuning(setup, RECIPES[0]) for setup in setups), Tuning(setups[1], RECIPES[1])}
     assert finish.tuning == Tuning(setups[1], RECIPES[taken])
+
+
+def run_after(problems: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Finish, list[Recipe]]:
+    """A race whose short trainings ended so, and the recipes that were trained at length, in their order."""
+    tried: list[Recipe] = []
+
+    def attempt(self: Race, entry: Entry, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> None:
+        if not on[2]:
+            entry.problem = problems[RECIPES.index(entry.tuning.recipe)]
+            return
+        tried.append(entry.tuning.recipe)
+        entry.loss, entry.looks = 1.0, [Look((0.5,) * len(on[2]), (), {})]
+
+    monkeypatch.setattr(Race, "_attempt", attempt)
+    monkeypatch.setattr("strategies.finetuning.race.row_tokens", lambda *_: 20)
+    silent = ScriptedModel(name="silent", answer=lambda _: "")
+    bench = tiny.Bench(folder=folder, language=silent, tuning_tokens=25_000)
+    kitchen = Kitchen(tiny.benchmark("generation", examples=300).task, bench)
+    return Race("lora", kitchen, [Setup()]).run(), tried
+
+
+def test_where_no_short_training_lowers_the_loss_one_at_length_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few steps from where the adapter begins may well make it worse; every approach is fitted once."""
+    finish, tried = run_after([UNMOVED] * 6, tmp_path, monkeypatch)
+    assert tried[:2] == list(RECIPES[:2])
+    assert finish.tuning.recipe == RECIPES[0]
+    _, tried = run_after(["loss NaN", UNMOVED, *["loss NaN"] * 4], tmp_path, monkeypatch)
+    assert tried == [RECIPES[1]], "what diverged in a few steps is not tried in many"
+    with pytest.raises(Diverged, match="loss NaN"):
+        run_after(["loss NaN"] * 6, tmp_path, monkeypatch)
 
 
 def run_with_scores(
