@@ -50,7 +50,7 @@ from strategies.prompting.fitting import NEIGHBOURS, Parts, answer_tokens, lists
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
-from strategies.sources import Sources, as_found
+from strategies.sources import Sources, without
 from strategies.spans import Read, Reading
 from strategies.standalone.odds import ALTERNATIVES
 from strategies.weighing import LabelEvidence, leant, leant_answer, weigh
@@ -123,12 +123,14 @@ class Pipeline:
 
     # ------------------------------------------------------------ requests
 
-    def requests(self, queries: Sequence[Query], lessons: Sequence[Case] = (), votes: bool = False) -> list[Request]:
+    def requests(
+        self, queries: Sequence[Query], lessons: Sequence[Case] = (), *, votes: bool = False, misses: bool = False
+    ) -> list[Request]:
         """Prompts of the queries; those of `lessons`, the cases that the queries are of, are learnt from.
 
         In a lesson an example is never its own demonstration, nor is one of its group. In four lessons of five, where the search
         missed what the answer stands in and the case names its document, the last passage that has room gives way to that. With
-        `votes` the nearest examples are asked, too.
+        `misses` the fifth is shown others only. With `votes` the nearest examples are asked, too.
         """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
@@ -139,6 +141,9 @@ class Pipeline:
         start = time.perf_counter()
         shown, listed = self.demonstrations(texts, own), self._listed(texts, own)
         found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
+        if misses:
+            search = texts, self.setup.passages, self.setup.mode
+            found = self.sources.missed(list(map(Shown, lessons, found)), (self.task, self.seed), search)
         voted = self.votes([query.input for query in queries], own) if votes else [()] * len(queries)
         looked_up = None
         if near or (self.setup.passages and self.sources.index is not None):
@@ -163,7 +168,7 @@ class Pipeline:
         return min(room, Recipe.max_tokens - answer_tokens(self.model, self.renderer.answer(lesson)))
 
     def _taught(self, lesson: Case | None, parts: Parts) -> Parts:
-        if lesson is None or as_found(lesson, self.seed):
+        if lesson is None or without(lesson, self.seed):
             return parts
         held = self.sources.taught(Shown(lesson, parts.evidence), self.sources.founded(self.task))
         return parts._replace(evidence=held)

@@ -13,8 +13,11 @@ from strategies.retrieval.index import Finder, Mode, PassageIndex, named_by
 from strategies.retrieval.neighbours import Neighbours
 from strategies.spans import standing_answers
 
-AS_FOUND = 0.2
-"""Share of the lessons whose passages are left as the search found them (RAFT, arXiv 2403.10131): so it is later, too."""
+WITHOUT = 0.2
+"""Share of the lessons that are learnt without the passage that the answer rests on (RAFT, arXiv 2403.10131): later the search
+misses it, too."""
+SPARE = 2
+"""Passages that are looked at for each that such a lesson shows, and one more."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,37 @@ class Sources:
         held = next((one.evidence for one in (shown._replace(evidence=(each,)) for each in own) if tell(one)), ())
         return (*shown.evidence[:-1], *held) if held else shown.evidence
 
+    def missed(
+        self, shown: Sequence[Shown], of: tuple[Task, int], search: tuple[Sequence[str], int, Mode]
+    ) -> list[tuple[Evidence, ...]]:
+        """The evidence of lessons: of a fifth (`without`) the next best passages in place of all that the answer rests on; as it
+        was where nothing tells which those are, or no others are found. `of`: task and seed. `search`: texts, passages, mode.
+
+        Not where examples say that there is no answer: these are such lessons, and others would teach to make one up.
+        """
+        (task, seed), (texts, passages, mode) = of, search
+        tell, found = self.founded(task), [one.evidence for one in shown]
+        places = [place for place, one in enumerate(shown) if without(one.case, seed) and tell(one)]
+        if not places or self.declines(task):
+            return found
+        more = self.evidence([texts[place] for place in places], SPARE * passages + 1, mode)
+        for place, row in zip(places, more, strict=True):
+            case = shown[place].case
+            others = [item for item in row if not tell(Shown(case, (item,)))][:passages]
+            found[place] = tuple(others) or found[place]
+        return found
+
+    def declines(self, task: Task) -> bool:
+        """Whether some examples may be answered by saying that the documents hold no answer: one that many share, which stands
+        in no document that these name. Of a label, whose words may stand anywhere, none of these names a document."""
+        named = named_by(self.index)
+
+        def rests(case: Case) -> bool:
+            return bool(named.known(case)) if task.labels else named.hold(case)
+
+        resting = {case.output for case in self.cases if rests(case)}
+        return any(text not in resting for text in self.standing)
+
     def evidence_of(self, cases: Sequence[Case], passages: int, mode: Mode) -> list[Shown]:
         """Examples with the passages that are found for them, looked for once."""
         fresh = [case.input for case in cases if (case.input, passages, mode) not in self._found]
@@ -63,6 +97,6 @@ class Sources:
         return [Shown(case, self._found[case.input, passages, mode]) for case in cases]
 
 
-def as_found(lesson: Case, seed: int) -> bool:
-    """Whether the passages of the lesson are left as they were found; the same wherever and with whatever else it is learnt."""
-    return random.Random(f"as found {seed} {lesson.id}").random() < AS_FOUND
+def without(lesson: Case, seed: int) -> bool:
+    """Whether the lesson is learnt without what its answer rests on; the same wherever and with whatever else it is learnt."""
+    return random.Random(f"as found {seed} {lesson.id}").random() < WITHOUT

@@ -327,7 +327,7 @@ def row_tokens(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> float:
 
 def rows_of(pipeline: Any, cases: Sequence[Case]) -> list[TrainingRow]:
     """Training rows in the very form that answering uses; an example is never its own demonstration, nor is one of its group."""
-    return _rows(pipeline, pipeline.requests([Query.of(case.input) for case in cases], cases), cases)
+    return _rows(pipeline, pipeline.requests([Query.of(case.input) for case in cases], cases, misses=True), cases)
 
 
 def _rows(pipeline: Any, requests: Sequence[Request], cases: Sequence[Case]) -> list[TrainingRow]:
@@ -347,7 +347,8 @@ class Lessons(NamedTuple):
 
     @classmethod
     def of(cls, pipeline: Any, cases: Sequence[Case], validation: Sequence[Case]) -> Lessons:
-        parts = [pipeline.requests([Query.of(case.input) for case in part], part) for part in (cases, validation)]
+        taught, judged = ([Query.of(case.input) for case in part] for part in (cases, validation))
+        parts = [pipeline.requests(taught, cases, misses=True), pipeline.requests(judged, validation)]
         used = [
             replace(each.looked_up, step="training") for part in parts for each in part if each.looked_up is not None
         ]

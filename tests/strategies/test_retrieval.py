@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.contract import Case, Document, Evidence, Kind, Query, Recipe
+from strategies.contract import Case, Document, Evidence, Kind, Query, Recipe, Task
 from strategies.extending import updated
 from strategies.finetuning.packs import encode
 from strategies.finetuning.race import rows_of
@@ -31,7 +31,7 @@ from strategies.retrieval.named import Named
 from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import Kitchen
-from strategies.sources import Sources, as_found
+from strategies.sources import Sources, without
 from strategies.words import SEARCHED, plain
 from tests import tiny
 from tests.desk import ROOT
@@ -450,7 +450,7 @@ def test_a_lesson_that_is_too_long_keeps_the_passage_that_its_answer_stands_in(t
     task = replace(tiny.benchmark("qa").task, documents=documents)
     pipeline = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(passages=3), task.examples)
     (asked,) = pipeline.requests([tiny.query(case)])
-    assert not as_found(case, pipeline.seed)
+    assert not without(case, pipeline.seed)
     (lesson,) = pipeline.requests([tiny.query(case)], [case])
     assert len(asked.evidence) == 3
     assert "3" not in [passage.document_id for passage in asked.evidence]
@@ -476,6 +476,61 @@ def test_a_fifth_of_the_lessons_is_left_as_the_search_found_it(tmp_path: Path) -
     assert 20 < len(found) < 60
     assert missed(cases[50:][::-1]) == {name for name in found if int(name) >= 50}
     assert missed(cases, seed=1) != found
+
+
+def test_a_fifth_of_the_lessons_is_learnt_without_what_the_search_found(tmp_path: Path) -> None:
+    """Others take the place of what the answer rests on; what a training is judged by has it, as answering later has."""
+    texts = {
+        "gold": "trains run late since 1987",
+        "copy": "late trains, 1987",
+        "a": "trains run",
+        "b": "late",
+        "c": "whales",
+    }
+    documents = tuple(Document(id=name, text=text) for name, text in texts.items())
+    asked, gold = "Since when do trains run late?", ("gold", "copy")
+    cases = [Case(id=str(place), input=asked, output="1987", document_ids=gold) for place in range(40)]
+    several = [replace(case, output=f"19{case.id}", answers=("1987",)) for case in cases]  # No answer that many share.
+    task = replace(tiny.benchmark("qa").task, documents=documents)
+    bench = tiny.Bench(folder=tmp_path, language=tiny.local_model(tiny.model_folder(tmp_path)))
+
+    def shown(learnt: Sequence[Case], examples: Sequence[Case], misses: bool = True) -> list[set[str]]:
+        pipeline = Kitchen(task, bench).build(Setup(passages=2), examples)
+        requests = pipeline.requests([tiny.query(case) for case in learnt], learnt, misses=misses)
+        return [{item.document_id for item in request.evidence} for request in requests]
+
+    marked = [without(case, 0) for case in several]
+    found = shown(several, several)
+    assert 0 < sum(marked) < 20
+    assert [len(each) for each in found] == [2] * len(several)
+    assert [not each.intersection(gold) for each in found] == marked
+    assert all(each.intersection(gold) for each in shown(several, several, misses=False))
+    rows = rows_of(Kitchen(task, bench).build(Setup(passages=2), several), several)
+    assert ["1987" not in row.prompt[-1].content for row in rows] == marked
+    unnamed = [replace(case, document_ids=(), answers=()) for case in several]
+    assert shown(unnamed, several) == shown(unnamed, several, misses=False), "nothing tells what the answer rests on"
+
+
+def test_where_examples_say_that_there_is_no_answer_no_lesson_teaches_to_make_one_up(tmp_path: Path) -> None:
+    documents = (Document(id="gold", text="trains run late since 1987"), Document(id="other", text="trains run"))
+    task = replace(tiny.benchmark("qa").task, documents=documents)
+    bench = tiny.Bench(folder=tmp_path, language=tiny.local_model(tiny.model_folder(tmp_path)))
+    told = [Case(id=f"t{n}", input="Since when?", output="1987", document_ids=("gold",)) for n in range(6)]
+    none = [Case(id=f"n{n}", input="Who drives?", output="not in the handbook") for n in range(6)]
+
+    def declines(task: Task, cases: Sequence[Case]) -> bool:
+        return Kitchen(task, bench).build(Setup(passages=1), cases).sources.declines(task)
+
+    assert not declines(task, told)
+    assert declines(task, [*told, *none])
+    pipeline = Kitchen(task, bench).build(Setup(passages=1), [*told, *none])
+    lessons = [replace(told[0], id=str(place)) for place in range(40)]
+    requests = pipeline.requests([tiny.query(case) for case in lessons], lessons, misses=True)
+    assert any(without(case, pipeline.seed) for case in lessons)
+    assert {request.evidence[0].document_id for request in requests} == {"gold"}
+    labelled = replace(task, labels=("1987", "not in the handbook"))
+    assert declines(labelled, [*told, *none]), "a label for which no example names a document"
+    assert not declines(labelled, [*told, *(replace(case, document_ids=("other",)) for case in none)])
 
 
 def test_what_an_answer_rests_on_is_told_by_its_words_or_by_its_document() -> None:
