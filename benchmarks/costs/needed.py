@@ -14,8 +14,9 @@ from benchmarks.probes.curve import DRAWS, sizes
 from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.plan import Further, Options, is_taught, rebuild_units
 from strategies.contract import Task, Trains
+from strategies.finetuning.apart import LEAST_APART
 from strategies.finetuning.lengths import least_search
-from strategies.finetuning.tuned import LEAST_APART, LONGER, REFIT
+from strategies.finetuning.tuned import LONGER, REFIT
 from strategies.selection import FORMS_SHARE
 from strategies.traits import prefers_cheapest
 

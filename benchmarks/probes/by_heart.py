@@ -20,7 +20,7 @@ from benchmarks.metrics._words import plain, words
 from benchmarks.probes.changed import asked_first, asks_for_facts
 from benchmarks.statistics.counted import by_group
 from strategies.contract import Case, Task
-from strategies.finetuning.tuned import kept_apart
+from strategies.finetuning.apart import kept_apart
 from strategies.retrieval.named import Named
 
 CASES = 50

@@ -31,6 +31,7 @@ from strategies.contract import (
 from strategies.fields import is_object
 from strategies.finetuning.race import row_tokens
 from strategies.finetuning.tuned import REFIT, fit_tuned, refit
+from strategies.leaning import Leaning
 from strategies.pipeline import Pipeline, Setup, case_from, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.search import Look, content_key, journalled, total
@@ -131,7 +132,7 @@ def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[C
     faults took too much of it.
     """
     ways = [strategy.fit(task, bench) for strategy in (Prompting(), Retrieval())]
-    best = max(ways, key=lambda fitted: float(fitted.describe()["selection_score"]))
+    best = _best_of(ways, task)
     chosen = best.describe()
     name = ("lessons", chosen["setup"], sorted(Query.of(text).key for text in texts))
     (look,) = journalled(bench, [name], lambda _: [_taught(best, (task, bench), texts)], bench.model.name)
@@ -146,6 +147,18 @@ def lessons(task: Task, bench: Workbench, texts: Sequence[str]) -> tuple[tuple[C
         "selection_cases": chosen["selection_cases"],
     }
     return cases, told
+
+
+def _best_of(ways: Sequence[Fitted], task: Task) -> Fitted:
+    """The way with the best answers to selection cases: by a metric over rows of labels, where each saw enough of the rare ones,
+    else by the mean score."""
+    leaning, known = Leaning.of(task), {case.id: case for case in task.examples}
+    told = [fitted.describe() for fitted in ways]
+    marks = [float(each["selection_score"]) for each in told]
+    answers = [[(known[row[0]], str(row[1])) for row in each.get("selection_answers", ())] for each in told]
+    if leaning is not None and all(leaning.enough([case for case, _ in rows]) for rows in answers):
+        marks = [leaning.figure(rows) for rows in answers]
+    return ways[marks.index(max(marks))]
 
 
 def _lesson(text: str, said: str) -> Case:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SHARES = (1.0, 0.7, 0.5, 0.35)
@@ -50,22 +50,31 @@ class Answered:
     """Scores of the same cases by share."""
 
     scores: Mapping[float, Sequence[float]]
+    worths: Mapping[float, Sequence[float]] = field(default_factory=dict)
+    """What each case counts for in the choice, where that is not its score (`Leaning.worths`)."""
 
     @property
     def best(self) -> float:
-        """The share with the highest mean score; of those with the same the least."""
-        return self._best({share: sum(scores) for share, scores in self.scores.items()})
+        """The share with the highest mean worth; of those with the same the least."""
+        return self._best(self._totals)
 
     @property
     def crossed(self) -> float:
         """The mean score of cases, each by the share that all others name: what such a choice is worth."""
-        totals = {share: sum(scores) for share, scores in self.scores.items()}
-        count = len(self.scores[1.0])
+        count, counted = len(self.scores[1.0]), self._counted
         told = []
         for case in range(count):
-            others = {share: total - self.scores[share][case] for share, total in totals.items()}
+            others = {share: total - counted[share][case] for share, total in self._totals.items()}
             told.append(self.scores[self._best(others)][case])
         return sum(told) / count
+
+    @property
+    def _counted(self) -> Mapping[float, Sequence[float]]:
+        return self.worths or self.scores
+
+    @property
+    def _totals(self) -> dict[float, float]:
+        return {share: sum(worths) for share, worths in self._counted.items()}
 
     @staticmethod
     def _best(totals: Mapping[float, float]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,17 +11,16 @@ from typing import Any
 from strategies.answers import Prior
 from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
 from strategies.finetuning.adapters import prove_effect
+from strategies.finetuning.apart import kept_apart
 from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
 from strategies.finetuning.scaled import SHARES, Answered, scaled, tidied
 from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Standing
+from strategies.search import Look, Standing
 from strategies.selection import Kitchen, answers_of, evidence_of
 
 REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
-APART, LEAST_APART = 48, 24
-"""Examples that tell a refit when to stop, a twelfth of all: at most, and with fewer training on them brings more."""
 LONGER = 2
 """Times the recipe's epochs that a refit may make where examples kept apart end it, and all take no more tokens than choosing."""
 
@@ -62,22 +60,6 @@ class RefitPlan:
         return replace(self, recipe=replace(self.recipe, epochs=enough), apart=())
 
 
-def kept_apart(task: Task, seed: int) -> tuple[Case, ...]:
-    """Whole groups of selection cases of the first fold, which other approaches answer too, a seeded sample; none where there
-    are too few examples."""
-    size = min(APART, len(task.examples) // 12)
-    groups: dict[str, list[Case]] = {}
-    for case in task.folds[0].selection:
-        groups.setdefault(case.group or case.id, []).append(case)
-    drawn = [groups[name] for name in sorted(groups)]
-    random.Random(seed).shuffle(drawn)
-    apart: list[Case] = []
-    for members in drawn:
-        if len(apart) + len(members) <= size:
-            apart += members
-    return tuple(apart) if len(apart) >= LEAST_APART else ()
-
-
 @dataclass(frozen=True)
 class Judged:
     """What is known of the chosen configuration from cases that it did not learn: score, how many, and what came of each."""
@@ -106,10 +88,20 @@ class Judged:
         looks = {share: kitchen.examine(replace(refitted, adapter=scaled(adapter, share)), apart) for share in SHARES}
         for usage in (usage for look in looks.values() for usage in look.usage):
             kitchen.bench.record(usage)
-        answered = Answered({share: look.scores for share, look in looks.items()})
+        answered = Answered(
+            {share: look.scores for share, look in looks.items()},
+            {share: _worths(kitchen, refitted.setup, look) for share, look in looks.items()},
+        )
         tidied(adapter, answered.best)
         told = {f"{share:g}": round(sum(scores) / len(scores), 4) for share, scores in answered.scores.items()}
         return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best, told)
+
+
+def _worths(kitchen: Kitchen, setup: Setup, look: Look) -> Sequence[float]:
+    """What each answer counts for in the choice: its worth to a metric over rows, where that is the task's, or its score."""
+    standing = Standing(setup, scores=[*look.scores], notes=[look.notes])
+    kitchen.judge(standing)
+    return standing.worths or look.scores
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:

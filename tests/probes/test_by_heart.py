@@ -21,7 +21,7 @@ from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Document, Prediction
-from strategies.finetuning.tuned import kept_apart
+from strategies.finetuning.apart import kept_apart
 from tests import killed, tiny
 from tests.situations import SITUATIONS
 

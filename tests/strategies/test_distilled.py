@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from advisor.deploy.gate import keys_of
 from advisor.experiments.comparison import Wishes, execute, prepare
 from benchmarks.contract import BadInput
 from benchmarks.data.unlabelled import MOST, to_answer
+from benchmarks.metrics import load as load_metric
 from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Unit
 from benchmarks.running.workbench import bare
+from benchmarks.scored import MetricScore
 from benchmarks.storage.store import Store
-from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _taught, _teaches
+from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _best_of, _taught, _teaches
 from strategies.contract import (
     Case,
     Failure,
@@ -231,6 +233,42 @@ class Faulty:
 
     def describe(self) -> Mapping[str, Any]:
         return {}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A way to ask the teacher, of which its selection answers are known."""
+
+    told: Mapping[str, Any]
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        return iter(())
+
+    def save(self, folder: Path) -> None: ...
+
+    def describe(self) -> Mapping[str, Any]:
+        return self.told
+
+
+def test_the_teacher_is_asked_in_the_way_that_is_best_by_a_metric_over_rows() -> None:
+    """A way that never says the rare label may be right more often."""
+    plain = tiny.benchmark(examples=60).task
+    rare = plain.examples[0].output
+    few = [case for case in plain.examples if case.output == rare][:5]
+    many = [case for case in plain.examples if case.output != rare]
+
+    def way(says: Mapping[str, str]) -> Described:
+        rows = [[case.id, says.get(case.id, case.output)] for case in (*few, *many)]
+        right = sum(row[1] == case.output for row, case in zip(rows, (*few, *many), strict=True))
+        return Described({"selection_score": right / len(rows), "selection_answers": rows})
+
+    never = way({case.id: many[0].output for case in few})
+    often = way({case.id: rare for case in many[:7]})
+    assert _best_of([never, often], plain) is never
+    of_rare = replace(plain, score=MetricScore(metric=load_metric("f1_of_label", {"label": rare})))
+    assert _best_of([never, often], of_rare) is often
+    blind = Described({"selection_score": 0.99})
+    assert _best_of([never, often, blind], of_rare) is blind, "not all can be compared so"
 
 
 def test_nothing_is_learnt_from_a_teacher_that_went_away(tmp_path: Path, model_folders: Folders) -> None:

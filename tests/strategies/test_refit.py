@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from advisor.story.setups import told
+from benchmarks.evaluation.cascade import FEWEST as CASCADE
+from benchmarks.metrics import load as load_metric
+from benchmarks.scored import MetricScore
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Fold, Recipe, Task, Training
+from strategies.finetuning.apart import APART, FEWEST, LEAST_APART, kept_apart
 from strategies.finetuning.race import Entry, Finish, Race, Tuning, row_tokens
 from strategies.finetuning.tuned import (
-    APART,
-    LEAST_APART,
     LONGER,
     REFIT,
     Judged,
@@ -23,11 +26,11 @@ from strategies.finetuning.tuned import (
     _record,
     _trained,
     fit_tuned,
-    kept_apart,
     refit,
 )
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
+from strategies.search import selection_items
 from strategies.selection import Kitchen
 from tests import tiny
 from tests.scripted import ScriptedModel
@@ -86,7 +89,7 @@ def test_a_number_of_epochs_that_the_search_found_is_made_on_all_examples(plenty
 def test_a_number_that_the_search_could_not_find_is_left_to_examples_kept_apart(plenty: Kitchen, task: Task) -> None:
     plan = planned(plenty, Entry(TUNING, [], epochs=1, cut_off=True))
     assert plan.recipe.epochs == LONGER * 4
-    assert 0 < len(plan.apart) <= EXAMPLES // 12
+    assert FEWEST <= len(plan.apart) <= APART
     assert {case.id for case in plan.apart} < {case.id for case in task.folds[0].selection}
 
 
@@ -121,9 +124,37 @@ def test_groups_are_kept_apart_whole_and_few_examples_not_at_all() -> None:
     assert len(apart) == 5 * len(inside) == 45
     assert min(case.id for case in apart) >= "0450", "others answer these, too"
     assert kept_apart(cut(cases(600, group=600)), 0) == (), "one group is never torn"
-    turned = replace(cut(cases(600)).folds[0], selection=cut(cases(600)).folds[0].selection[::-1])
-    assert kept_apart(cut(cases(600)), 0) == kept_apart(replace(cut(cases(600)), folds=(turned,)), 0)
-    assert kept_apart(cut(cases(600)), 0) != kept_apart(cut(cases(600)), 1)
+    assert len(kept_apart(cut(cases(300, group=13)), 0)) >= FEWEST
+    first, other = ({case.id for case in kept_apart(cut(cases(600)), seed)} for seed in (0, 1))
+    assert first != other
+
+
+@pytest.mark.parametrize("examples", [12 * LEAST_APART, 359, 360, 600])
+def test_what_is_kept_apart_is_what_other_approaches_look_at_first_and_enough_for_a_cascade(examples: int) -> None:
+    task = cut(cases(examples))
+    apart = kept_apart(task, 3)
+    assert len(apart) == max(CASCADE, min(APART, examples // 12))
+    assert {case.id for case in apart} == {item.case.id for item in selection_items(task, 3)[: len(apart)]}
+
+
+RARE = [(2, 2), (10, 5), (20, 6), (75, 24)]
+"""Of 150 selection cases so many are spam, and of the 48 that are kept apart."""
+
+
+@pytest.mark.parametrize(("spam", "apart"), RARE)
+def test_for_a_metric_over_rows_the_rare_labels_are_kept_apart_too(spam: int, apart: int) -> None:
+    plain = cut(cases(600))
+    fold = plain.folds[0]
+    selection = tuple(replace(case, output="spam" if n < spam else "ham") for n, case in enumerate(fold.selection))
+    train = tuple(replace(case, output="ham") for case in fold.train)
+    score = MetricScore(metric=load_metric("f1_of_label", {"label": "spam"}))
+    labelled = replace(plain, labels=("ham", "spam"), folds=(Fold(train=train, selection=selection),))
+    found = kept_apart(replace(labelled, score=score), 0)
+    assert len(found) == APART
+    assert sum(case.output == "spam" for case in found) == apart
+    looked_at = [item.case.id for item in selection_items(labelled, 0) if item.case.output == "ham"]
+    assert [case.id for case in found if case.output == "ham"] == looked_at[: APART - apart]
+    assert {case.id for case in kept_apart(labelled, 0)} == {case.id for case in kept_apart(plain, 0)}
 
 
 def stopped(best: int, tried: int) -> Training:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,19 @@ import torch
 from safetensors.torch import load_file
 
 from advisor.story.setups import told
-from strategies.contract import Prompt, Recipe, Task
+from benchmarks.metrics import load as load_metric
+from benchmarks.scored import MetricScore
+from strategies.contract import Case, Prompt, Recipe, Task
 from strategies.finetuning.adapters import loaded
+from strategies.finetuning.apart import kept_apart
 from strategies.finetuning.race import rows_of
 from strategies.finetuning.scaled import SHARES, WEIGHTS, Answered, scaled, tidied
-from strategies.finetuning.tuned import Judged, kept_apart
+from strategies.finetuning.tuned import Judged
+from strategies.leaning import Leaning
 from strategies.models.local import LocalModel
+from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Look
+from strategies.search import Look, Standing
 from strategies.selection import Kitchen
 from tests import tiny
 
@@ -88,6 +94,43 @@ def test_what_is_known_of_the_choice_comes_from_cases_that_did_not_make_it() -> 
     plain = Answered({1.0: [1] * 9 + [0] * 3, 0.5: [1] * 6 + [0] * 6})
     assert plain.crossed == 0.75, "what is clear costs nothing"
     assert Answered({1.0: [1, 1, 0, 1], 0.5: [0, 0, 0, 0]}).crossed == 0.75
+
+
+def test_for_a_metric_over_rows_the_share_is_that_of_the_highest_figure() -> None:
+    """By single answers the share that never says the rare label is as good as any, and the least is taken."""
+    spam, ham = (Case(id=name, input=name, output=name) for name in ("spam", "ham"))
+    plain = tiny.benchmark().task
+    score = MetricScore(metric=load_metric("f1_of_label", {"label": "spam"}))
+    leaning = Leaning.of(replace(plain, labels=("ham", "spam"), score=score))
+    assert leaning is not None
+    right = [spam] * 5 + [ham] * 43
+    said = {1.0: "sss" + "h" * 42 + "sss", 0.7: "ss" + "h" * 43 + "sss", 0.5: "h" * 48, 0.35: "h" * 48}
+    given = {share: ["spam" if letter == "s" else "ham" for letter in letters] for share, letters in said.items()}
+    scores = {share: [float(c.output == g) for c, g in zip(right, row, strict=True)] for share, row in given.items()}
+    worths = {share: leaning.worths(list(zip(right, row, strict=True))) for share, row in given.items()}
+    assert Answered(scores).best == 0.35
+    by_figure = Answered(scores, worths)
+    assert by_figure.best == 1.0
+    assert by_figure.crossed <= 43 / 48, "what is told is the share of right answers"
+
+
+def test_a_fit_goes_by_the_metric_over_rows(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = {1.0: (0.0, 0.0), 0.7: (1.0, 1.0), 0.5: (1.0, 1.0), 0.35: (1.0, 1.0)}
+
+    def examine(self: Kitchen, pipeline: Pipeline, cases: object) -> Look:
+        share = float(str(pipeline.adapter).rpartition("-")[2])
+        return Look(right[share], (), {"share": share})
+
+    def judge(self: Kitchen, standing: Standing) -> None:
+        standing.worths = [0.9, 0.9] if standing.notes[0]["share"] == 1.0 else [0.1, 0.1]
+
+    monkeypatch.setattr(Kitchen, "examine", examine)
+    monkeypatch.setattr(Kitchen, "judge", judge)
+    monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
+    silent = ScriptedModel(name="silent", answer=lambda _: "")
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=silent))
+    judged = Judged.by_refit(kitchen, kitchen.build(Setup(), task.examples, tmp_path / "a"), task.examples[:2])
+    assert (judged.share, judged.score) == (1.0, 0.0)
 
 
 def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
