@@ -27,7 +27,7 @@ def told(chosen: Mapping[str, Any]) -> str:
     recipe = chosen["recipe"] if _is_recipe(chosen.get("recipe")) else {}
     parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_shift(chosen), *_of_shift(setup)]
     parts += _of_instruction(setup, WHOLE)
-    parts += [*_of_recipe(recipe), *_of_share(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
+    parts += [*_of_recipe(recipe), *_of_share(chosen), *_of_apart(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
 
@@ -170,6 +170,12 @@ def _of_share(chosen: Mapping[str, Any]) -> Iterator[str]:
     share = chosen.get("share", 1.0)
     if isinstance(share, float) and share < 1:
         yield f"{plain_percent(share)} of what the adapter learnt"
+
+
+def _of_apart(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Where there were no means to train once more on all examples."""
+    if isinstance(apart := chosen.get("kept_apart"), int) and apart:
+        yield f"{counted(apart, 'example')} kept apart to say when to stop, and not learnt"
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.costs.hosted import CHARACTERS_A_TOKEN, answers_after_fit, lessons_of
+from benchmarks.data.split import SELECTION_SHARE
 from benchmarks.probes.added import adds_labels
 from benchmarks.probes.altered import has_a_rule
 from benchmarks.probes.consistency import PROBE_CASES
@@ -15,13 +16,15 @@ from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.plan import Further, Options, is_taught, rebuild_units
 from strategies.contract import Task, Trains
 from strategies.finetuning.apart import LEAST_APART
-from strategies.finetuning.lengths import least_search
+from strategies.finetuning.lengths import SHORT_SHARE, Lengths, least_search
 from strategies.finetuning.tuned import LONGER, REFIT
 from strategies.selection import FORMS_SHARE
 from strategies.traits import prefers_cheapest
 
 EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2
 """Passes over the examples when the winner is trained again; fewer where prompts show examples, whose answers count too."""
+SETUPS = 2
+"""Forms of a prompt that are trained at length where there are means, about."""
 TEMPLATE_TOKENS = 20
 """Of a prompt, around its texts: a guess."""
 PASSAGES_TOKENS = 160
@@ -89,15 +92,16 @@ def needed(benchmark: Benchmark, candidate: Candidate, options: Options, further
     choosing = float(options.tuning_tokens)
     if prefers_cheapest(candidate.strategy):
         choosing *= 1 - FORMS_SHARE  # It shares the first part with the best.
-    refit = refits = 0.0
+    refit = tried = refits = 0.0
     if Trains in candidate.strategy.needs:
         choosing = max(choosing, least_search(row))  # Which no budget is too small for.
-        refit, refits = _refit(benchmark.task, candidate, options, row), _refits(benchmark, candidate, options, further)
+        refit, tried = _refit(benchmark.task, candidate, options, row)
+        refits = _refits(benchmark, candidate, options, further)
     built = len(rebuild_units(benchmark, candidate, options, "", further.rebuilds))
     return Needed(
         read=(choosing, answers * row + built * (choosing + PROBE_CASES * row)),
         trained=(
-            refit,
+            tried + refit,
             refits * refit + built * SHARE * refit,
             refit if options.probes and options.second_seed else 0.0,
         ),
@@ -130,13 +134,19 @@ def _mean_tokens(texts: Sequence[str]) -> float:
     return sum(map(len, first)) / len(first) / CHARACTERS_A_TOKEN
 
 
-def _refit(task: Task, candidate: Candidate, options: Options, row: float) -> float:
-    """Tokens that the winner of a search is trained on again, each as often as it is read."""
+def _refit(task: Task, candidate: Candidate, options: Options, row: float) -> tuple[float, float]:
+    """Tokens that the winner of a search is trained on again, each as often as it is read; and what is trained before that to
+    find after how many epochs it is enough, where the search is too small to find it."""
     epochs = EPOCHS_WITH_EXAMPLES if candidate.strategy.family == "combined" and not task.documents else EPOCHS
     rows = len(task.examples) + (lessons_of(task, options) if is_taught(candidate) else 0)
     once = rows * row
     longer = min(LONGER * epochs * once, options.tuning_tokens) if rows >= 12 * LEAST_APART else 0.0
-    return min(max(epochs * once, longer), max(REFIT * options.tuning_tokens, once))
+    means = max(REFIT * options.tuning_tokens, once)
+    refit = min(max(epochs * once, longer), means)
+    whole = Lengths(row, row, (round((1 - SELECTION_SHARE) * rows),), epochs).whole
+    found = (1 - SHORT_SHARE) * options.tuning_tokens / SETUPS >= whole
+    tried = 0.0 if found or rows < 12 * LEAST_APART or 2 * refit > means else refit
+    return refit, tried
 
 
 def _refits(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> float:

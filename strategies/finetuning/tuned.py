@@ -52,12 +52,13 @@ class RefitPlan:
         return cls(replace(recipe, epochs=epochs), apart, saturated, affordable)
 
     def settled(self, training: Training) -> RefitPlan:
-        """As many epochs as turned out to be enough, on all examples: when a training is stopped early its learning rate has
-        hardly fallen, and what it learnt has not settled. The same plan where that was not so or would cost too much."""
+        """As many epochs as turned out to be enough, on all examples: what was kept apart is learnt too, and what was stopped
+        early settles, whose learning rate had hardly fallen. The same plan where that was not so or would cost too much."""
         enough, tried = training.best_epoch, len(training.losses)
-        if not self.apart or enough == self.recipe.epochs or tried + enough > self.paid:
+        if not self.apart or tried + enough > self.paid:
             return self
-        return replace(self, recipe=replace(self.recipe, epochs=enough), apart=())
+        saturated = self.saturated and enough < self.recipe.epochs
+        return replace(self, recipe=replace(self.recipe, epochs=enough), apart=(), saturated=saturated)
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipel
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
-    proof = {"logit_change": round(effect, 3), "examples": len(task.examples)}
+    proof = {"logit_change": round(effect, 3), "examples": len(task.examples) - len(again.apart)}
     return replace(pipeline, record=_record(judged, len(finish.entries), (again, training)) | proof)
 
 
@@ -178,15 +179,16 @@ def _record(judged: Judged, tried: int, refit: tuple[RefitPlan, Training]) -> di
 def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     """The configuration that was saved in `folder`, trained again with the workbench's seed; nothing is chosen anew.
 
-    What was stopped by examples kept apart is stopped so again. Of fewer examples than it was saved with, more epochs are
-    made, at most twice as many: who has few trains longer. Raises `DeadAdapter` where nothing is learnt.
+    What learnt all examples does so again; what others kept apart stopped, for want of means, is stopped so again. Of fewer
+    examples than it learnt, more epochs are made, at most twice as many: who has few trains longer. Raises `DeadAdapter` where
+    nothing is learnt.
     """
     manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
     record = manifest["record"]
     setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**record["recipe"])
     apart = kept_apart(task, bench.seed) if record.get("kept_apart") else ()
     epochs = recipe.epochs if apart else record.get("best_epoch", recipe.epochs)
-    fewer = record.get("examples", 0) / len(task.examples)
+    fewer = record.get("examples", 0) / (len(task.examples) - len(apart))
     recipe = replace(recipe, epochs=round(epochs * min(2.0, max(1.0, fewer**0.5))))
     plain = Kitchen(task, bench).build(setup, task.examples)
     training = _trained(plain, bench, recipe, apart)

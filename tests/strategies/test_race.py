@@ -233,6 +233,15 @@ def test_a_forecast_has_the_training_that_is_made_whatever_the_budget() -> None:
     assert choosing(1) == choosing(2) > 1_000
 
 
+@pytest.mark.parametrize(("examples", "budget", "times"), [(250, 60_000, 1), (600, 60_000, 2), (600, 10_000_000, 1)])
+def test_a_forecast_has_the_training_that_finds_when_to_stop(examples: int, budget: int, times: int) -> None:
+    """Which is made where so many examples are kept apart, and the search is too small to find it; a second seed does without."""
+    (lora,) = candidates((Lora(),), ("m",))
+    found = needed(tiny.benchmark(examples=examples), lora, Options(tuning_tokens=budget), Further())
+    first, _, again = found.trained
+    assert first == times * again > 0
+
+
 @pytest.mark.parametrize(("row", "recipes", "long"), [(20, 6, 3), (60, 6, 1), (100, 3, 1), (270, 0, 1)])
 def test_the_race_leaves_what_one_training_at_length_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: float, recipes: int, long: int

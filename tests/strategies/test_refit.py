@@ -162,16 +162,17 @@ def stopped(best: int, tried: int) -> Training:
     return Training(folder=Path("f"), losses=losses, validation_losses=(), best_epoch=best, truncated_rows=0, usage=())
 
 
-def test_what_was_stopped_early_is_made_again_with_as_many_epochs_where_that_is_paid_for() -> None:
-    """Its learning rate was that of the beginning. Stopped late it had nearly fallen to zero."""
+def test_where_it_is_paid_for_as_many_epochs_as_were_enough_are_made_on_all_examples() -> None:
+    """What was kept apart is learnt too, and the learning rate falls to zero."""
     apart = tuple(cases(10))
     plan = RefitPlan(recipe=Recipe(epochs=4), apart=apart, saturated=True, paid=4)
     again = plan.settled(stopped(best=1, tried=2))
     assert (again.recipe.epochs, again.apart, again.saturated) == (1, (), True)
     assert plan.settled(stopped(best=2, tried=3)) is plan, "five epochs in all are more than four"
     assert replace(plan, paid=5).settled(stopped(best=2, tried=3)).recipe.epochs == 2
-    rich = replace(plan, paid=50)
-    assert rich.settled(stopped(best=4, tried=4)) is rich, "nothing stopped it"
+    assert replace(plan, paid=7).settled(stopped(best=4, tried=4)).apart == apart
+    last = replace(plan, paid=8).settled(stopped(best=4, tried=4))
+    assert (last.recipe.epochs, last.apart, last.saturated) == (4, (), False), "more epochs might have been better"
     alone = replace(plan, apart=(), paid=50)
     assert alone.settled(stopped(best=2, tried=2)) is alone
 
@@ -212,6 +213,24 @@ def test_more_might_have_helped_where_the_last_epoch_was_the_best(
     assert _record(Judged(0.5, 9, ()), 6, (plan, stopped(best=best, tried=4)))["rising"] is rising
 
 
+@pytest.mark.parametrize(("paid", "all_learnt"), [(2, False), (3, True)])
+def test_the_record_says_how_many_examples_were_learnt(
+    paid: int, all_learnt: bool, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kitchen, entry, apart = Kitchen(task, silent(tmp_path)), Entry(TUNING, []), kept_apart(task, 0)
+    plan = RefitPlan(recipe=Recipe(), apart=apart, saturated=True, paid=paid)
+    monkeypatch.setattr(Race, "run", lambda _: Finish(TUNING, entry, (entry,), narrow=False))
+    monkeypatch.setattr(RefitPlan, "of", lambda *_: plan)
+    monkeypatch.setattr("strategies.finetuning.tuned._trained", lambda *_: stopped(best=1, tried=2))
+    monkeypatch.setattr(Judged, "by_refit", lambda *_: Judged(0.5, len(apart), ()))
+    monkeypatch.setattr("strategies.finetuning.tuned.prove", lambda *_: 1.0)
+    record = fit_tuned("lora", kitchen, [Setup()]).record
+    left = 0 if all_learnt else len(apart)
+    assert (record["examples"], record["kept_apart"]) == (EXAMPLES - left, left)
+    said = f"{len(apart)} examples kept apart to say when to stop, and not learnt"
+    assert (said in told(record)) is not all_learnt
+
+
 @pytest.mark.parametrize(("before", "kept", "epochs"), [(1, 0, 2), (2, 0, 3), (9, 0, 4), (0.25, 0, 2), (1, 25, 4)])
 def test_again_it_is_trained_as_long_and_from_fewer_examples_longer(
     before: float, kept: int, epochs: int, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -226,6 +245,20 @@ def test_again_it_is_trained_as_long_and_from_fewer_examples_longer(
         refit(tmp_path, task, silent(tmp_path))
     _, _, taken, apart = caught.value.args
     assert (taken.epochs, apart) == (epochs, kept_apart(task, 0) if kept else ())
+
+
+def test_of_how_many_examples_it_learnt_is_told_by_those_that_it_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who learnt 552 of 600 trains as long again on 552, and longer on the 440 that are learnt of 480."""
+    record = {"recipe": asdict(Recipe(epochs=40)), "best_epoch": 2, "kept_apart": 48, "examples": 552}
+    manifest = {"record": record, "setup": asdict(Setup()), "prior": None}
+    (tmp_path / "pipeline.json").write_text(json.dumps(manifest), encoding="utf-8")
+    monkeypatch.setattr("strategies.finetuning.tuned._trained", seen)
+    for examples, epochs in ((600, 40), (480, 45)):
+        with pytest.raises(Seen) as caught:
+            refit(tmp_path, cut(cases(examples)), silent(tmp_path))
+        assert caught.value.args[2].epochs == epochs
 
 
 def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalModel, tmp_path: Path) -> None:
@@ -247,8 +280,9 @@ def test_it_stops_by_itself_and_so_does_the_one_with_another_seed(model: LocalMo
     assert again.adapter.name.endswith("-0.5"), "nothing is chosen anew"
     validates = ["search"] if told["kept_apart"] else []
     assert [usage.step for usage in other.spent] == ["training", *validates]
+    assert told["examples"] == EXAMPLES - told["kept_apart"]
     if not told["kept_apart"]:  # It was settled: as many epochs once more, on all examples.
-        assert told["best_epoch"] == told["recipe"]["epochs"] < LONGER * 4
+        assert told["best_epoch"] == told["recipe"]["epochs"] <= LONGER * 4
         assert other.spent[0].answer_tokens == tried[-1].answer_tokens
 
 
