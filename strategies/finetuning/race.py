@@ -28,7 +28,7 @@ from strategies.finetuning import lengths
 from strategies.finetuning.checkpoints import discard
 from strategies.finetuning.lengths import Lengths
 from strategies.finetuning.ordered import UNMOVED, by_loss, in_order
-from strategies.finetuning.told import best_told
+from strategies.finetuning.told import best_told, unsaid
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
 from strategies.search import Look, content_key, journalled, total, used
@@ -94,7 +94,7 @@ class Race:
     The race is run on prompts without examples and passages: they are the shortest, and a learning rate that suits the
     model and the task there does with more before the question (LOG.md). So short a race prefers what learns quickly: where
     the budget pays for it the runner-up is trained at length too, on the better setup, and its answers decide. Where it pays
-    for whole trainings so are the others, and the best on the instruction with which the model answers best untuned.
+    for whole trainings so are the others, and the best on the instruction with which the model answers best untuned, and on none.
     """
 
     def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
@@ -141,7 +141,8 @@ class Race:
         sizes = [self._lengths(tuning) for tuning in leading]
         told, spent = self._told() if lengths.shared_out(sizes, len(recipes), budget).further > 1 else (None, 0)
         budget -= spent
-        parts = lengths.shared_out(sizes, len(recipes) + (told is not None), budget)
+        forms = [form for form in (told, unsaid(self.setups, recipes)) if form is not None]
+        parts = lengths.shared_out(sizes, len(recipes) + len(forms), budget)
         share = budget / sum(parts)
         cases = min(each.looked_at(share) for each in sizes[: parts.setups])
         tried: list[tuple[Entry, Lengths]] = []
@@ -155,7 +156,7 @@ class Race:
             train(tuning, length)
         better = tried[0][0].tuning.setup
         others = [Tuning(better, suited(recipe, better)) for recipe in recipes[1:]]
-        others[1:1] = [Tuning(replace(better, form=told), suited(recipes[0], better))] if told is not None else []
+        others[1:1] = [Tuning(replace(better, form=form), suited(recipes[0], better)) for form in forms]
         for tuning in others[: parts.further]:
             train(tuning, self._lengths(tuning))
         narrow = parts.setups < len(leading) or (len(recipes) > 1 and not parts.further)

@@ -1,11 +1,11 @@
-"""Which sentence of the library a tuned prompt is tried with besides: the one with which the model answers best untuned."""
+"""Which instructions a tuned prompt is tried with besides: that with which the model answers best untuned, and none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from strategies.contract import Case
+from strategies.contract import Case, Recipe
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
@@ -28,3 +28,10 @@ def best_told(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> tuple[Fo
     right = [sum(kitchen.settled(each, look).scores) for each, look in zip(setups, looks, strict=True)]
     best = max(right, default=0.0)
     return forms[right.index(best)] if best > 0 else None, sum(look.tokens(bench.model) for look in looks)
+
+
+def unsaid(setups: Sequence[Setup], recipes: Sequence[Recipe]) -> Form | None:
+    """The form without the instruction, where each setup has it: a shorter prompt saves at every request. It comes after a
+    runner-up, and so only where each training is made whole; None where there is no runner-up."""
+    instructed = all(setup.form.instruct for setup in setups)
+    return replace(setups[0].form, instruct=False) if instructed and len(recipes) > 1 else None

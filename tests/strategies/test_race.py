@@ -127,8 +127,8 @@ def test_the_runner_up_is_trained_at_length_too_and_all_recipes_where_that_is_pa
     trained = [entry.tuning for entry in finish.entries if entry.looks and entry.tuning.setup == setup]
     assert trained == [Tuning(setup, suited(recipe, setup)) for recipe in RECIPES[:recipes]]
     others = [entry.tuning for entry in finish.entries if entry.looks and entry.tuning.setup != setup]
-    also = Tuning(replace(setup, form=told), suited(RECIPES[0], setup))
-    assert others == [also] * (recipes > 2), "and what is best untuned, with the best recipe"
+    also = [Tuning(replace(setup, form=form), suited(RECIPES[0], setup)) for form in (told, Form(instruct=False))]
+    assert sorted(others, key=also.index) == (also if recipes > 2 else []), "what is best untuned, and no instruction"
     assert not finish.narrow
 
 
@@ -273,6 +273,34 @@ def test_the_prompt_without_the_instruction_is_trained_too(model: LocalModel, tm
     scores = {trial.configuration["setup"]["form"]["instruct"]: trial.score for trial in long}
     assert set(scores) == {True, False}
     assert scores[told["setup"]["form"]["instruct"]] == max(scores.values())
+
+
+@pytest.mark.parametrize(("times", "tried"), [(2.9, False), (3.1, True)])
+def test_where_whole_trainings_are_paid_for_every_approach_has_one_without_the_instruction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: float, tried: bool
+) -> None:
+    """Of three as long as all that is trained. Elsewhere it would make the others shorter. Of equals the shorter is taken."""
+    shares: list[float] = []
+
+    def long(self: Race, tuning: Tuning, means: tuple[float, int], turn: tuple[int, int]) -> Entry:
+        shares.append(means[0])
+        return Entry(tuning, [Look((0.5,), (), {})])
+
+    monkeypatch.setattr(Race, "_long", long)
+    monkeypatch.setattr(Race, "_short", lambda _, tuning, turn: Entry(tuning, [], loss=1.0 + turn[0]))
+    monkeypatch.setattr("strategies.finetuning.race.best_told", lambda *_: (None, 0))
+    silent = ScriptedModel(name="silent", answer=lambda _: "")
+    task, setup = tiny.benchmark("generation", examples=60).task, Setup()
+
+    def race(budget: float) -> Race:
+        bench = tiny.Bench(folder=tmp_path, language=silent, tuning_tokens=round(budget))
+        return Race("distilled lora", Kitchen(task, bench), [setup])
+
+    length = race(1)._lengths(Tuning(setup, RECIPES[0]))
+    finish = race(times * length.whole).run()
+    assert finish.tuning.setup.form.instruct is not tried
+    assert len(shares) == 2 + tried
+    assert min(shares) >= sum(price(length.row, rows, length.epochs) for rows in length.folds)
 
 
 @pytest.mark.parametrize(("with_it", "without", "taken"), [(0.5, 0.5, False), (0.6, 0.5, True), (0.5, 0.6, False)])
