@@ -403,6 +403,8 @@ class Recipe:
     max_tokens: int = 1024
     every_answer: bool = False
     """The loss falls on the answers of examples that a prompt shows, too: one pass over it teaches as many."""
+    averaged: bool = False
+    """Without rows to validate on: the mean of the weights over the last half of the steps is kept, not the last weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -419,6 +421,13 @@ class Training:
     """Rows of which a part was not read, or whose input had been cut before."""
     usage: tuple[Usage, ...]
     """Of the training itself, and under `search` of reading the validation rows."""
+    averaged: bool = False
+    """What is kept is the mean of the weights over the last half of the steps."""
+
+    @property
+    def epochs(self) -> int:
+        """How many made what is kept."""
+        return len(self.losses) if self.averaged else self.best_epoch
 
 
 @runtime_checkable
@@ -426,7 +435,8 @@ class Trains(Protocol):
     def train(
         self, rows: Sequence[TrainingRow], validation: Sequence[TrainingRow], recipe: Recipe, folder: Path, seed: int
     ) -> Training:
-        """Trains an adapter into `folder`. With validation rows the best epoch is kept, else the last.
+        """Trains an adapter into `folder`. With validation rows the best epoch is kept, or the mean of the last half of the steps
+        where that is better; else the last weights, or that mean where the recipe says so.
 
         Raises `Diverged` when the loss is not a finite number.
         """

@@ -27,7 +27,7 @@ def told(chosen: Mapping[str, Any]) -> str:
     recipe = chosen["recipe"] if _is_recipe(chosen.get("recipe")) else {}
     parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_shift(chosen), *_of_shift(setup)]
     parts += _of_instruction(setup, WHOLE)
-    parts += [*_of_recipe(recipe), *_of_share(chosen), *_of_apart(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
+    parts += [*_of_recipe(recipe), *_of_mean(chosen), *_of_share(chosen), *_of_apart(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
 
@@ -164,6 +164,11 @@ def _of_lessons(chosen: Mapping[str, Any]) -> Iterator[str]:
     if told:
         right = f"scores {percent(told['selection_score'])} on {counted(told['selection_cases'], 'selection case')}"
         yield f"{counted(told['requests'], 'request')} answered by {told['teacher']}, which {right}"
+
+
+def _of_mean(chosen: Mapping[str, Any]) -> Iterator[str]:
+    if chosen.get("averaged") is True:
+        yield "mean of the weights over the last half of the steps"
 
 
 def _of_share(chosen: Mapping[str, Any]) -> Iterator[str]:

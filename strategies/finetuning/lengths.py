@@ -20,8 +20,8 @@ SHORT_SHARE, LOOK_SHARE = 0.35, 0.3
 
 def price(row: float, rows: int, epochs: int = 1) -> float:
     """Tokens of a training on so many rows of `row` tokens as the budget counts them: trained ones are worth two, and those of
-    the validation loss, which is measured before the first epoch and after each, one."""
-    return row * (2 * rows * epochs + validated(rows) * (epochs + 1))
+    the validation loss, which is measured before the first epoch, after each, and of several once of their mean, one."""
+    return row * (2 * rows * epochs + validated(rows) * (epochs + 1 + (epochs > 1)))
 
 
 def rows_for(tokens: float, row: float, least: int) -> int:
@@ -30,8 +30,8 @@ def rows_for(tokens: float, row: float, least: int) -> int:
 
 
 def epochs_for(tokens: float, row: float, rows: int) -> int:
-    """How many epochs on so many rows the tokens pay for."""
-    return int((tokens / row - validated(rows)) / (2 * rows + validated(rows)))
+    """How many epochs on so many rows the tokens pay for; 0 also where they pay for one and hardly more."""
+    return int((tokens / row - 2 * validated(rows)) / (2 * rows + validated(rows)))
 
 
 def validated(rows: int) -> int:

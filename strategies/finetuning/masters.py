@@ -41,6 +41,14 @@ class Masters:
         for weight in self.live:
             weight.grad = None
 
+    def put(self, vector: Any) -> None:
+        """Other weights in place of these, for the model too."""
+        import torch
+
+        with torch.no_grad():
+            self.vector.copy_(vector)
+        self.publish()
+
     def publish(self) -> None:
         import torch
 

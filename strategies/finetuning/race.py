@@ -44,6 +44,8 @@ RECIPES = (
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025). The likeliest first. The
 scale of an adapter is alpha over rank; what takes many steps is learnt better by a wider one (LOG.md)."""
+KEPT = ("best_epoch", "averaged", "truncated_rows")
+"""Of a training that is done, what the journal has besides its losses and what it took."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Entry:
     looks: list[Look]
     cases: int = 0
     epochs: int = 0
-    """The best epoch by validation loss in the longest training; 0 while it learnt nothing."""
+    """How many made what was kept of the longest training, by validation loss; 0 while it learnt nothing."""
+    averaged: bool = False
+    """The mean of the weights over the last half of its steps had a lower validation loss than any of them."""
     cut_off: bool = False
     """The last epoch that the budget paid for was the best one, and the recipe has more."""
     loss: float = math.inf
@@ -258,9 +262,9 @@ class Race:
         entry.cases += len(look.scores)
         entry.loss = min(look.notes["losses"])
         entry.notes = [*(entry.notes or []), look.notes]
-        learnt = int(look.notes["best_epoch"])
-        entry.cut_off |= learnt == recipe.epochs < entry.tuning.recipe.epochs
-        entry.epochs = max(entry.epochs, learnt)
+        entry.cut_off |= look.notes["best_epoch"] == recipe.epochs < entry.tuning.recipe.epochs
+        entry.epochs = max(entry.epochs, int(look.notes["epochs"]))
+        entry.averaged |= bool(look.notes["averaged"])
 
     def _train_and_look(self, setup: Setup, recipe: Recipe, on: tuple[int, Sequence[Case], Sequence[Case]]) -> Look:
         """Trains on the cases, validates on the fold's selection rows, scores; the trial's adapter is then removed."""
@@ -283,7 +287,8 @@ class Race:
         """What the trained adapter answers on the cases, written and, where that can be done, read off the passages."""
         if training.best_epoch == 0:
             return Look((), training.usage, {"problem": UNMOVED})
-        notes = {"best_epoch": training.best_epoch, "losses": list(training.validation_losses)}
+        notes: dict[str, Any] = {name: getattr(training, name) for name in ("best_epoch", "epochs", "averaged")}
+        notes["losses"] = list(training.validation_losses)
         if not look_at:
             return Look((), training.usage, notes)
         look = self.kitchen.examine(tuned, look_at)
@@ -368,9 +373,8 @@ def train(bench: Workbench, data: Lessons, recipe: Recipe, keep: bool = False) -
             folder=folder,
             losses=tuple(known["losses"]),
             validation_losses=(),
-            best_epoch=known["best_epoch"],
-            truncated_rows=known["truncated_rows"],
             usage=used(known, bench.model.name),
+            **{name: known[name] for name in KEPT},
         )
     shutil.rmtree(folder, ignore_errors=True)
     training = cast(Trains, bench.model).train(data.rows, data.validation, recipe, folder, bench.seed)
@@ -380,8 +384,7 @@ def train(bench: Workbench, data: Lessons, recipe: Recipe, keep: bool = False) -
             key,
             {
                 "losses": list(training.losses),
-                "best_epoch": training.best_epoch,
-                "truncated_rows": training.truncated_rows,
+                **{name: getattr(training, name) for name in KEPT},
                 "usage": [asdict(row) for row in training.usage],
                 "model": bench.model.name,
             },

@@ -33,12 +33,16 @@ from strategies.finetuning.packs import (
     room_of,
 )
 from strategies.finetuning.partner import Partner, alongside, threads_shared
+from strategies.finetuning.trail import Trail
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
 
 PATIENCE = 2
 """Epochs without a better validation loss after which training stops: one that is worse may be chance while the rate is high."""
+BETAS = (0.9, 0.95)
+"""Of AdamW: with the usual 0.999 the squares of gradients are still tiny when a training that has learnt nearly all meets a row
+that it has not, and the step that follows undoes what was learnt (LOG.md)."""
 
 
 def train_adapter(
@@ -48,7 +52,8 @@ def train_adapter(
     folder: Path,
     seed: int,
 ) -> Training:
-    """Trains on `data[0]`; with validation rows in `data[1]` keeps the epoch of lowest validation loss.
+    """Trains on `data[0]`; with validation rows in `data[1]` keeps the epoch of lowest validation loss, or the mean of the
+    weights over the last half where its loss is lower still. Without, `recipe.averaged` says which of the two is kept.
 
     The same training, cut off before, goes on where its last checkpoint is. `checkpoints.discard` removes these.
     Raises `Diverged` when a loss is not a finite number.
@@ -79,6 +84,7 @@ def train_adapter(
         losses=tuple(run.losses),
         validation_losses=tuple(run.validation_losses),
         best_epoch=run.best_epoch,
+        averaged=run.averaged,
         truncated_rows=sum(row.truncated for row in rows),
         usage=tuple(spent),
     )
@@ -87,7 +93,7 @@ def train_adapter(
 def _identity(model: LocalModel, data: Sequence[Sequence[Encoded]], recipe: Recipe, seed: int) -> str:
     """A hash of all that a training depends on."""
     rows = [[[row.ids, row.answer_start] for row in part] for part in data]
-    parts = [model.fingerprint, model.attention, asdict(recipe), seed, rows]
+    parts = [model.fingerprint, model.attention, asdict(recipe), BETAS, seed, rows]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -129,12 +135,16 @@ class _Run:
         """Positions of a pass; fewer once one did not fit the memory of the device."""
         self.partners: list[Partner] = []
         self.masters = Masters.of(module)
-        self.optimizer = torch.optim.AdamW([self.masters.vector], lr=recipe.learning_rate, weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(
+            [self.masters.vector], lr=recipe.learning_rate, betas=BETAS, weight_decay=0.0
+        )
         self.dice = random.Random(seed)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
         self.best: Any = None
         self.best_epoch = 0
+        self.trail = Trail(0)
+        self.averaged = False
         self.trained, self.validated = _Tally(), _Tally()
         self.sums = (0.0, 0)
         """Loss and answer tokens of the batches of this epoch so far."""
@@ -143,6 +153,7 @@ class _Run:
 
     def train(self, rows: Sequence[Encoded], held: Sequence[Encoded], checkpoints: Checkpoints) -> None:
         steps = math.ceil(len(rows) / self.recipe.batch_size) * self.recipe.epochs
+        self.trail = Trail(steps)
         if (state := checkpoints.newest()) is not None:
             self._go_on_from(state)
         elif held:
@@ -155,6 +166,17 @@ class _Run:
                 self.best_epoch = min(range(self.best_epoch + 1), key=self.validation_losses.__getitem__)
         if checkpoints.due:
             checkpoints.write(self._state(self.dice.getstate()))
+        self._average(held)
+
+    def _average(self, held: Sequence[Encoded]) -> None:
+        """Keeps the mean of the weights over the last half where that has the lowest loss, or is asked for."""
+        mean = self.trail.mean if self.recipe.epochs > 1 else None
+        if mean is None or self.best_epoch == 0 or not (held or self.recipe.averaged):
+            return
+        self.masters.put(mean)
+        if held and self._loss_of(held) >= min(self.validation_losses):
+            return
+        self.best, self.averaged = mean, True
 
     def _epoch(self, rows: Sequence[Encoded], steps: int, checkpoints: Checkpoints) -> None:
         """What is left of it."""
@@ -163,6 +185,7 @@ class _Run:
         for batch in batches(rows, self.recipe.batch_size, self.dice)[self.batch :]:
             loss, answers = self._step(batch, self._rate(self.done, steps))
             self.done, self.batch = self.done + 1, self.batch + 1
+            self.trail.pass_by(self.done, self.masters.vector)
             self.sums = self.sums[0] + loss, self.sums[1] + answers
             if checkpoints.due:
                 checkpoints.write(self._state(before))
@@ -184,8 +207,10 @@ class _Run:
             tensors["random of the device"] = torch.cuda.get_rng_state(self.masters.vector.device)
         if self.best is not None:
             tensors["best"] = self.best
+        if self.trail.total is not None:
+            tensors["trail"] = self.trail.total
         plain = ("losses", "validation_losses", "best_epoch", "sums", "done", "batch", "elapsed")
-        facts = {name: getattr(self, name) for name in plain}
+        facts = {name: getattr(self, name) for name in plain} | {"passed": self.trail.count}
         return State(tensors, {**facts, "dice": dice, "tallies": [asdict(self.trained), asdict(self.validated)]})
 
     def _go_on_from(self, state: State) -> None:
@@ -196,14 +221,14 @@ class _Run:
         place = self.masters.vector.device
         if (drawn := tensors.pop("random of the device", None)) is not None:
             torch.cuda.set_rng_state(drawn, place)
-        with torch.no_grad():
-            self.masters.vector.copy_(tensors.pop("weights"))
-        best = tensors.pop("best", None)
+        best, trail = tensors.pop("best", None), tensors.pop("trail", None)
         self.best = None if best is None else best.to(place)
+        self.trail.total, self.trail.count = None if trail is None else trail.to(place), facts.pop("passed")
+        weights = tensors.pop("weights")
         self.optimizer.state[self.masters.vector] = {
             name: value if name == "step" else value.to(place) for name, value in tensors.items()
         }
-        self.masters.publish()
+        self.masters.put(weights)
         version, numbers, gauss = facts.pop("dice")
         self.dice.setstate((version, tuple(numbers), gauss))
         self.trained, self.validated = (_Tally(**tally) for tally in facts.pop("tallies"))
@@ -213,10 +238,9 @@ class _Run:
 
     def restore_best(self) -> None:
         if self.best is not None:
-            self.masters.vector.copy_(self.best)
+            self.masters.put(self.best)
         if not self.masters.finite:
             raise Diverged(f"the adapter's weights are not finite at a learning rate of {self.recipe.learning_rate:g}")
-        self.masters.publish()
 
     def _rate(self, done: int, steps: int) -> float:
         """Linear warm-up, then linear to zero."""
@@ -310,6 +334,13 @@ class _Run:
 
     def _validated(self, held: Sequence[Encoded]) -> None:
         """Notes the validation loss, and keeps the weights when it is the lowest so far."""
+        value = self._loss_of(held)
+        if self.best is None or value < min(self.validation_losses):
+            self.best = self.masters.vector.detach().clone()
+        self.validation_losses.append(value)
+
+    def _loss_of(self, held: Sequence[Encoded]) -> float:
+        """Mean loss per answer token of rows that are not trained on; raises `Diverged` where it is no number."""
         import torch
 
         start = time.perf_counter()
@@ -325,7 +356,5 @@ class _Run:
         value = total / count
         if not math.isfinite(value):
             raise Diverged(f"the validation loss became {value}")
-        if self.best is None or value < min(self.validation_losses):
-            self.best = self.masters.vector.clone()
-        self.validation_losses.append(value)
         self.validated.seconds += time.perf_counter() - start
+        return value

@@ -49,16 +49,18 @@ class RefitPlan:
             wanted = max(wanted, min(LONGER * recipe.epochs, round(budget / once)))
         epochs = max(1, min(wanted, affordable))
         saturated = not finish.narrow and epochs == wanted and (bool(apart) or wanted < recipe.epochs)
-        return cls(replace(recipe, epochs=epochs), apart, saturated, affordable)
+        recipe = replace(recipe, epochs=epochs, averaged=finish.entry.averaged)
+        return cls(recipe, apart, saturated, affordable)
 
     def settled(self, training: Training) -> RefitPlan:
         """As many epochs as turned out to be enough, on all examples: what was kept apart is learnt too, and what was stopped
         early settles, whose learning rate had hardly fallen. The same plan where that was not so or would cost too much."""
-        enough, tried = training.best_epoch, len(training.losses)
+        enough, tried = training.epochs, len(training.losses)
         if not self.apart or tried + enough > self.paid:
             return self
-        saturated = self.saturated and enough < self.recipe.epochs
-        return replace(self, recipe=replace(self.recipe, epochs=enough), apart=(), saturated=saturated)
+        saturated = self.saturated and training.best_epoch < self.recipe.epochs
+        recipe = replace(self.recipe, epochs=enough, averaged=training.averaged)
+        return replace(self, recipe=recipe, apart=(), saturated=saturated)
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,8 @@ def _record(judged: Judged, tried: int, refit: tuple[RefitPlan, Training]) -> di
         "recipe": asdict(again.recipe),
         "share": judged.share,
         "shares": dict(judged.shares),
-        "best_epoch": training.best_epoch,
+        "best_epoch": training.epochs,
+        "averaged": training.averaged,
         "kept_apart": len(again.apart),
         "selection_score": judged.score,
         "selection_cases": judged.cases,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from strategies.contract import DeadAdapter, Diverged, Message, Recipe, Training, TrainingRow
 from strategies.finetuning import adapters, packs, training
@@ -278,7 +279,7 @@ def plain_training(model: LocalModel, seed: int) -> list[float]:
     config = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
     module: Any = get_peft_model(base, config)
     weights = [weight for weight in module.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=RECIPE.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(weights, lr=RECIPE.learning_rate, betas=training.BETAS, weight_decay=0.0)
     steps = math.ceil(len(encoded) / RECIPE.batch_size) * RECIPE.epochs
     warm = max(1, round(steps * RECIPE.warmup_share))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -317,8 +318,66 @@ def test_the_same_seed_gives_the_same_adapter_and_another_one_another(model: Loc
     assert contents[0] != contents[2]
 
 
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """The weights after each step of trainings that are made now."""
+    found: list[torch.Tensor] = []
+    step = training._Run._step
+
+    def watched(run: Any, batch: Sequence[Encoded], rate: float) -> tuple[float, int]:
+        told = step(run, batch, rate)
+        found.append(run.masters.vector.detach().clone())
+        return told
+
+    monkeypatch.setattr(training._Run, "_step", watched)
+    return found
+
+
+def saved(done: Training) -> torch.Tensor:
+    """The adapter's numbers, sorted, since peft keeps them in another order than the optimizer."""
+    tensors = load_file(done.folder / "adapter_model.safetensors").values()
+    return torch.cat([tensor.flatten() for tensor in tensors]).sort().values
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_the_mean_of_the_last_half_is_kept_where_the_recipe_says_so(
+    model: LocalModel, tmp_path: Path, passed: list[torch.Tensor], averaged: bool
+) -> None:
+    done = model.train(rows(), (), replace(RECIPE, averaged=averaged), tmp_path / "adapter", 3)
+    half = torch.stack(passed[len(passed) // 2 :]).mean(0) if averaged else passed[-1]
+    assert torch.allclose(saved(done), half.sort().values, atol=1e-6)
+    assert done.averaged == averaged
+    assert not torch.allclose(saved(done), (passed[-1] if averaged else half * 0).sort().values, atol=1e-4)
+
+
+@pytest.mark.parametrize("better", [False, True])
+def test_the_mean_of_the_last_half_is_kept_where_its_validation_loss_is_lower(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passed: list[torch.Tensor], better: bool
+) -> None:
+    given = iter([9.0, 8.0, 6.0, 7.0, 5.0 if better else 6.5])
+    monkeypatch.setattr(training, "answer_loss", lambda *_: (next(given), 1))
+    done = model.train(rows(), rows(8, 18), RECIPE, tmp_path / "adapter", 3)
+    steps = len(passed) // 3
+    kept = torch.stack(passed[len(passed) // 2 :]).mean(0) if better else passed[2 * steps - 1]
+    assert torch.allclose(saved(done), kept.sort().values, atol=1e-6)
+    assert (done.averaged, done.best_epoch, done.epochs) == (better, 2, 3 if better else 2)
+    assert done.validation_losses == (9.0, 8.0, 6.0, 7.0)
+
+
+def test_one_row_that_is_not_learnt_yet_does_not_undo_what_is() -> None:
+    """After many tiny gradients one large one moved the weights by three times the rate, and a training lost all it knew."""
+    weight = torch.zeros(1)
+    optimizer = torch.optim.AdamW([weight], lr=1.0, betas=training.BETAS, weight_decay=0.0)
+    for gradient in [1e-6] * 300 + [1.0]:
+        weight.zero_()
+        weight.grad = torch.tensor([gradient])
+        optimizer.step()
+    assert abs(float(weight)) < 1
+
+
 def test_the_epoch_of_lowest_validation_loss_is_kept(model: LocalModel, trained: Training) -> None:
     losses = trained.validation_losses
+    assert not trained.averaged, "so short a training is not at its end"
     assert trained.best_epoch == losses.index(min(losses)) > 0
     held = [encode(model.chat, row, RECIPE.max_tokens) for row in rows(8, 18)]
     with torch.inference_mode():
@@ -364,7 +423,7 @@ def test_what_training_spent_is_counted(model: LocalModel, trained: Training) ->
     assert spent.prompt_tokens == epochs * (sum(len(row.ids) for row in encoded) - answers)
     assert spent.seconds > 0
     held = [encode(model.chat, row, RECIPE.max_tokens) for row in rows(8, 18)]
-    assert checked.prompt_tokens + checked.answer_tokens == (epochs + 1) * sum(len(row.ids) for row in held)
+    assert checked.prompt_tokens + checked.answer_tokens == (epochs + 2) * sum(len(row.ids) for row in held)
     assert 0 < checked.cached_tokens < checked.prompt_tokens
     assert checked.seconds > 0
 
