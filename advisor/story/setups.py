@@ -27,7 +27,8 @@ def told(chosen: Mapping[str, Any]) -> str:
     recipe = chosen["recipe"] if _is_recipe(chosen.get("recipe")) else {}
     parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_shift(chosen), *_of_shift(setup)]
     parts += _of_instruction(setup, WHOLE)
-    parts += [*_of_recipe(recipe), *_of_mean(chosen), *_of_share(chosen), *_of_apart(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
+    parts += [*_of_recipe(recipe), *_of_mean(chosen), *_of_share(chosen), *_of_apart(chosen)]
+    parts += [*_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
 
