@@ -20,11 +20,11 @@ from strategies.finetuning.scaled import SHARES, WEIGHTS, Answered, scaled, tidi
 from strategies.finetuning.tuned import Judged
 from strategies.leaning import Leaning
 from strategies.models.local import LocalModel
-from strategies.models.scripted import ScriptedModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look, Standing
 from strategies.selection import Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 
 @pytest.fixture(scope="module")
