@@ -130,7 +130,11 @@ def test_passages_take_one_line_and_answers_stay_as_they_are(httpserver: HTTPSer
     assert "May\u00a01984" in [case["output"] for part in ("train", "test") for case in rows(folder, part)]
 
 
-@pytest.mark.parametrize("content", [b"<html>", gzip.compress(b'{"question": "a"}'), questions(QUESTIONS)[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", gzip.compress(b'{"question": "a"}'), questions(QUESTIONS)[:-9]],
+    ids=["no archive", "no questions", "cut off"],
+)
 def test_questions_that_cannot_be_read_are_refused(content: bytes, httpserver: HTTPServer) -> None:
     dataset = served("nq_open_oracle", httpserver, [content])
     with pytest.raises(BadInput, match=r"nq_open_oracle: what nelson-liu/lost-in-the-middle sent cannot be read"):

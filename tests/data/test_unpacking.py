@@ -46,7 +46,9 @@ def test_a_gzipped_file_comes_out_up_to_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>", gzip.compress(b"abc" * 99)[:-12], gzip.compress(b"a")[:12] + b"xxxxxxxx"]
+    "content",
+    [b"", b"<html>", gzip.compress(b"abc" * 99)[:-12], gzip.compress(b"a")[:12] + b"xxxxxxxx"],
+    ids=["empty", "no archive", "cut off", "damaged"],
 )
 def test_a_damaged_gzipped_file_is_no_file(content: bytes) -> None:
     if content:
