@@ -224,6 +224,7 @@ def test_the_record_says_how_many_examples_were_learnt(
     monkeypatch.setattr("strategies.finetuning.tuned._trained", lambda *_: stopped(best=1, tried=2))
     monkeypatch.setattr(Judged, "by_refit", lambda *_: Judged(0.5, len(apart), ()))
     monkeypatch.setattr("strategies.finetuning.tuned.prove", lambda *_: 1.0)
+    monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: adapter)
     record = fit_tuned("lora", kitchen, [Setup()]).record
     left = 0 if all_learnt else len(apart)
     assert (record["examples"], record["kept_apart"]) == (EXAMPLES - left, left)
