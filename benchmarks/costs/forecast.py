@@ -331,7 +331,7 @@ def on_workers(alone: Forecast, workers: int, placement: Placement, here: bool) 
     )
     if here and workers > placement.threads and placement.device == "cpu":
         sentence += (
-            f"; more workers than the {placement.threads} threads of this machine gain nothing where models compute on it, and "
+            f"; more workers than this machine has threads ({placement.threads}) gain nothing where models compute on it, and "
             "make that look dearer, since they wait for each other"
         )
     if here and not room.fits:

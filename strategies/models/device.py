@@ -34,7 +34,8 @@ class Placement:
     """Further graphics cards of this machine, which a long training shares its batches with."""
 
     def __str__(self) -> str:
-        where = f"{self.device}, {self.threads} threads" if self.device == "cpu" else self.device
+        many = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        where = f"{self.device}, {many}" if self.device == "cpu" else self.device
         more = f"; long trainings also on {', '.join(self.beside)}" if self.beside else ""
         return f"{where}, {self.dtype} ({self.why}){more}"
 

@@ -89,7 +89,13 @@ def machine() -> str:
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     flags = next((line for line in lines if line.startswith("flags")), "")
     features = hashlib.sha256(flags.encode()).hexdigest()[:6]
-    return f"{named[0] if named else platform.machine()} ({features}), {cores()} cores, torch {version('torch')}"
+    many = f"{cores()} core{'' if cores() == 1 else 's'}"
+    return f"{named[0] if named else platform.machine()} ({features}), {many}, torch {version('torch')}"
+
+
+def told_as_now(text: str) -> str:
+    """What earlier versions wrote of a machine with one core, `1 cores` and `1 threads`, as it is written now."""
+    return text.replace(" 1 cores,", " 1 core,").replace(" 1 threads,", " 1 thread,")
 
 
 def cores() -> int:

@@ -537,7 +537,7 @@ def test_what_is_predicted_on_workers_counts_threads_cards_and_machines_once(mon
     place = Placement(device="cpu", dtype="float32", threads=2, why="")
     two, eight = (on_workers(alone, workers, place, here=True) for workers in (2, 8))
     assert eight.minutes == pytest.approx(two.minutes), "eight workers have the two threads that two have"
-    assert "more workers than the 2 threads of this machine gain nothing" in eight.sentence
+    assert "more workers than this machine has threads (2) gain nothing" in eight.sentence
     assert "gain nothing" not in two.sentence
     card = on_workers(alone, 4, dataclasses.replace(place, device="mps"), here=True)
     assert card.minutes >= alone.minutes, "four workers share one card"

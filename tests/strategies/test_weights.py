@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from advisor.cli.models import command
 from strategies.models import measured, wheels
-from strategies.models.device import choose, fits
+from strategies.models.device import Placement, choose, fits
 from strategies.models.known import GGUF, KNOWN, KnownModel
 from strategies.models.weights import MANIFEST, ModelUnavailable, cached, fetch, resolve
 from strategies.models.wheels import WheelFile
@@ -411,6 +411,18 @@ def test_a_format_without_instructions_is_not_tried_at_length(monkeypatch: pytes
     monkeypatch.setattr(measured, "_tried", lambda ways: pytest.fail("that would take many seconds"))
     monkeypatch.setenv("ADVISOR_THREADS", "1")
     assert str(choose("cpu")).endswith("bfloat16 products are many times as slow as float32 ones)")
+
+
+def test_one_thread_and_one_core_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured.machine.cache_clear()
+    for cores, said in ((1, ", 1 core, torch"), (2, ", 2 cores, torch")):
+        monkeypatch.setattr(measured, "cores", lambda cores=cores: cores)
+        assert said in measured.machine()
+        measured.machine.cache_clear()
+        placement = Placement(device="cpu", dtype="float32", threads=cores, why="as asked")
+        assert str(placement) == f"cpu, {'1 thread' if cores == 1 else '2 threads'}, float32 (as asked)"
+    assert measured.told_as_now("AMD (1f), 1 cores, torch 2") == "AMD (1f), 1 core, torch 2"
+    assert measured.told_as_now("cpu, 11 threads, float32") == "cpu, 11 threads, float32"
 
 
 @pytest.mark.parametrize(("name", "value"), [("ADVISOR_THREADS", "two"), ("ADVISOR_ATTENTION", "flash")])
