@@ -9,19 +9,19 @@ from typing import Any
 from advisor.decision.tuned import TUNED
 from advisor.drawn import Table
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
-from benchmarks.contract import BadInput, Evaluation, State
-from benchmarks.evaluation.cascade import APPROACH as CASCADE
-from benchmarks.statistics.confidence import PairedDifference, paired_difference
-from benchmarks.studies.bakeoff_claims import claims, interval, told
-from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of, turned
+from benchmarks.contract import BadInput, State
+from benchmarks.statistics.confidence import paired_difference
+from benchmarks.studies.bakeoff_claims import claims, interval
+from benchmarks.studies.bakeoff_paid import better_in, paid_off
+from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of
+from benchmarks.studies.dated import from_before
 from benchmarks.studies.markdown import table
-from benchmarks.studies.settings import DEVELOPED, NOT_RUN, OLDER, SETTINGS, Setting
+from benchmarks.studies.settings import DEVELOPED, NOT_RUN, SETTINGS, Setting, told_commit
 from benchmarks.studies.trust.tables import forgotten, of_bakeoffs
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
 ASKED = "handbook-qa"
 ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
-CUT_SHORT = ", not saturated"
 RENAMED = ("safe now", "proven so far")  # What a verdict was called when predictions were written.
 
 
@@ -35,8 +35,10 @@ def document(found: Mapping[str, BakeOff]) -> str:
         "The approaches of the product on eight tasks, and beside each the plain script of an afternoon "
         "(`benchmarks/studies/afternoon.py`) on the same examples and the same held-out cases. This page is written by "
         "`python -m benchmarks.studies.bakeoffs table` from the rows in `benchmarks/studies/rows` and from nothing "
-        "else. Targets and sizes were set in `benchmarks/studies/settings.py` before the first run.",
-        f"{older(found)}{DEVELOPED} All rows are {OLDER}",
+        "else. Targets and sizes were set in `benchmarks/studies/settings.py` before the first run. Where a section says "
+        "that its examples are of a sample, they were drawn from that part of what was published; `advisor run` on a download "
+        "draws from all of it, so that it gets other ones.",
+        f"{older(found)}{DEVELOPED} {_from_before(found)}".strip(),
         "Differences are ours minus the plain script's, case by case, with a two-sided 95 % interval; below means that "
         f"ours is lower with p under {LEVEL:g}, each comparison on its own, so that none of ours is spared by a "
         "correction. (cheapest) marks, of the configurations that are within noise of the best on the selection cases, the one "
@@ -46,7 +48,8 @@ def document(found: Mapping[str, BakeOff]) -> str:
         "## Was fine-tuning better?",
         "With a trained language model, the one that its selection cases name; without, the highest on the held-out cases "
         "themselves, luck included. So fine-tuning has to beat everything else before it is said to be better. Whether it is "
-        "worth its cost is another question. Not saturated: its budget for tuning ended before everything was tried.",
+        "worth its cost is another question. Not saturated: on that side the budget of an approach ended before everything was "
+        "tried, so that it may be better than it is here; told where that could turn the answer.",
         paid_off(found),
         "## What these figures show",
         "\n".join(f"- {line}" for line in claims(found)),
@@ -78,68 +81,30 @@ def overview(found: Mapping[str, BakeOff]) -> str:
     return table(head, rows, numeric=(4,))
 
 
-def paid_off(found: Mapping[str, BakeOff]) -> str:
-    """For each task, what training a language model brought over doing without, and at how many times the cost."""
-    rows: list[tuple[str, ...]] = []
-    for each in SETTINGS:
-        bakeoff = found.get(each.task)
-        plain, tuned = _sides(bakeoff) if bakeoff else (None, None)
-        if bakeoff is None or plain is None or tuned is None:
-            rows.append((each.task, NOT_RUN, "", "", "", ""))
-            continue
-        difference = paired_difference(tuned.scores, plain.scores, plain.groups or None)
-        costs = {cost.candidate: cost.monthly.value for cost in bakeoff.verdict.costs}
-        one, other = costs[plain.candidate], costs[tuned.candidate]
-        times = f"{digits(other / one)} times" if one and other else "-"
-        figures = [f"{side.candidate} ({percent(side.figure)})" for side in (plain, tuned)]
-        better = _paid(difference, tuned)
-        rows.append((each.task, *figures, told(difference), times, better))
-    head = ("task", "without", "with", "difference", "cost of a month, with", "was it better?")
-    return table(head, rows)
-
-
-def _paid(difference: PairedDifference, tuned: Evaluation) -> str:
-    """That training does not help is said only where its search was not cut short."""
-    if below(turned(difference)):
-        return "yes"
-    if not below(difference):
-        return "not shown" + (CUT_SHORT if tuned.rising else "")
-    return "behind" + CUT_SHORT if tuned.rising else "no"
-
-
 def in_short(found: Mapping[str, BakeOff]) -> str:
-    """In how many tasks fine-tuning was better."""
-    sides = [_sides(bakeoff) for bakeoff in found.values()]
-    said = [
-        _paid(paired_difference(tuned.scores, plain.scores, plain.groups or None), tuned)
-        for plain, tuned in sides
-        if plain and tuned
-    ]
-    behind = said.count("behind" + CUT_SHORT)
-    alike = sum(each.startswith("not shown") for each in said)
-    unfinished = f"in {behind:,} it was behind, but its search had not tried everything; " if behind else ""
+    """In how many tasks fine-tuning was better, and what the rows are."""
     before = list(came_later(found))
     return (
-        f"Was fine-tuning better? It was in {said.count('yes')} of {counted(len(said), 'task')}, and the best approach without "
-        f"it in {said.count('no') or 'none'}; {unfinished}in {alike} no difference was shown. What each costs is in "
-        f"[the table](docs/bakeoffs.md#was-fine-tuning-better). {claims(found)[0]}"
-        f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}\n\n{DEVELOPED}"
-        f" All rows are {OLDER}"
+        f"{better_in(found)} What each costs is in [the table](docs/bakeoffs.md#was-fine-tuning-better). {claims(found)[0]}"
+        f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}"
+        f"{_samples()}\n\n{DEVELOPED} {_from_before(found)}"
     )
 
 
-def _sides(bakeoff: BakeOff) -> tuple[Evaluation | None, Evaluation | None]:
-    """The strongest without and with training; of equal ones the simpler."""
-    usable = [
-        each
-        for each in bakeoff.verdict.evaluations
-        if each.scores and each.state is None and each.approach != CASCADE and each.family != "recorded"
+def _samples() -> str:
+    """Which of the tasks on the front page were drawn from a part of what was published."""
+    told = [
+        f" The examples of {each.task} are of {each.sample}."
+        for each in SETTINGS
+        if each.sample and each.task in ON_THE_FRONT
     ]
-    untrained = [each for each in usable if each.family not in TUNED]
-    trained = [each for each in usable if each.family in TUNED and each.selection_score is not None]
-    return (
-        max(untrained, key=lambda each: (each.figure, -each.simplicity), default=None),
-        max(trained, key=lambda each: (each.selection_score or 0.0, -each.simplicity), default=None),
+    return "".join(told)
+
+
+def _from_before(found: Mapping[str, BakeOff]) -> str:
+    """Which rows are from before changes that they might be others after."""
+    return from_before(
+        {task: str(each.verdict.story.provenance.get("started", "")) for task, each in found.items()}, listed
     )
 
 
@@ -167,17 +132,17 @@ def section(bakeoff: BakeOff) -> str:
 
 def _how(bakeoff: BakeOff) -> str:
     """Sizes, where the data comes from, commit, date and machine."""
-    benchmark, made = bakeoff.benchmark, bakeoff.made
+    benchmark, made, sample = bakeoff.benchmark, bakeoff.made, bakeoff.setting.sample
     provenance = bakeoff.verdict.story.provenance
     commits, minutes = session_of(made)
     target = "no target" if benchmark.target is None else f"target {plain_percent(benchmark.target)}"
     facts = [
-        f"{len(benchmark.task.examples)} examples, {len(benchmark.heldout)} held-out cases, "
+        f"{len(benchmark.task.examples)} examples{f' of {sample}' if sample else ''}, {len(benchmark.heldout)} held-out cases, "
         f"{metric_name(benchmark.metric.name)}, {target}",
         f"data: {bakeoff.about['origin']}" if bakeoff.about.get("origin") else "",
-        f"commit {commits}" if commits else "commit not noted",
+        f"commit {told_commit(commits)}" if commits else "commit not noted",
         f"started {provenance['started']}" if provenance.get("started") else "",
-        f"{made['cores']} cores" if made.get("cores") else "",
+        counted(made["cores"], "core") if made.get("cores") else "",
         f"work shared by {made['on']}" if made.get("on", "here") != "here" else "",
         str(provenance.get("placement", "")),
         _rates(made),
@@ -236,7 +201,7 @@ def _plain(bakeoff: BakeOff) -> str:
     last = list(bakeoff.afternoon.arms.values())[-1]
     missing = [name for name in _possible(bakeoff) if name not in bakeoff.afternoon.rows]
     absent = f" Arms {NOT_RUN}: {listed(missing)}." if missing else ""
-    where = f"{last.placement}; {last.cores} cores; commit {last.commit or 'not noted'}; {last.finished}"
+    where = f"{last.placement}; {counted(last.cores, 'core')}; commit {told_commit(last.commit) or 'not noted'}; {last.finished}"
     note = f"The plain script: {where}. Before: seconds of indexing and training before the first answer."
     told = f"{note}{bakeoff.afternoon.disturbed()}{absent}"
     return f"{table((*measured, 'of ours', 'ours minus this', 'p', 'below?'), rows, numeric=(2, 3, 4, 7))}\n\n{told}"

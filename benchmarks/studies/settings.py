@@ -17,11 +17,18 @@ DEVELOPED = (
     "(`benchmarks/studies/LOG.md` says which and why). By its own rule these are development figures. "
     "`benchmarks/studies/floors` measures on cases that no language model has seen so far; it has not been run yet."
 )
-OLDER = (
-    "from before the fixes of 29 November 2026 that the log lists: how documents are split into passages, which inputs count as "
-    "the same, training with examples in the prompt."
-)
 NOT_RUN = "not run yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The part of a published training set that lay where the studies were run: examples were drawn from it alone."""
+
+    taken: int
+    published: int
+
+    def __str__(self) -> str:
+        return f"a sample of {self.taken:,} of the {self.published:,} published"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +39,13 @@ class Setting:
     examples: int | None = None
     heldout: int | None = None
     target: float | None = None
+    sample: Sample | None = None
+    """Of what the examples were drawn; None: of all that were published for training."""
 
 
 SETTINGS = (
-    Setting(task="banking77", examples=600, heldout=300, target=0.7),
-    Setting(task="snips_slots", examples=600, heldout=300, target=0.5),
+    Setting(task="banking77", examples=600, heldout=300, target=0.7, sample=Sample(taken=2_999, published=10_003)),
+    Setting(task="snips_slots", examples=600, heldout=300, target=0.5, sample=Sample(taken=3_000, published=13_784)),
     Setting(task="nq_open_oracle", examples=600, heldout=300, target=0.4),
     Setting(task="pubmedqa", examples=350, heldout=300, target=0.6),
     Setting(task="support-intents"),
@@ -52,6 +61,14 @@ result: half of the requests exactly right, the level of the plain script's tune
 def setting(task: str) -> Setting:
     """The setting of that task. Raises `KeyError` where there is none."""
     return {each.task: each for each in SETTINGS}[task]
+
+
+UNCOMMITTED = "+: with changes that were not committed"
+
+
+def told_commit(commits: str) -> str:
+    """The commits of rows, with what the mark of a changed tree means where one has it."""
+    return f"{commits} ({UNCOMMITTED})" if "+" in commits else commits
 
 
 _CHANGED = ("status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){ROWS.relative_to(ROOT)}")

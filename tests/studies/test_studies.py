@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from benchmarks.studies import bakeoffs, others
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
-from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, of_story, pages, paid_off, summary
+from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, of_story, pages, section, summary
 from benchmarks.studies.bakeoffs import MOST_BYTES, export, read_made
 from benchmarks.studies.bakeoffs import run as bake
 from benchmarks.studies.others import Watch
@@ -325,11 +324,6 @@ def test_only_what_is_between_the_markers_of_a_page_is_written(stored: Path, tmp
         filled("no markers", "bake-offs", "")
 
 
-@pytest.fixture(scope="module")
-def committed() -> dict[str, BakeOff]:
-    return opened(ROWS)
-
-
 def test_the_committed_tables_are_what_the_committed_rows_say(committed: dict[str, BakeOff]) -> None:
     for page, text in pages(ROOT, committed).items():
         again = f"{page.name}: run `python -m benchmarks.studies.bakeoffs table`"
@@ -341,27 +335,19 @@ def test_committed_rows_are_small() -> None:
     assert {name: size for name, size in sizes.items() if size > MOST_BYTES} == {}
 
 
-def test_whether_fine_tuning_was_better_is_said_of_every_task_by_its_interval(committed: dict[str, BakeOff]) -> None:
-    rows = [line.strip("| ").split(" | ") for line in paid_off(committed).splitlines()[2:]]
-    assert [row[0] for row in rows] == [each.task for each in SETTINGS]
-    said = []
-    for task, without, trained, difference, _, answer in rows:
-        found = {each.candidate: each for each in committed[task].verdict.evaluations}
-        figures = {name: each.figure for name, each in found.items()}
-        assert trained.startswith("lora")
-        answer, rising = answer.removesuffix(", not saturated"), answer.endswith(", not saturated")
-        assert rising == (found[trained.rpartition(" (")[0]].rising and answer != "yes")
-        assert without.partition(" (")[0] in figures or without.rpartition(" (")[0] in figures
-        low, high = (int(end) for end in re.findall(r"\(([+-]?\d+) to ([+-]?\d+)\)", difference)[0])
-        assert {"yes": low >= 0, "no": high <= 0, "behind": high <= 0, "not shown": low <= 0 <= high}[answer], (
-            difference
-        )
-        assert rising or answer != "behind"
-        said.append(answer)
-    front = (ROOT / "README.md").read_text(encoding="utf-8")
-    better, worse = said.count("yes"), said.count("no") or "none"
-    assert f"It was in {better} of {len(said)} tasks, and the best approach without it in {worse};" in front
-    assert f"in {said.count('behind')} it was behind, but its search had not tried everything" in front
+def test_a_section_says_of_what_its_examples_were_drawn_and_what_stands_behind_its_commit(
+    committed: dict[str, BakeOff],
+) -> None:
+    assert "600 examples of a sample of 2,999 of the 10,003 published, 300 held-out cases" in section(
+        committed["banking77"]
+    )
+    assert "600 examples, 300 held-out cases" in section(committed["nq_open_oracle"])
+    assert "commit 14d962660a5f+ (+: with changes that were not committed);" in section(committed["order-extract"])
+    assert "commit 14d962660a5f;" in section(committed["house-style"])
+    for found in committed.values():
+        if sample := found.setting.sample:
+            numbers = [int(case.id.rpartition("-")[2]) for case in found.benchmark.task.examples]
+            assert max(numbers) < sample.taken < sample.published
 
 
 def test_the_committed_bake_offs_have_the_sizes_and_targets_that_were_set(committed: dict[str, BakeOff]) -> None:

@@ -12,8 +12,7 @@ from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.stored import reopen
 from benchmarks.checked import Agreement, Forgetting, GeneralAnswers, GeneralTask, Grounding, Planted, Rebuilds
 from benchmarks.metrics import load
-from benchmarks.studies.bakeoff_rows import opened
-from benchmarks.studies.settings import ROWS
+from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.trust import __main__ as study
 from benchmarks.studies.trust import page, tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, LEAKY, OVER_ROWS, SPEAKING, Part, parts
@@ -203,6 +202,22 @@ def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
     assert page.worse_elsewhere({"one": [checked("lora")]}) == "" == page.general_tasks({"one": [checked("lora")]})
 
 
+def test_rows_are_from_before_what_was_changed_after_they_began() -> None:
+    found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
+    told = page.before(found)
+    assert told.startswith(
+        "All rows but those of handbook-qa (lora + retrieval) are from before the fixes of 29 November 2026"
+    )
+    assert "). All rows are from before the changes of 30 November 2026" in told
+    assert "planted sentences and altered formats were not counted" in told
+    later = {name: replace(each, made={**each.made, "started": "2026-12-01 09:00 UTC"}) for name, each in found.items()}
+    assert page.before(later) == ""
+    one = next(iter(found))
+    assert page.before(later | {one: found[one]}).startswith(
+        "The rows of handbook-qa (without a language model) are from before"
+    )
+
+
 def test_rows_from_before_numbers_were_left_out_are_named() -> None:
     found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
     assert page.numbers(found).startswith("In the rows of handbook-qa (prompting and retrieval) cases whose answer")
@@ -262,8 +277,8 @@ def test_refusals_are_judged_by_the_bounds_of_both_shares(answered: int, wrongly
     assert page.declines({}) == ""
 
 
-def test_the_committed_rows_give_the_committed_page() -> None:
-    assert study.DOCUMENT.read_text(encoding="utf-8") == page.document(read(), opened(ROWS)), "run `table`"
+def test_the_committed_rows_give_the_committed_page(committed: dict[str, BakeOff]) -> None:
+    assert study.DOCUMENT.read_text(encoding="utf-8") == page.document(read(), committed), "run `table`"
 
 
 def test_leaks_come_from_the_run_on_all_cases() -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from advisor.wording import NONE, counted, digits, duration, listed, plain_percent, points, start
 from benchmarks.probes.rebuilds import Share
 from benchmarks.statistics.confidence import exact_interval
 from benchmarks.studies.bakeoff_rows import BakeOff
+from benchmarks.studies.dated import FIXES, from_before, is_before
 from benchmarks.studies.markdown import table
-from benchmarks.studies.settings import DEVELOPED, OLDER
+from benchmarks.studies.settings import DEVELOPED, SETTINGS, told_commit
 from benchmarks.studies.trust import tables
-from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, parts
+from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Found
 from benchmarks.studies.trust.tables import Rows
+from strategies.models.measured import told_as_now
 
 NOT_RUN = "Not run yet."
 UNANSWERABLE, REFUSES = "handbook-qa", "lora + retrieval"
@@ -34,7 +36,8 @@ SOURCES = """\
 **Checked**: what is measured on request (`--probes all`), from smaller runs made for this page at
 `--effort quick`, with {sizes}, and {heldout} held-out cases each. The
 figures of the two are not to be set against each other. Tables of these runs show the approaches with a language model and the
-best of the others. How each is measured: [How it is measured](how-it-is-measured.md). The page is written by
+best of the others. {sampled}
+How each is measured: [How it is measured](how-it-is-measured.md). The page is written by
 `python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
 
 *Figure* is the task's own metric: the share of right answers, but F1 of spam on sms_spam, F1 of the fields on order-extract, and
@@ -85,8 +88,6 @@ A rule of the answers' format was altered, and every approach that can be told o
 """
 NUMBERS = ("ff3269c937c3", "9faf205c52e2", "b5807a894037", "8928619f365e", "587a21794efb", "47b9ecd88db2")
 """Commits of rows from before cases that cannot follow an altered format were left out."""
-BEFORE = (*NUMBERS, "40756a33d37b")
-"""Commits of rows from before all or some of what `OLDER` speaks of was repaired."""
 PLANTED = """\
 A sentence that asks for another answer was put into the request, or into the passage that is found. Nothing in the product
 defends against that: this is how often it worked. What stands in the documents themselves may be followed more often than
@@ -94,9 +95,11 @@ what this check puts into a passage (`benchmarks/studies/faults.md`, poisoned do
 input does, repeats the instruction too, and counts as following it.
 """
 LEAKED = """\
-The published split of sms_spam has held-out messages among its examples: 128 word for word, and 162 with those that are
-nearly the same. The examples that they repeat are left out before anything is fitted. Figures are shown with and without these
-cases: they are often the easy ones. The approaches with a language model had 100 held-out cases, 10 of them such.
+sms_spam is published as one file, without a split. The split that was used here (3,000 examples and 1,500 held-out cases of its
+5,575 messages) has held-out messages among its examples: 128 word for word, and 162 with those that are nearly the same. (What
+`advisor run sms_spam` downloads is cut so that the same message is on one side only.) The examples that they repeat are left out
+before anything is fitted. Figures are shown with and without these cases: they are often the easy ones. The approaches with a
+language model had 100 held-out cases, 10 of them such.
 """
 
 
@@ -109,7 +112,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         "## In short",
         "\n".join(f"- {line}" for line in in_short(every, asked)),
         "## What was run",
-        SOURCES.format(sizes=sizes, heldout=HELDOUT),
+        SOURCES.format(sizes=sizes, heldout=HELDOUT, sampled=sampled()),
         f"{DEVELOPED} {before(found)}",
         _section("The same request, written a little differently", EDITS, tables.edits(every), steady(every)),
         _section("Built again from other examples", REBUILT, tables.rebuilt(asked), built_again(asked)),
@@ -140,21 +143,32 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
     return "\n\n".join(block.strip() for block in blocks if block) + "\n"
 
 
+def sampled() -> str:
+    """Which examples are of a part of what was published."""
+    told = [f"of {each.task} {each.sample}" for each in SETTINGS if each.sample]
+    return f"Of some public sets a part of the published examples was used: {listed(told)}."
+
+
 def before(found: Mapping[str, Found]) -> str:
     """Which rows are from before repairs that they might be others after."""
-    made_later = [each.part for each in found.values() if each.made["commit"] not in BEFORE]
-    tasks = dict.fromkeys(part.task for part in made_later)
-    later = [f"{task} ({listed([part.kind for part in made_later if part.task == task])})" for task in tasks]
-    apart = f" but those of {listed(later)}" if later else ""
+    told = from_before({each.part: each.made["started"] for each in found.values()}, named)
+    if not any(is_before(FIXES, each.made["started"]) for each in found.values()):
+        return told
     return (
-        f"All rows{apart} are {OLDER} So planted sentences and altered formats were not counted in them as they are now: on "
-        "tasks without labels, what merely repeats its request counts there as following it."
+        f"{told} In rows from before the fixes of 29 November planted sentences and altered formats were not counted as they are "
+        "now: on tasks without labels, what merely repeats its request counts there as following it."
     )
+
+
+def named(asked: Sequence[Part]) -> str:
+    """Parts by their tasks: `sms_spam (prompting and retrieval) and banking77 (lora)`."""
+    tasks = dict.fromkeys(part.task for part in asked)
+    return listed([f"{task} ({listed([part.says for part in asked if part.task == task])})" for task in tasks])
 
 
 def refusals_taught(found: Mapping[str, Found]) -> str:
     """Which counts of facts in weights are from before a refusal was no fact."""
-    asked = [each.part.task for each in found.values() if each.made["commit"] in BEFORE and _has_facts(each)]
+    asked = [each.part.task for each in found.values() if is_before(FIXES, each.made["started"]) and _has_facts(each)]
     if not asked:
         return ""
     return (
@@ -168,12 +182,8 @@ def numbers(found: Mapping[str, Found]) -> str:
     asked = [each.part for each in found.values() if each.made["commit"] in NUMBERS and _altered(each)]
     if not asked:
         return ""
-    rows = [
-        f"{task} ({listed([part.kind for part in asked if part.task == task])})"
-        for task in dict.fromkeys(part.task for part in asked)
-    ]
     return (
-        f"In the rows of {listed(rows)} cases whose answer is a number, which has no capital letters, were asked too and counted "
+        f"In the rows of {named(asked)} cases whose answer is a number, which has no capital letters, were asked too and counted "
         "as not following; since then they are left out."
     )
 
@@ -353,10 +363,13 @@ def obeyed(rows: Rows) -> str:
 
 def made(found: Mapping[str, Found]) -> str:
     """Minutes of each part, and by which commits on which machines."""
-    kinds = list(dict.fromkeys(part.kind for part in parts() if part.heldout))
+    kinds = {part.kind: part.says for part in parts() if part.heldout}
     rows = [(task, *(_minutes(found, task, kind) for kind in kinds)) for task in EXAMPLES]
-    shown = table(("task", *kinds), rows, range(1, len(kinds) + 1))
-    lines = sorted({f"- commit {each.made['commit']} on {each.made['machine']}" for each in found.values()})
+    shown = table(("task", *kinds.values()), rows, range(1, len(kinds) + 1))
+    made_by = {
+        f"- commit {told_commit(each.made['commit'])} on {told_as_now(each.made['machine'])}" for each in found.values()
+    }
+    lines = sorted(made_by)
     return "\n\n".join([shown, "A dash: not run yet.", "\n".join(lines)]).strip()
 
 

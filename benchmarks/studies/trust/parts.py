@@ -19,7 +19,10 @@ EXAMPLES = {
 }
 """A hundred are what the smallest bundled task has; with 77 labels that would be one a label."""
 LEAKY = "sms_spam"
-"""Its published split has 128 held-out messages among its examples; a sample of a hundred has hardly any of them."""
+"""The split that is used here has 128 held-out messages among its examples; a sample of a hundred has hardly any of them. It
+was published as one file, and what the product downloads is cut otherwise (`source.cut_by_hash`)."""
+SPOKEN = {"rungs": "without a language model", "whole": "on all cases"}
+"""How a kind of approaches is called where its name is no approach."""
 OVER_ROWS = ("sms_spam",)
 """Tasks whose figure is no mean of scores: F1 of spam."""
 
@@ -34,6 +37,11 @@ class Part:
     approaches: tuple[str, ...]
     examples: int | None = None
     heldout: int | None = None
+
+    @property
+    def says(self) -> str:
+        """The kind, as a reader knows it."""
+        return SPOKEN.get(self.kind, self.kind)
 
     @property
     def name(self) -> str:

@@ -1,0 +1,60 @@
+"""Which rows of the studies are from before changes after which they might be others, by when they were begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from advisor.wording import listed
+
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What was changed in what approaches do, and from which moment on runs have it (UTC, as runs note when they began)."""
+
+    since: str
+    what: str
+
+
+FIXES = Change(
+    since="2026-11-30 00:00 UTC",
+    what=(
+        "the fixes of 29 November 2026 (how documents are split into passages, which inputs count as the same, training with "
+        "examples in the prompt)"
+    ),
+)
+CHANGES = Change(
+    since="2026-11-30 21:16 UTC",
+    what=(
+        "the changes of 30 November 2026 (how the recipe of LoRA is chosen, training where the search misses the passage, five "
+        "and eight passages, where strings and lists of JSON end)"
+    ),
+)
+
+
+def is_before(change: Change, began: str) -> bool:
+    """Whether a run that began then (`2026-11-30 15:59 UTC`; empty: unknown) lacks the change."""
+    return began < change.since
+
+
+def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str]) -> str:
+    """Sentences on which rows are from before what; `began` says of each when it was begun, `named` how several are called."""
+    told: dict[str, list[str]] = {}
+    for change in (FIXES, CHANGES):
+        older = [name for name, moment in began.items() if is_before(change, moment)]
+        if older:
+            told.setdefault(_which(older, list(began), named), []).append(change.what)
+    sentences = [f"{which} from before {listed(what)}." for which, what in told.items()]
+    return " ".join([*sentences, "The log lists these."] if sentences else [])
+
+
+def _which(older: Sequence[Name], every: Iterable[Name], named: Callable[[Sequence[Name]], str]) -> str:
+    newer = [name for name in every if name not in older]
+    if not newer:
+        return "All rows are"
+    if len(newer) > len(older):
+        return f"The rows of {named(older)} are"
+    return f"All rows but those of {named(newer)} are"
