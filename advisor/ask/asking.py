@@ -80,7 +80,7 @@ def _spoken(family: Family, task: Situation) -> str:
     """What the family is in this task: nothing that it does not hold."""
     decides = task.kind in ("classification", "extraction")
     spoken: dict[Family, str] = {
-        "reference": f"a rung without a language model (nearest example{', linear head on embeddings' * decides})",
+        "reference": f"a method without a language model (nearest example{', linear head on embeddings' * decides})",
         "prompting": "a prompt with well-chosen examples",
         "retrieval": f"looking up: {'documents, or ' * task.documents}the nearest examples, in the prompt",
         "finetuning": "a LoRA fine-tune",

@@ -107,20 +107,20 @@ def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -
     if labels <= FEW_LABELS and examples >= MANY_PER_LABEL * labels:
         scores["reference"] += 3
         why.append(
-            f"There are {labels} labels and {examples} examples, {examples // labels} a label: a small classifier on text "
-            "embeddings (linear head), without any language model, is often enough."
+            f"There are {labels:,} labels and {examples:,} examples, {examples // labels:,} a label: a small classifier on "
+            "text embeddings (linear head), without any language model, is often enough."
         )
     elif labels > FEW_LABELS:
         scores["retrieval"] += 2
         scores["reference"] += 1
         why.append(
-            f"There are {labels} labels, too many to describe well in one prompt: showing the nearest examples "
+            f"There are {labels:,} labels, too many to describe well in one prompt: showing the nearest examples "
             "usually helps most."
         )
     else:
         scores["retrieval"] += 1
         why.append(
-            f"There are {examples} examples for {labels} labels, few for training: examples usually help most "
+            f"There are {examples:,} examples for {labels:,} labels, few for training: examples usually help most "
             "inside the prompt."
         )
 

@@ -103,7 +103,7 @@ class Given(click.ClickException):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="finetune-advisor", prog_name="advisor")
 def main() -> None:
-    """Should we fine-tune? Compares prompting, retrieval, LoRA and simpler rungs on your task, and recommends.
+    """Should we fine-tune? Compares prompting, retrieval, LoRA and simpler methods on your task, and recommends.
 
     Start with a file of examples: advisor init my.csv, then advisor check task.yaml, then advisor run task.yaml.
     """

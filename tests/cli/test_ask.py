@@ -55,6 +55,14 @@ def test_facts_without_documents_cannot_be_looked_up() -> None:
     assert "Looking up facts: there are no documents" in advice(Situation(kind="qa", examples=300))
 
 
+def test_what_needs_no_language_model_is_called_so_and_numbers_have_one_form() -> None:
+    found = advice(Situation(kind="classification", examples=2_000, labels=4))
+    assert "Try first: a method without a language model" in found
+    assert "There are 4 labels and 2,000 examples, 500 a label" in found
+    many = advice(Situation(kind="classification", examples=1_200, labels=1_100))
+    assert "There are 1,100 labels, too many" in many
+
+
 def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
     assert "Try first: a LoRA fine-tune" in advice(Situation(kind="generation", examples=300))
     few = advice(Situation(kind="generation", examples=40))

@@ -233,6 +233,11 @@ def test_the_page_of_the_task_file_names_every_key_and_metric() -> None:
     assert keys | metrics <= told, (keys | metrics) - told
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_calls_a_method_a_rung(page: Path) -> None:
+    assert not re.findall(r"\brungs?\b", page.read_text(encoding="utf-8"), re.IGNORECASE)
+
+
 def test_the_budgets_that_the_help_names_are_those_of_a_run() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert list(EFFORTS) == ["quick", "standard", "thorough"]
