@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.story.reasons import TUNED
+from advisor.decision.tuned import TUNED
 from advisor.wording import counted, digits, percent
 from benchmarks.contract import Evaluation
 from benchmarks.evaluation.cascade import APPROACH as CASCADE

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from advisor.decision.tuned import TUNED
 from advisor.drawn import Table
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
 from benchmarks.contract import BadInput, State

@@ -233,6 +233,16 @@ def test_the_page_of_the_task_file_names_every_key_and_metric() -> None:
     assert keys | metrics <= told, (keys | metrics) - told
 
 
+def test_every_limit_has_a_row_of_its_own() -> None:
+    _, _, told = (ROOT / "docs" / "task.md").read_text(encoding="utf-8").partition("\n### Limits\n")
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `(.+)` \|$", told.partition("\n### ")[0], re.MULTILINE)
+    assert [key for key, _ in rows] == list(SECTION_KEYS["constraints"])
+    (whole,) = (yaml.safe_load(block) for block in blocks(README, "yaml"))
+    more = {"documents": "handbook", "slices": ["team"]}
+    for key, example in rows:
+        parse_spec({**whole, **more, "constraints": {key: yaml.safe_load(example)}})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_calls_a_method_a_rung(page: Path) -> None:
     assert not re.findall(r"\brungs?\b", page.read_text(encoding="utf-8"), re.IGNORECASE)
