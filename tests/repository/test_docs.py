@@ -248,6 +248,13 @@ def test_no_page_calls_a_method_a_rung(page: Path) -> None:
     assert not re.findall(r"\brungs?\b", page.read_text(encoding="utf-8"), re.IGNORECASE)
 
 
+def test_what_was_measured_beside_others_is_linked_from_the_front_page() -> None:
+    front = README.read_text(encoding="utf-8")
+    studies = ROOT / "benchmarks" / "studies"
+    for name in ("speed", "scale", "equality", "peers", "floors", "decisions"):
+        assert f"]({(studies / f'{name}.md').relative_to(ROOT)})" in front
+
+
 def test_the_budgets_that_the_help_names_are_those_of_a_run() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert list(EFFORTS) == ["quick", "standard", "thorough"]

@@ -240,6 +240,12 @@ def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place
     assert re.search(r"\| \d+ s, \d+ s \| 2 x 20 \|", text)
     assert "Of 1 comparisons ours leads in 1; it is significantly behind in 0" in text
     assert "Not run yet: " in text
+    first = text.split("\n\n")[1]
+    assert first.startswith(
+        "**Not compared yet: prompting (dspy), fine-tuning (trl), fine-tuning on what is looked up (trl "
+    )
+    assert "without a language model" not in first, "that is compared"
+    assert f"{len(missing)} of {len(parts())} parts were not run yet" in first
 
 
 def test_the_committed_rows_give_the_committed_document() -> None:

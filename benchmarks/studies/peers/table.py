@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.wording import listed
 from benchmarks.contract import BadInput
 from benchmarks.studies.peers.arms import OURS, Part, parts
 from benchmarks.studies.peers.rows import Kept, read
+from benchmarks.studies.settings import UNCOMMITTED
 
 Floats = NDArray[np.float64]
 DRAWS, LEVEL = 4000, 0.95
@@ -99,15 +101,39 @@ def document(folder: Path) -> str:
     found, missing = comparisons(folder)
     dice = np.random.default_rng(0)
     drawn = {each: each.draws(dice) for each in found}
-    lines = [*HEAD, *(_row(each, drawn[each]) for each in found), "", *_pooled(drawn)]
+    lines = [
+        TITLE,
+        "",
+        *_lacking(found, missing),
+        *HEAD,
+        *(_row(each, drawn[each]) for each in found),
+        "",
+        *_pooled(drawn),
+    ]
     if missing:
         lines += ["", f"Not run yet: {', '.join(part.name for part in missing)}."]
     return "\n".join([*lines, "", *_how(folder)]) + "\n"
 
 
+def _lacking(found: Sequence[Comparison], missing: Sequence[Part]) -> list[str]:
+    """What a reader must not look for below, before anything else."""
+    if not missing:
+        return []
+    asked = list(dict.fromkeys((part.arm.comparison, part.arm.name) for part in parts() if part.arm.name != OURS))
+    there = {(each.what, each.tool) for each in found}
+    lacking = [f"{SPOKEN.get(what, what)} ({tool})" for what, tool in asked if (what, tool) not in there]
+    fewer = f"{len(missing):,} of {len(parts()):,} parts were not run yet; they are listed below the table."
+    return [f"**Not compared yet: {listed(lacking)}.** {fewer}" if lacking else fewer, ""]
+
+
+SPOKEN = {
+    "combined": "fine-tuning on what is looked up",
+    "answers": "answers from what is looked up",
+    "rungs": "methods without a language model",
+}
+"""How a comparison is called where its own name says little."""
+TITLE = "# Ours beside the dedicated tools"
 HEAD = (
-    "# Ours beside the dedicated tools",
-    "",
     "The same model, examples and held-out cases for both; everything that is chosen is chosen on the examples. `words` is",
     "TF-IDF of words and letters on both sides, `rungs` the best without a language model beside a head on embeddings. Made by",
     "`python -m benchmarks.studies.peers table` from `rows/peers/`. Differences in points with 95 % intervals, by a paired",
@@ -164,7 +190,7 @@ def _how(folder: Path) -> list[str]:
             lines.append(
                 f"| {part.name} | {_plain(about['settings'])} | {_plain(about['versions'])} | {seconds} | {about['commit']} |"
             )
-    return lines
+    return [*lines, "", f"Commits: {UNCOMMITTED}."] if any(line.endswith("+ |") for line in lines) else lines
 
 
 def _plain(values: dict[str, Any]) -> str:
