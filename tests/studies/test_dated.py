@@ -5,7 +5,7 @@ from __future__ import annotations
 from advisor.wording import listed
 from benchmarks.studies.dated import CHANGES, FIXES, from_before, is_before
 
-OLD, BETWEEN, NEW = "2026-11-28 15:43 UTC", "2026-11-30 15:59 UTC", "2026-11-30 21:20 UTC"
+OLD, BETWEEN, NEW = "2026-11-28 15:43 UTC", "2026-11-30 15:59 UTC", "2026-12-01 09:20 UTC"
 
 
 def test_a_run_is_before_what_came_after_it_began() -> None:
