@@ -29,9 +29,9 @@ FIXES = Change(
 CHANGES = Change(
     since="2026-12-01 00:00 UTC",
     what=(
-        "the changes of 30 November 2026 (how the recipe of LoRA is chosen and its weights are averaged, training where the search "
-        "misses the passage, passages that end at headings, five and eight passages, sixteen examples, where strings and lists of "
-        "JSON end)"
+        "the changes of 30 November 2026 (how the recipe of LoRA is chosen and its weights are averaged, training where the "
+        "search misses the passage, passages that end at headings, five and eight passages, sixteen examples, where strings and "
+        "lists of JSON end)"
     ),
 )
 
