@@ -29,6 +29,7 @@ from strategies.contract import (
     Usage,
     thoughts,
 )
+from strategies.copied import LONGER
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
 from strategies.standalone.odds import label_shares, to_label
 
@@ -82,19 +83,21 @@ def trimmed_case(model: LanguageModel, case: Case) -> Case:
     return case if text == case.input else replace(case, input=text)
 
 
-def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case]) -> int:
-    """Tokens allowed for an answer: a quarter more than the longest of the examples' answers, at most 512.
+def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case], held: bool = False) -> int:
+    """Tokens allowed for an answer: a quarter more than the longest of the examples' answers, at most 512; twice as many as that
+    one where answers are `held` to a schema, by which what they hold may be so much longer (`copied.LONGER`).
 
-    Twice as much and a little for a fence where tokens are estimated, labels apart: amounts, numbers of invoices and indented
-    objects have up to twice the tokens of prose as long as they are, and what is cut is wrong.
+    Twice a quarter more and a little for a fence where tokens are estimated, labels apart: amounts, numbers of invoices and
+    indented objects have up to twice the tokens of prose as long as they are, and what is cut is wrong.
     """
     from strategies.contract import Message
 
     frame = model.count((Message("user", ""),))
     longest = _longest({case.output for case in examples})
     most = max((model.count((Message("user", text),)) - frame for text in longest), default=64)
-    limit = min(LONGEST_ANSWER, max(8, math.ceil(most * 1.25) + 2))
     roughly = isinstance(model, Estimates) and model.estimates and not task.labels
+    more = LONGER if held and not roughly else 1.25
+    limit = min(LONGEST_ANSWER, max(8, math.ceil(most * more) + 2))
     return ESTIMATED * limit + FENCE if roughly else limit
 
 

@@ -21,24 +21,29 @@ Turing's estimate)."""
 MORE = 2
 """Fields of an open object beyond the most that an example has. Without a limit a small model writes the same one for ever."""
 LONGER = 2
-"""How many times as long as the longest of the examples a string or list may be: a small model repeats a word until it is cut
-off, and what is cut off is no JSON."""
+"""How many times as long as the longest of the examples a string, list or whole number may be: a small model repeats itself
+until it is cut off, and what is cut off is no JSON."""
 SHORTEST, MOST_LETTERS, FEWEST_ITEMS = 60, 2_000, 4
 """Characters and items that are allowed in any case, and from how many characters on no limit is set."""
+FEWEST_DIGITS, MOST_DIGITS = 6, 15
+"""Likewise of the digits of a whole number."""
 _SAYS_MORE = {"properties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if", "enum", "const"}
 """Beside any of these an object is not open, or may get no limit on the number of its fields."""
 PLAIN = {"type", "title", "description", "minLength", "maxLength"}
+_UNLIMITED = {"type", "title", "description"}
 
 Seen = Sequence[tuple[str, Any]]
 """(input, what its answer has at one place of the schema) of examples."""
 
 
 def narrowed(schema: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
-    """The schema with what the examples show beside it: strings that are copied are marked (`tagging.COPIED`), and an open object
-    gets the fields that it had where no other is to be expected."""
+    """The schema with what the examples show beside it: strings that are copied are marked (`tagging.COPIED`), an open object
+    gets the fields that it had where no other is to be expected, and what may be of any length a limit."""
     found = dict(schema)
     if _is_string(schema):
         return _string(found, [(text, value) for text, value in seen if isinstance(value, str)])
+    if _is_whole_number(schema):
+        return found | _limited([value for _, value in seen if isinstance(value, int) and not isinstance(value, bool)])
     if isinstance(parts := schema.get("properties"), Mapping):
         found["properties"] = {name: _part(part, _at(seen, name)) for name, part in parts.items()}
     if isinstance(parts := schema.get("patternProperties"), Mapping):
@@ -63,6 +68,13 @@ def _is_string(schema: Mapping[str, Any]) -> bool:
     kinds = schema.get("type")
     nullable = isinstance(kinds, list) and sorted(map(str, kinds)) == ["null", "string"]
     return (kinds == "string" or nullable) and set(schema) <= PLAIN
+
+
+def _is_whole_number(schema: Mapping[str, Any]) -> bool:
+    """One without limits of its own, which stay."""
+    kinds = schema.get("type")
+    nullable = isinstance(kinds, list) and sorted(map(str, kinds)) == ["integer", "null"]
+    return (kinds == "integer" or nullable) and set(schema) <= _UNLIMITED
 
 
 def _part(part: Any, seen: Seen) -> Any:
@@ -99,6 +111,14 @@ def _bounded(schema: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any
     if len(lengths) < LEAST or longest > MOST_LETTERS or "maxLength" in schema:
         return {}
     return {"maxLength": longest}
+
+
+def _limited(numbers: Sequence[int]) -> dict[str, Any]:
+    """Limits between which a whole number has at most so many times as many digits as those of the examples."""
+    digits = max(FEWEST_DIGITS, LONGER * max((len(str(abs(number))) for number in numbers), default=0))
+    if len(numbers) < LEAST or digits > MOST_DIGITS:
+        return {}
+    return {"minimum": 1 - 10**digits, "maximum": 10**digits - 1}
 
 
 def _ended(schema: Mapping[str, Any], lengths: Sequence[int]) -> dict[str, Any]:

@@ -52,12 +52,13 @@ def extended(fitted: Fitted, task: Task) -> Fitted | None:
         usual = fmean(known.values())
         prior = Prior(values=tuple(known.get(label, usual) for label in task.labels), strength=prior.strength)
     setup = _fixed(fitted)
+    schema = answer_schema(task, task.examples)
     told = replace(
         fitted,
         task=replace(fitted.task, instruction=task.instruction),
         setup=replace(setup, form=retold(setup.form, fitted.task.instruction, task)),
-        schema=answer_schema(task, task.examples),
-        max_tokens=answer_limit(fitted.model, task, task.examples),
+        schema=schema,
+        max_tokens=answer_limit(fitted.model, task, task.examples, bool(schema)),
     )
     return _given(told, task.labels, task.examples, prior)
 

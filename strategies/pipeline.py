@@ -52,6 +52,7 @@ from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.sources import Sources, without
 from strategies.spans import Read, Reading
+from strategies.standalone.held import ENDING
 from strategies.standalone.odds import ALTERNATIVES
 from strategies.weighing import LabelEvidence, leant, leant_answer, weigh
 
@@ -162,7 +163,7 @@ class Pipeline:
 
     def _room(self, lesson: Case | None) -> int:
         """Tokens that a prompt may have, its answer besides; a lesson is no longer than what a training reads of it."""
-        room = self.model.context_tokens - self.max_tokens
+        room = self.model.context_tokens - self.max_tokens * (ENDING if self.schema else 1)
         if lesson is None:
             return room
         return min(room, Recipe.max_tokens - answer_tokens(self.model, self.renderer.answer(lesson)))

@@ -102,9 +102,9 @@ class Kitchen:
             sources=Sources(
                 tuple(cases), self.bench.embedder, self.index(setup.passage_words) if setup.passages else None
             ),
-            max_tokens=answers.answer_limit(self.bench.model, self.task, cases),
+            schema=(schema := answer_schema(self.task, cases)),
+            max_tokens=answers.answer_limit(self.bench.model, self.task, cases, bool(schema)),
             adapter=adapter,
-            schema=answer_schema(self.task, cases),
             seed=self.bench.seed,
         )
 

@@ -42,9 +42,9 @@ class Program(NamedTuple):
 
 
 PREDICT = Program("alone.py", SCRIPT)
-READING, SPEAKING, LOOKUP, TAGGING, ASKING, REFUSALS, THOUGHTS, ODDS = (
+READING, SPEAKING, LOOKUP, TAGGING, ASKING, REFUSALS, THOUGHTS, ODDS, HELD = (
     Program(f"{name}.py", f"{name}.py")
-    for name in ("reading", "speaking", "lookup", "tagging", "asking", "refusals", "thoughts", "odds")
+    for name in ("reading", "speaking", "lookup", "tagging", "asking", "refusals", "thoughts", "odds", "held")
 )
 
 
@@ -71,7 +71,7 @@ def _parts(folder: Path) -> list[Path]:
 def _needed(part: Path) -> list[Program]:
     if asked := _read(part, PROMPT):
         asks = [ASKING, REFUSALS, THOUGHTS, *([ODDS] if asked.get("server", {}).get("labels") else [])]
-        speaks = asks if "server" in asked else [SPEAKING]
+        speaks = asks if "server" in asked else [SPEAKING, *([HELD] if asked.get("schema") else [])]
         looks, tags = [LOOKUP] * ("lookup" in asked), [TAGGING] * bool(asked.get("schema"))
         return [PREDICT, READING, *speaks, *looks, *tags]
     if heads := _read(part, HEADS):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from strategies.models.grammar import Following
+from strategies.standalone.held import ENDING, Following
 
 Ids = Sequence[int]
 VARIABLE = "ADVISOR_BATCH_TOKENS"
@@ -31,6 +31,11 @@ class Drawing:
     seed: int = 0
     follow: Callable[[int], Following] | None = None
     """Index of a prompt -> the beginning of what its answer has to satisfy."""
+
+    @property
+    def most(self) -> int:
+        """Tokens at which an answer is cut off; one that has to satisfy something has some for its end besides."""
+        return self.max_tokens * (ENDING if self.follow else 1)
 
 
 def common_prefix(sequences: Sequence[Ids]) -> int:

@@ -19,7 +19,7 @@ from strategies.models.writing import pick, write
 def generate(parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
     """Yields (index, what was written, reused tokens); at temperature 0 the likeliest token each time.
 
-    An answer that was cut by `max_tokens` has exactly that many ids.
+    An answer that was cut off has exactly `drawing.most` ids.
     """
     import torch
 
@@ -84,10 +84,10 @@ class _Decoding:
                     yield self.rows[slot], Written(self.answers[slot], self.odds[slot])
                     continue
                 written = [token, *(self.follows[slot].take(token) if self.follows else ())]
-                self.answers[slot] = (self.answers[slot] + written)[: self.drawing.max_tokens]
-                self.odds[slot] = [*self.odds[slot], *[0.0] * (len(written) - 1)][: self.drawing.max_tokens]
+                self.answers[slot] = (self.answers[slot] + written)[: self.drawing.most]
+                self.odds[slot] = [*self.odds[slot], *[0.0] * (len(written) - 1)][: self.drawing.most]
                 whole = bool(self.follows) and self.follows[slot].whole
-                if whole or len(self.answers[slot]) >= self.drawing.max_tokens:
+                if whole or len(self.answers[slot]) >= self.drawing.most:
                     yield self.rows[slot], Written(self.answers[slot], self.odds[slot])
                     continue
                 stay.append(slot)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from strategies.models.chat import Chat
+from strategies.standalone.held import Ends, Following, written
 from strategies.standalone.tagging import COPIED, for_text, unmarked
 
 
@@ -18,8 +19,7 @@ class Grammar:
 
     tokens: Any
     text: str
-    size: int
-    """Entries of the model's vocabulary."""
+    ends: Ends
     schema: str = ""
     """The schema itself where each request has one of its own (`tagging.for_text`)."""
     spaced: bool = False
@@ -36,7 +36,8 @@ class Grammar:
             known = max(size, len(chat.tokenizer))
             tokens = from_tokenizer(chat.tokenizer, n_vocab=known, eos_token=sorted(chat.stop_ids))
             spaced = tokens.decode_bytes(chat.encode_label("{")).startswith(b" ")
-            text = _written(json.loads(unmarked(schema)), spaced)
+            plain = json.loads(unmarked(schema))
+            text = written(plain, spaced)
             wrong, said = LLMatcher.validate_grammar_with_warnings(text, tokens)
         except (TypeError, ValueError, RuntimeError) as error:
             wrong, said = True, [str(error)]
@@ -44,60 +45,16 @@ class Grammar:
             reason = "".join(said).strip().splitlines()[0]
             logging.getLogger(__name__).warning("answers are not held to the schema: %s", reason)
             return None
-        return cls(tokens, text, size, schema if COPIED in schema else "", spaced)
+        ends = Ends.of(tokens, size, sorted(chat.stop_ids), plain)
+        return cls(tokens, text, ends, schema if COPIED in schema else "", spaced)
 
-    def follow(self, asked: str = "") -> Following:
-        """The state at the beginning of one answer, to a request that is about this text."""
+    def follow(self, asked: str = "", room: float = math.inf) -> Following:
+        """The state at the beginning of one answer, to a request that is about this text; behind so many tokens it is brought to
+        its end."""
         from llguidance import LLMatcher
 
         if self.schema and asked:
-            matcher = LLMatcher(self.tokens, _written(json.loads(for_text(self.schema, asked)), self.spaced))
+            matcher = LLMatcher(self.tokens, written(json.loads(for_text(self.schema, asked)), self.spaced))
             if not matcher.is_error():
-                return Following(matcher, self.size)
-        return Following(LLMatcher(self.tokens, self.text), self.size)
-
-
-@dataclass
-class Following:
-    """Where one answer stands in the grammar."""
-
-    matcher: Any
-    size: int
-
-    def forbid(self, logits: Any) -> None:
-        """Writes minus infinity over the tokens that cannot come next; in place, shape (vocabulary,)."""
-        import numpy as np
-        import torch
-
-        if self.matcher.is_error():
-            return
-        bits = np.frombuffer(self.matcher.compute_bitmask(), dtype=np.uint8)
-        allowed = np.unpackbits(bits, bitorder="little")[: self.size].astype(bool)
-        logits[: self.size].masked_fill_(~torch.from_numpy(allowed).to(logits.device), float("-inf"))
-        logits[self.size :] = float("-inf")
-
-    def take(self, token: int) -> list[int]:
-        """Tokens that have to follow this one, so that nobody need be asked for them."""
-        self.matcher.consume_token(token)
-        forced = [] if self.matcher.is_stopped() else list(self.matcher.compute_ff_tokens())
-        self.matcher.consume_tokens(forced)
-        return forced
-
-    @property
-    def whole(self) -> bool:
-        """Whether only the end of the answer could follow."""
-        return bool(self.matcher.is_stopped() and not self.matcher.is_error())
-
-
-def _written(schema: Mapping[str, Any], spaced: bool) -> str:
-    """The grammar of what the schema allows, as llguidance reads it; also behind one space where answers have that."""
-    from llguidance import LLMatcher
-
-    if schema.get("type") == "string" and "pattern" in schema:
-        text = str(LLMatcher.grammar_from_regex(schema["pattern"]))
-    else:
-        text = str(LLMatcher.grammar_from_json_schema(dict(schema)))
-    if not spaced:
-        return text
-    (body,) = json.loads(text)["grammars"]
-    return json.dumps({"grammars": [{"lark_grammar": 'start: " "? @body'}, {**body, "name": "body"}]})
+                return Following(matcher, self.ends, room)
+        return Following(LLMatcher(self.tokens, self.text), self.ends, room)

@@ -141,7 +141,7 @@ class LocalModel:
         """Yields (index, completion) as they finish. The seconds of a batch are shared out by the row."""
         ids = [self.chat.encode(prompt) for prompt in prompts]
         parts, grammar = self.parts, self._grammar(sampling.schema) if sampling.schema else None
-        follow = None if grammar is None else lambda row: grammar.follow(prompts[row][-1].asked)
+        follow = None if grammar is None else lambda row: grammar.follow(prompts[row][-1].asked, max_tokens)
         drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, follow)
         clock = _Clock(len(ids))
 

@@ -44,7 +44,7 @@ def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) 
         out = model.generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.to(model.device),
-            max_new_tokens=drawing.max_tokens,
+            max_new_tokens=drawing.most,
             do_sample=warm,
             repetition_penalty=1.0,  # Not what the model's own file may ask for: the quick engine does not either.
             no_repeat_ngram_size=0,

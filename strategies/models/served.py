@@ -26,6 +26,7 @@ from strategies.models.endpoint import EndpointModel
 from strategies.models.local import LocalModel
 from strategies.models.probe import PROBE, must_count_alike
 from strategies.models.vllm_server import BASE, VllmServer
+from strategies.standalone.held import ENDING
 
 ALTERNATIVES = 5
 """Likeliest tokens that are compared to see whether an adapter does something at the server."""
@@ -95,7 +96,9 @@ class ServedModel:
         asked, waiting, last = self._asked(), self.server.waiting, time.perf_counter()
         waiting.begins(self.server.start)
         try:
-            for index, completion in asked.generate(prompts, max_tokens, sampling, step):
+            # It brings no answer to its end, so that there is room for one by itself.
+            most = max_tokens * (ENDING if sampling.schema else 1)
+            for index, completion in asked.generate(prompts, most, sampling, step):
                 seconds = (time.perf_counter() - last) * waiting.part()
                 last = time.perf_counter()
                 yield index, replace(completion, usage=replace(completion.usage, seconds=seconds))

@@ -14,7 +14,7 @@ from strategies.models.flat import FlatCache, Span
 from strategies.models.parts import Parts
 
 if TYPE_CHECKING:
-    from strategies.models.grammar import Following
+    from strategies.standalone.held import Following
 
 MOST_ROWS = 256
 """Rows in flight; from about this many on, a CPU's matrix products are at their full rate."""
@@ -119,10 +119,10 @@ class _Writing:
         if token in self.drawing.stop_ids:
             return True
         row.fresh = [token, *(row.follow.take(token) if row.follow is not None else ())]
-        row.odds = [*row.odds, *[0.0] * (len(row.fresh) - 1)][: self.drawing.max_tokens]
-        row.answer = (row.answer + row.fresh)[: self.drawing.max_tokens]
+        row.odds = [*row.odds, *[0.0] * (len(row.fresh) - 1)][: self.drawing.most]
+        row.answer = (row.answer + row.fresh)[: self.drawing.most]
         whole = row.follow is not None and row.follow.whole
-        return whole or len(row.answer) >= self.drawing.max_tokens
+        return whole or len(row.answer) >= self.drawing.most
 
     def _close_up(self) -> None:
         """Moves the rows together once half of the places are empty and nobody waits for them."""

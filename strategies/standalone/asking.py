@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 BYTES_A_TOKEN, MESSAGE_TOKENS = 4, 4
+ENDING = 2
+"""`held.ENDING`: by it prompts have the room that they had in the run."""
 """For the estimate of a prompt's length: the server is not asked for it."""
 LARGEST, SAID, KEY_LENGTH = 20_000_000, 300, 8
 FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_ASKED_S = 0.5, 30.0, 300.0
@@ -74,7 +76,7 @@ class Asker:
 
     def __init__(self, asked: dict[str, Any], beside: Callable[[str], Any]) -> None:
         self.asked, self.server = asked, asked["server"]
-        self.room = self.server["context_tokens"] - asked["max_tokens"]
+        self.room = self.server["context_tokens"] - asked["max_tokens"] * (ENDING if asked.get("schema") else 1)
         self.words = Words(self.server["labels"], self.server["words"]) if self.server["labels"] else None
         self.odds = beside("odds.py") if self.words else None
         self.reasoning = self.server.get("reasoning_tokens", 0)

@@ -65,7 +65,6 @@ class Speaker:
         """False for the few models without states of that kind, which read prompt and answer whole for each token."""
         text = network.config.get_text_config()
         self.attends = self.keeps and set(getattr(text, "layer_types", None) or ()) <= ATTENDS
-        self.room = _reach(text) - asked["max_tokens"]
         self.controls = controls_of(self.tokenizer)
         self.end = _end_of_turn(self.tokenizer)
         self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
@@ -75,6 +74,8 @@ class Speaker:
         begun = {tuple(one[:size]) for one in labels for size in range(1, len(one))}
         self.labels = [[*one, self.end] if tuple(one) in begun else one for one in labels]
         self.grammar = _Grammar(asked["schema"], self) if asked.get("schema") else None
+        self.most = asked["max_tokens"] * (1 if self.grammar is None else self.grammar.held.ENDING)
+        self.room = _reach(text) - self.most
 
     def ids(self, text: str) -> list[int]:
         return ids_of(self.tokenizer, as_text(self.controls, text))
@@ -152,10 +153,12 @@ class Speaker:
         sure it is, is None where the server of the run did not say."""
         import torch
 
-        follow = self.grammar.begin(about) if self.grammar is not None else None
+        room = self.asked["max_tokens"]
+        follow = self.grammar.begin(about, room) if self.grammar is not None else None
+        most = self.most if follow is not None else room
         written: list[int] = []
         likely: list[float] = []
-        fresh, cache, ended, most = list(prompt), None, False, int(self.asked["max_tokens"])
+        fresh, cache, ended = list(prompt), None, False
         with torch.inference_mode():
             while not ended and len(written) < most:
                 cache, odds = self._next(fresh, cache)
@@ -190,79 +193,39 @@ class _Grammar:
     def __init__(self, schema: str, speaker: Speaker) -> None:
         from llguidance.hf import from_tokenizer
 
-        self.size = int(speaker.network.config.get_text_config().vocab_size)
+        size = int(speaker.network.config.get_text_config().vocab_size)
         # Some tokenizers know more tokens than the model has; `forbid` takes those away.
-        known = max(self.size, len(speaker.tokenizer))
+        known = max(size, len(speaker.tokenizer))
         self.tokens = from_tokenizer(speaker.tokenizer, n_vocab=known, eos_token=speaker.stop)
         # By some tokenizers, and some templates, models have learnt answers that begin with a space.
         self.spaced = self.tokens.decode_bytes(speaker.answer("{")).startswith(b" ")
-        self.schema, self.copying = schema, _copying()
+        self.schema, self.copying, self.held = schema, _beside("tagging.py"), _beside("held.py")
+        self.ends = self.held.Ends.of(self.tokens, size, speaker.stop, json.loads(schema))
 
-    def begin(self, text: str) -> _Following | None:
-        """The state at the beginning of an answer about this text; None where the schema is beyond what llguidance knows."""
+    def begin(self, text: str, room: float = math.inf) -> Any:
+        """The state at the beginning of an answer about this text (`held.Following`), which behind so many tokens is brought to
+        its end; None where the schema is beyond what llguidance knows."""
         from llguidance import LLMatcher
 
         for schema in (self.copying.for_text(self.schema, text), self.copying.unmarked(self.schema)):
-            held = json.loads(schema)
-            pattern = held.get("pattern") if held.get("type") == "string" else None
             try:
-                made = (
-                    LLMatcher.grammar_from_json_schema(held)
-                    if pattern is None
-                    else LLMatcher.grammar_from_regex(pattern)
-                )
-                matcher = LLMatcher(self.tokens, _or_behind_space(made) if self.spaced else made)
+                matcher = LLMatcher(self.tokens, self.held.written(json.loads(schema), self.spaced))
             except (TypeError, ValueError, RuntimeError):
                 continue
             if not matcher.is_error():
-                return _Following(matcher, self.size)
+                return self.held.Following(matcher, self.ends, room)
         return None
 
 
-def _or_behind_space(grammar: str) -> str:
-    """What the grammar allows, also behind one space."""
-    (body,) = json.loads(grammar)["grammars"]
-    return json.dumps({"grammars": [{"lark_grammar": 'start: " "? @body'}, {**body, "name": "body"}]})
-
-
-def _copying() -> Any:
-    """`tagging.py` of the same folder: which words of a request may be copied."""
-    path = Path(__file__).with_name("tagging.py")
+def _beside(name: str) -> Any:
+    """Another program of the same folder."""
+    path = Path(__file__).with_name(name)
     found = importlib.util.spec_from_file_location(path.stem, path)
     if found is None or found.loader is None or not path.is_file():
         raise SystemExit(f"{path} is missing: it belongs to this program.")
     module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
-
-
-class _Following:
-    """Where one answer stands."""
-
-    def __init__(self, matcher: Any, size: int) -> None:
-        self.matcher, self.size = matcher, size
-
-    @property
-    def whole(self) -> bool:
-        return bool(self.matcher.is_stopped() and not self.matcher.is_error())
-
-    def forbid(self, odds: Any) -> None:
-        """Minus infinity for what cannot come next."""
-        import numpy as np
-        import torch
-
-        if not self.matcher.is_error():
-            bits = np.frombuffer(self.matcher.compute_bitmask(), dtype=np.uint8)
-            allowed = np.unpackbits(bits, bitorder="little")[: self.size].astype(bool)
-            odds[: self.size].masked_fill_(~torch.from_numpy(allowed), -math.inf)
-            odds[self.size :] = -math.inf
-
-    def take(self, token: int) -> list[int]:
-        """Tokens that have to follow this one."""
-        self.matcher.consume_token(token)
-        forced = [] if self.matcher.is_stopped() else list(self.matcher.compute_ff_tokens())
-        self.matcher.consume_tokens(forced)
-        return forced
 
 
 # ---------------------------------------------------------------- prompts

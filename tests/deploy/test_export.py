@@ -241,7 +241,8 @@ def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk:
     [
         ("alone", {"numpy", "scipy", "sentence_transformers", "sklearn"}),
         ("asking", set()),
-        ("speaking", {"llguidance", "numpy", "peft", "torch", "transformers"}),
+        ("held", {"llguidance", "numpy", "torch"}),
+        ("speaking", {"llguidance", "peft", "torch", "transformers"}),
         ("lookup", {"bm25s", "faiss", "numpy", "regex", "sentence_transformers"}),
         ("reading", {"huggingface_hub"}),
         ("refusals", set()),

@@ -235,5 +235,21 @@ def test_what_may_be_anything_ends_at_twice_the_longest_of_the_examples() -> Non
     least = object_of(note={**STRING, "minLength": 90}, tags={"type": "array", "items": {}, "minItems": 9})
     bounds = narrowed(least, free)["properties"]
     assert (bounds["note"]["maxLength"], bounds["tags"]["maxItems"]) == (90, 9)
+    count: dict[str, Any] = {"type": "integer"}
+    rows = [("a", {"n": value}) for value in (7, -12_345, 123)]
+    limits = {"minimum": -(10**10 - 1), "maximum": 10**10 - 1}
+    assert narrowed(object_of(n=count), rows)["properties"]["n"] == {**count, **limits}
+    assert narrowed(object_of(n=count), rows[:2])["properties"]["n"] == count, "two tell too little"
+    few = narrowed(object_of(n={"type": ["null", "integer"]}), [*[("a", {"n": 1})] * 3, ("a", {"n": None})])
+    assert (few["properties"]["n"]["minimum"], few["properties"]["n"]["maximum"]) == (-999_999, 999_999)
+    long = [("a", {"n": 10**8})] * 3
+    for own in (
+        {**count, "maximum": 9},
+        {**count, "enum": [1, 2]},
+        {**count, "multipleOf": 5},
+        {"type": "number"},
+        count,
+    ):
+        assert narrowed(object_of(n=own), long)["properties"]["n"] == own
     endless = [(text, {**value, "note": "x" * 1_500}) for text, value in free]
     assert narrowed(schema, endless)["properties"]["note"] == STRING

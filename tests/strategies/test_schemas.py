@@ -17,11 +17,12 @@ import pytest
 
 from strategies.contract import Case, Fold, Message, Sampling, Task
 from strategies.models.chat import Chat
-from strategies.models.grammar import Following, Grammar
+from strategies.models.grammar import Grammar
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
 from strategies.schemas import answer_schema, beyond, common, left_out, ordered
 from strategies.standalone import speaking
+from strategies.standalone.held import Following
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,6 +223,7 @@ def test_tokens_that_are_forced_are_those_that_would_have_been_picked(
 
     def one_by_one(self: Following, token: int) -> list[int]:
         self.matcher.consume_token(token)
+        self.said.append(token)
         return []
 
     monkeypatch.setattr(Following, "take", one_by_one)

@@ -36,6 +36,7 @@ from strategies.models.vllm_server import VllmServer
 from strategies.models.weights import ModelUnavailable
 from strategies.pipeline import Pipeline, Setup
 from strategies.sources import Sources
+from strategies.standalone.held import ENDING
 from strategies.standalone.tagging import COPIED
 from tests import tiny
 from tests.desk import ROOT
@@ -183,6 +184,27 @@ def test_an_adapter_that_does_nothing_at_the_server_is_not_scored(tmp_path: Path
     assert prove_served(base, tuned, prompts) == pytest.approx(0.5)
     assert at_hand(tuned) is here
     assert at_hand(here) is here
+
+
+def test_what_is_held_to_a_schema_has_room_to_end_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server brings an answer to its end, as the model here does."""
+    asked: list[int] = []
+
+    def generate(self: Any, prompts: Any, max_tokens: int, *more: Any) -> Any:
+        asked.append(max_tokens)
+        return iter(())
+
+    monkeypatch.setattr(EndpointModel, "generate", generate)
+    monkeypatch.setattr(ServedModel, "_must_write_alike", lambda self: None)
+    monkeypatch.setattr(
+        ServedModel, "_asked", lambda self: EndpointModel(name="m", base_url="http://127.0.0.1:1/v1", model="m")
+    )
+    here = tiny.local_model(tiny.model_folder(tmp_path / "model"))
+    model = ServedModel(here=here, server=VllmServer(here.folder, tiny.FLOAT32))
+    monkeypatch.setattr(VllmServer, "start", lambda self: None)
+    for schema in ("", json.dumps(WHERE)):
+        list(model.generate(TOLD, 40, Sampling(schema=schema)))
+    assert asked == [40, ENDING * 40]
 
 
 # ---------------------------------------------------------------- a real server

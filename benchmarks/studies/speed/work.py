@@ -64,9 +64,10 @@ class Work:
         from strategies.standalone.tagging import unmarked
 
         examples = self.benchmark.task.examples
+        schema = answer_schema(self.benchmark.task, examples)
         more = {
-            "schema": unmarked(answer_schema(self.benchmark.task, examples)),
-            "max_tokens": answer_limit(self.model, self.benchmark.task, examples),
+            "schema": unmarked(schema),
+            "max_tokens": answer_limit(self.model, self.benchmark.task, examples, bool(schema)),
         }
         return self.answers(cases) | more
 
