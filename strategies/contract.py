@@ -530,6 +530,13 @@ class Trial:
     """Model tokens of this trial as the budget counts them (`search.spent_tokens`)."""
     validation_loss: float | None = None
     """Mean cross-entropy per answer token after the best epoch; None without training."""
+    mark: float | None = None
+    """The metric over its selection cases, where it was compared by that; None where it was by the score."""
+
+    @property
+    def counts(self) -> float:
+        """What it was compared by."""
+        return self.score if self.mark is None else self.mark
 
 
 class Journal(Protocol):

@@ -106,6 +106,17 @@ class Looked:
     def mark(self) -> float:
         return float(sum(self.values) / len(self.rows))
 
+    def trial(self, approach: str, option: Mapping[str, Any], tokens: int) -> Trial:
+        """As the search tells it, which cost so many tokens."""
+        return Trial(
+            approach=approach,
+            configuration=option,
+            score=self.score,
+            cases=len(self.rows),
+            tokens=tokens,
+            mark=self.mark if self.worths else None,
+        )
+
     def clearly_below(self, other: Looked) -> bool:
         """By more than twice the standard error of the difference, case by case."""
         import numpy as np
@@ -169,7 +180,7 @@ def chosen(approach: str, on: tuple[Task, Workbench], options: Sequence[Option],
     ]
     best, cases = best_of(looks), len(looks[0].rows)
     for option, look in zip(options, looks, strict=True):
-        bench.tried(Trial(approach=approach, configuration=option, score=look.score, cases=cases, tokens=0))
+        bench.tried(look.trial(approach, option, 0))
     record = {
         **options[best],
         **shift_told(looks[best].shift),

@@ -232,6 +232,7 @@ class Contest:
                     score=standing.mean,
                     cases=len(standing.scores),
                     tokens=standing.tokens,
+                    mark=standing.mark if standing.worths else None,
                 )
             )
 

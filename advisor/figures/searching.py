@@ -32,7 +32,7 @@ def searching(material: Material) -> LineChart | None:
     return LineChart(
         title=_title([name for name, _, _ in found.values() if name in rising], len(found)),
         across="tokens spent on choosing",
-        upwards=material.selection_score,
+        upwards=material.compared_by,
         by_factors=False,
         series=tuple(
             Series(
@@ -54,11 +54,11 @@ def expected(trials: Sequence[Trial]) -> tuple[tuple[float, float], ...]:
     One that stands behind another counts no higher than that, since few cases flatter. Tries without scored cases, such as
     short trainings that only rank, are paid for before.
     """
-    scored = sorted((trial for trial in trials if trial.cases), key=lambda trial: (-trial.cases, -trial.score))
+    scored = sorted((trial for trial in trials if trial.cases), key=lambda trial: (-trial.cases, -trial.counts))
     before = sum(trial.tokens for trial in trials if not trial.cases)
     count = len(scored)
     each = sum(trial.tokens for trial in scored) / max(count, 1)
-    scores = list(accumulate((trial.score for trial in scored), min))
+    scores = list(accumulate((trial.counts for trial in scored), min))
     return tuple((before + taken * each, _pick(scores, taken)) for taken in range(1, count + 1))
 
 

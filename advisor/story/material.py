@@ -125,6 +125,16 @@ class Material:
         return "right on selection cases" if metric.over_rows and not metric.graded else "selection score"
 
     @property
+    def by_metric(self) -> bool:
+        """Whether configurations were compared by a metric over rows; of runs of earlier versions nobody can say."""
+        return any(trial.mark is not None for trials in self.extras.trials.values() for trial in trials)
+
+    @property
+    def compared_by(self) -> str:
+        """What the score is called by which configurations were compared."""
+        return "selection score" if self.by_metric else self.selection_score
+
+    @property
     def right_or_wrong(self) -> bool:
         """True where every score is 0 or 1 and every case stands alone, so that exact methods apply."""
         scores = {score for evaluation in self.evaluations.values() for score in evaluation.scores}

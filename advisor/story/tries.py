@@ -60,9 +60,9 @@ def tries_table(material: Material) -> Table:
     rows = tuple(row for name, trials in _searches(material) for row in _rows(name, ranked(trials)))
     return Table(
         title="What was tried",
-        columns=("approach", "configuration", material.selection_score, "cases", "tokens"),
+        columns=("approach", "configuration", material.compared_by, "cases", "tokens"),
         rows=rows,
-        note=_NOTE if rows else "",
+        note=_note(material) if rows else "",
         numeric=(2, 3, 4),
     )
 
@@ -75,9 +75,19 @@ _NOTE = (
 )
 
 
+def _note(material: Material) -> str:
+    return f"{_NOTE} {_BY_METRIC}" if material.by_metric else _NOTE
+
+
+_BY_METRIC = (
+    "The score is the metric over those cases; where they hold too few of the rare labels for that, it is the share that was "
+    "right."
+)
+
+
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """Most cases first, then the score; trainings that answered none by their loss."""
-    return sorted(trials, key=lambda each: (-each.cases, -each.score, _loss(each)))
+    return sorted(trials, key=lambda each: (-each.cases, -each.counts, _loss(each)))
 
 
 def as_facts(trials: Sequence[Trial], labels: Collection[str]) -> list[dict[str, Any]]:
@@ -89,6 +99,7 @@ def as_facts(trials: Sequence[Trial], labels: Collection[str]) -> list[dict[str,
             "cases": each.cases,
             "tokens": each.tokens,
             "validation_loss": each.validation_loss,
+            **({} if each.mark is None else {"mark": each.mark}),
         }
         for each in ranked(trials)
     ]
@@ -110,14 +121,14 @@ def _rows(name: str, trials: Sequence[Trial]) -> Iterator[tuple[str, ...]]:
         yield name, setups.tried(each.configuration), _score(each), f"{each.cases:,}", f"{each.tokens:,}"
     rest = trials[MOST:]
     if rest:
-        best = max((each.score for each in rest if each.cases), default=None)
+        best = max((each.counts for each in rest if each.cases), default=None)
         reached = NONE if best is None else f"{percent(best)} at best"
         yield name, f"{len(rest):,} more", reached, NONE, f"{sum(each.tokens for each in rest):,}"
 
 
 def _score(trial: Trial) -> str:
     if trial.cases:
-        return percent(trial.score)
+        return percent(trial.counts)
     return NONE if trial.validation_loss is None else f"loss {trial.validation_loss:.2f}"
 
 

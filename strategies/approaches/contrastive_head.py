@@ -21,7 +21,6 @@ from strategies.contract import (
     Sampling,
     Strategy,
     Task,
-    Trial,
     Usage,
     Workbench,
 )
@@ -91,10 +90,7 @@ class ContrastiveHead:
         tried = [joined([Looked(*look.notes[str(each)]) for look in looks]).leant(task) for each in STRENGTHS]
         tokens = sum(look.notes["tokens"] for look in looks) // len(STRENGTHS)
         for strength, each in zip(STRENGTHS, tried, strict=True):
-            configuration, cases = {"C": strength, "epochs": epochs}, len(each.rows)
-            bench.tried(
-                Trial(approach=self.name, configuration=configuration, score=each.score, cases=cases, tokens=tokens)
-            )
+            bench.tried(each.trial(self.name, {"C": strength, "epochs": epochs}, tokens))
         place = best_of(tried)
         record = {
             "C": STRENGTHS[place],

@@ -1,13 +1,14 @@
-"""Which trainings are the best: short ones by validation loss, those at length by the mean score on selection cases, or by a
-metric over all of them."""
+"""Which trainings are the best, and how they are told: short ones by validation loss, those at length by the mean score on
+selection cases, or by a metric over all of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from strategies.contract import Diverged, Recipe
+from strategies.contract import Diverged, Recipe, Trial
 from strategies.search import Standing
 
 if TYPE_CHECKING:
@@ -45,6 +46,20 @@ def in_order(kitchen: Kitchen, tried: Sequence[tuple[Entry, Lengths]]) -> list[t
     ]
     order = sorted(range(len(tried)), key=lambda place: (-marks[place], tried[place][1].row))
     return [tried[place] for place in order]
+
+
+def trial_of(kitchen: Kitchen, approach: str, entry: Entry) -> Trial:
+    """As the search tells it: a short training answers nothing, and has its loss alone."""
+    judged = _judged(kitchen, entry)
+    return Trial(
+        approach=approach,
+        configuration=asdict(entry.tuning),
+        score=max(0.0, entry.score),
+        cases=entry.cases,
+        tokens=entry.tokens,
+        validation_loss=entry.loss if math.isfinite(entry.loss) else None,
+        mark=judged.mark if judged.worths else None,
+    )
 
 
 def _judged(kitchen: Kitchen, entry: Entry) -> Standing:

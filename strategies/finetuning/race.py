@@ -20,14 +20,13 @@ from strategies.contract import (
     Training,
     TrainingRow,
     Trains,
-    Trial,
     Usage,
     Workbench,
 )
 from strategies.finetuning import lengths
 from strategies.finetuning.checkpoints import discard
 from strategies.finetuning.lengths import Lengths
-from strategies.finetuning.ordered import UNMOVED, by_loss, in_order
+from strategies.finetuning.ordered import UNMOVED, by_loss, in_order, trial_of
 from strategies.finetuning.told import best_told, unsaid
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
@@ -299,16 +298,7 @@ class Race:
         return Look(look.scores, usage, notes)
 
     def _tell(self, entry: Entry) -> None:
-        self.bench.tried(
-            Trial(
-                approach=self.approach,
-                configuration=asdict(entry.tuning),
-                score=max(0.0, entry.score),
-                cases=entry.cases,
-                tokens=entry.tokens,
-                validation_loss=entry.loss if math.isfinite(entry.loss) else None,
-            )
-        )
+        self.bench.tried(trial_of(self.kitchen, self.approach, entry))
 
 
 def suited(recipe: Recipe, setup: Setup) -> Recipe:

@@ -13,7 +13,7 @@ from advisor import reports
 from advisor.story import setups
 from advisor.story.tries import MOST, ranked
 from advisor.wording import NONE
-from strategies.contract import Recipe
+from strategies.contract import Recipe, Trial
 from strategies.finetuning.race import Tuning
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -64,6 +64,31 @@ def test_machines_get_every_try_with_its_configuration() -> None:
         "tokens": 9_000,
         "validation_loss": 0.55,
     }
+
+
+def test_what_was_compared_by_a_metric_over_rows_is_shown_by_it() -> None:
+    """One that is right more often may have the lower F1: the search took the other."""
+    right, found = tried("prompting", asdict(Setup()), 0.95, 60), tried("prompting", asdict(Setup(shots=3)), 0.9, 60)
+    few = tried("prompting", asdict(Setup(shots=8)), 0.8, 20)
+    bakeoff = SITUATIONS["metric_over_rows"]()
+
+    def story(*trials: Trial) -> Any:
+        return replace(bakeoff, extras=replace(bakeoff.extras, trials={"lora": trials})).told().story
+
+    marked = story(replace(right, mark=0.4), replace(found, mark=0.7), few)
+    assert marked.tried.columns[2] == "selection score"
+    assert [row[1:3] for row in marked.tried.rows] == [
+        ("3 examples", "70 %"),
+        ("no examples shown", "40 %"),
+        ("8 examples", "80 %"),
+    ]
+    assert "too few of the rare labels" in marked.tried.note
+    (told,) = (each["tried"] for each in marked.facts["candidates"] if each["name"] == "lora")
+    assert [(each["score"], each.get("mark")) for each in told] == [(0.9, 0.7), (0.95, 0.4), (0.8, None)]
+    assert marked.searched.upwards == "selection score"
+    before = story(right, found, few)
+    assert [row[2] for row in before.tried.rows] == ["95 %", "90 %", "80 %"], "as a run of an earlier version has it"
+    assert before.tried.columns[2] == before.searched.upwards == "right on selection cases"
 
 
 def test_the_page_and_the_comment_fold_the_table_and_leave_it_out_where_it_is_empty() -> None:

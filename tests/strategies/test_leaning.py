@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from advisor.figures.searching import expected
+from advisor.story.tries import ranked
 from benchmarks.contract import Answered
 from benchmarks.data.split import cut_folds, grouped
 from benchmarks.metrics import load
@@ -21,7 +23,7 @@ from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.word_head import WordHead
 from strategies.contract import Case, Prediction, Query, Sampling, Strategy, Task, Usage
 from strategies.finetuning.lengths import Lengths
-from strategies.finetuning.ordered import in_order
+from strategies.finetuning.ordered import in_order, trial_of
 from strategies.finetuning.race import RECIPES, Entry, Tuning
 from strategies.leaning import LEAST_CASES, Leaning, shift_in
 from strategies.pipeline import Setup
@@ -94,6 +96,7 @@ def test_heads_answer_a_rare_label_where_its_f1_gains_by_it(
     examples = {case.id: case for case in prizes(200, 1)}
     crossed = figure(metric, [(examples[row[0]], row[1]) for row in told[metric[0]]["selection_answers"]])
     assert crossed == pytest.approx(found[metric[0]], abs=0.15), "it does not flatter"
+    assert any(trial.mark == pytest.approx(crossed) for trial in bench.trials)
 
 
 def evidence(kitchen: Kitchen, knows: float, seed: int, written: bool) -> list[dict[str, Any]]:
@@ -164,9 +167,15 @@ def test_a_search_takes_what_the_metric_over_rows_says_is_best(tmp_path: Path) -
         figure(OF_LABEL, [(kitchen._examples[row[0]], row[1]) for note in ended.best.notes for row in note["answers"]])
     )
     assert ended.cheapest() is ended.best, "and no other is within noise of it"
+    assert [trial.counts for trial in bench.trials] == [standing.mark for standing in ended.standings]
+    assert [trial.configuration["shots"] for trial in ranked(bench.trials)] == [1, 0], (
+        "a reader sees the order of the choice"
+    )
+    assert expected(bench.trials)[-1][1] == ended.best.mark
     by_cases = Kitchen(task_by(ACCURACY, mails(240)), bench)
     ended = Contest("b", by_cases.task, bench, judge=by_cases.judge).halve([Setup(), Setup(shots=1)], measure)
     assert ended.best.configuration == Setup()
+    assert [trial.mark for trial in bench.trials[2:]] == [None, None]
 
 
 def test_a_shift_of_all_labels_knows_nothing_of_a_label_that_is_added() -> None:
@@ -221,3 +230,7 @@ def test_a_training_that_failed_leaves_the_others_ordered_by_the_metric(tmp_path
     dead = Entry(Tuning(Setup(shots=3), RECIPES[2]), [], problem="the selection loss did not improve")
     tried = [(ham, lengths), (spam, lengths), (dead, lengths)]
     assert [each.tuning.setup.shots for each, _ in in_order(kitchen, tried)] == [2, 1, 3]
+    told = [trial_of(kitchen, "lora", each) for each, _ in tried]
+    assert ranked(told)[0] is told[1], "and so they are shown"
+    assert told[0].score > told[1].score
+    assert told[2].mark is None
