@@ -145,7 +145,7 @@ def _refit(task: Task, candidate: Candidate, options: Options, row: float) -> tu
     refit = min(max(epochs * once, longer), means)
     whole = Lengths(row, row, (round((1 - SELECTION_SHARE) * rows),), epochs).whole
     found = (1 - SHORT_SHARE) * options.tuning_tokens / SETUPS >= whole
-    tried = 0.0 if found or rows < 12 * LEAST_APART or 2 * refit > means else refit
+    tried = 0.0 if found or rows < 12 * LEAST_APART else min(refit, max(0.0, means - refit))
     return refit, tried
 
 

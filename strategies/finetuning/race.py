@@ -64,6 +64,8 @@ class Entry:
     cases: int = 0
     epochs: int = 0
     """How many made what was kept of the longest training, by validation loss; 0 while it learnt nothing."""
+    best: int = 0
+    """The best of these by itself; all are made where their mean is kept."""
     averaged: bool = False
     """The mean of the weights over the last half of its steps had a lower validation loss than any of them."""
     cut_off: bool = False
@@ -262,6 +264,7 @@ class Race:
         entry.loss = min(look.notes["losses"])
         entry.notes = [*(entry.notes or []), look.notes]
         entry.cut_off |= look.notes["best_epoch"] == recipe.epochs < entry.tuning.recipe.epochs
+        entry.best = max(entry.best, int(look.notes["best_epoch"]))
         entry.epochs = max(entry.epochs, int(look.notes["epochs"]))
         entry.averaged |= bool(look.notes["averaged"])
 

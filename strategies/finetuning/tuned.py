@@ -48,7 +48,8 @@ class RefitPlan:
         if apart:
             wanted = max(wanted, min(LONGER * recipe.epochs, round(budget / once)))
         epochs = max(1, min(wanted, affordable))
-        saturated = not finish.narrow and epochs == wanted and (bool(apart) or wanted < recipe.epochs)
+        found = bool(apart) or (not finish.entry.cut_off and finish.entry.best < recipe.epochs)
+        saturated = not finish.narrow and epochs == wanted and found
         recipe = replace(recipe, epochs=epochs, averaged=finish.entry.averaged)
         return cls(recipe, apart, saturated, affordable)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,9 +71,9 @@ class LocalEmbedder:
 
     @property
     def reads(self) -> int | None:
-        """Tokens of a text after which the model stops reading."""
+        """Tokens of a text after which the model stops reading; None where it reads all, as static embeddings do."""
         limit = self.model.max_seq_length
-        return int(limit) if limit else None
+        return int(limit) if limit and math.isfinite(limit) else None
 
     def unloaded(self) -> LocalEmbedder:
         """The same, with nothing loaded or remembered."""

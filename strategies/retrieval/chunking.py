@@ -62,7 +62,7 @@ def cut(documents: Sequence[Document], words: int = PASSAGE_WORDS) -> list[Passa
     return [
         passage
         for document in documents
-        for section in _together(document.text, words)
+        for section in _together(document, words)
         for passage in _passages(document, section, words, pieces)
     ]
 
@@ -86,14 +86,15 @@ def _cutter() -> Cutter:
     return pieces
 
 
-def _together(text: str, words: int) -> Iterator[Section]:
-    """The sections of a text; small ones with those behind them, where a passage holds both and what is above the first is
-    above all."""
+def _together(document: Document, words: int) -> Iterator[Section]:
+    """The sections of a document; small ones with those behind them, where a passage holds both under the headings above the
+    first, and what is above the first is above all."""
+    text = document.text
     first, *others = sections(text)
     for section in others:
         whole = replace(first, end=section.end)
         small = size(text[first.start : first.end]) * SMALL < words and section.level >= first.level
-        if small and size(text[whole.start : whole.end]) <= words:
+        if small and size(text[whole.start : whole.end]) <= words - size(path(document, first.above)):
             first = whole
         else:
             yield first

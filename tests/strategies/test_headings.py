@@ -113,6 +113,16 @@ def test_small_sections_share_a_passage_with_their_headings() -> None:
         assert passage.text.startswith("FAQ: ## Question ")
 
 
+@pytest.mark.parametrize("words", [PASSAGE_WORDS, 30])
+def test_no_section_stands_under_the_heading_of_a_small_one_before_it(words: int) -> None:
+    """Both fitted one passage, but not with the headings above them: it was cut again, all of it under the first heading."""
+    top = f"# Handbook of the whole company\n\n{DESK * 9}\n\n## Leave and absence rules for all employees\n\n{DESK * 9}"
+    for length in range(1, PASSAGE_WORDS):
+        text = f"{top}\n\n### Sick\n\nCall in.\n\n### Paid\n\n{'Paid. ' * length}"
+        found = cut([Document(id="staff", title="Staff", text=text)], words)
+        assert not any("Sick" in each.under for each in found if each.start >= text.index("### Paid"))
+
+
 @pytest.mark.parametrize("text", ["Plain text. " * 300, "```\n# code\n```\n" * 80, "a\n\nb | c\n\n" * 200])
 def test_without_headings_the_text_is_cut_as_a_whole(text: str) -> None:
     import semchunk

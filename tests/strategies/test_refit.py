@@ -79,11 +79,13 @@ def test_it_has_a_budget_of_its_own(task: Task, model: LocalModel, tmp_path: Pat
 
 
 def test_a_number_of_epochs_that_the_search_found_is_made_on_all_examples(plenty: Kitchen) -> None:
-    plan = planned(plenty, Entry(TUNING, [], epochs=2))
+    plan = planned(plenty, Entry(TUNING, [], epochs=2, best=2))
     assert (plan.recipe.epochs, plan.apart, plan.saturated) == (2, (), True)
-    assert not planned(plenty, Entry(TUNING, [], epochs=2), narrow=True).saturated
-    plan = planned(plenty, Entry(TUNING, [], epochs=4))
+    assert not planned(plenty, Entry(TUNING, [], epochs=2, best=2), narrow=True).saturated
+    plan = planned(plenty, Entry(TUNING, [], epochs=4, best=4))
     assert (plan.recipe.epochs, plan.apart, plan.saturated) == (4, (), False), "the last epoch was the best one"
+    plan = planned(plenty, Entry(TUNING, [], epochs=4, best=3, averaged=True))
+    assert (plan.recipe.epochs, plan.recipe.averaged, plan.saturated) == (4, True, True), "the last one was worse by itself"
 
 
 def test_a_number_that_the_search_could_not_find_is_left_to_examples_kept_apart(plenty: Kitchen, task: Task) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import subprocess
@@ -135,6 +136,8 @@ def test_a_local_embedder_says_how_much_it_reads(tmp_path: Path) -> None:
     long = "parcel " * 5_000
     assert embedder.reads is not None
     assert embedder.count([long]) <= embedder.reads
+    embedder.model.max_seq_length = math.inf
+    assert embedder.reads is None, "static embeddings read all"
 
 
 def test_passages_say_where_they_come_from_and_how_old_that_is() -> None:
