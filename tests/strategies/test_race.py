@@ -18,6 +18,7 @@ from strategies.finetuning.lengths import price
 from strategies.finetuning.ordered import TIED, UNMOVED
 from strategies.finetuning.race import RECIPES, Entry, Finish, Race, Tuning, suited
 from strategies.finetuning.told import best_told
+from strategies.finetuning.tuned import REFIT
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form, Renderer
@@ -240,6 +241,14 @@ def test_a_forecast_has_the_training_that_finds_when_to_stop(examples: int, budg
     found = needed(tiny.benchmark(examples=examples), lora, Options(tuning_tokens=budget), Further())
     first, _, again = found.trained
     assert first == times * again > 0
+
+
+def test_a_forecast_has_the_refit_on_all_examples_as_far_as_it_is_paid_for() -> None:
+    """A training that stops early leaves room for another one, which was told only where two whole ones are paid for."""
+    (lora,) = candidates((Lora(),), ("m",))
+    found = needed(tiny.benchmark(examples=600), lora, Options(tuning_tokens=40_000), Further())
+    first, _, again = found.trained
+    assert first == REFIT * 40_000 > 1.2 * again
 
 
 @pytest.mark.parametrize(("row", "recipes", "long"), [(20, 6, 3), (60, 6, 1), (100, 3, 1), (270, 0, 1)])
