@@ -18,6 +18,7 @@ from typing import IO, Any
 import pytest
 from click.testing import CliRunner
 
+from advisor.cli import run_command_line
 from advisor.cli.models import command
 from strategies.models import measured, wheels
 from strategies.models.device import Placement, choose, fits
@@ -368,10 +369,11 @@ def test_the_command_lists_models_with_size_and_licence() -> None:
     assert all(row["cached_bytes"] is None for row in rows)
 
 
-def test_the_command_refuses_an_unknown_name_with_exit_2() -> None:
-    refused = CliRunner().invoke(command, ["fetch", "smolm2"])
-    assert refused.exit_code == 2
-    assert "Did you mean smollm2-135m?" in refused.output
+def test_the_command_refuses_an_unknown_name_with_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        run_command_line(["models", "fetch", "smolm2"])
+    assert left.value.code == 2
+    assert "Did you mean smollm2-135m?" in capsys.readouterr().err
 
 
 def test_listing_models_loads_no_torch() -> None:
