@@ -17,7 +17,7 @@ from benchmarks.statistics.grouping import Floats
 from benchmarks.studies.decisions import __main__ as study
 from benchmarks.studies.decisions import curves, draws, light, looks, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
-from benchmarks.studies.settings import FLOORS, PACKED, ROWS
+from benchmarks.studies.settings import FLOORS, PACKED, ROOT, ROWS
 from tests import tiny
 
 POOLS = {pool.name: pool for pool in simulated()}
@@ -161,6 +161,13 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     assert sorted(rows.read_text(encoding="utf-8").splitlines()) == sorted(first.splitlines()), (
         "other scores: drawn anew"
     )
+    stale = [json.loads(line) for line in first.splitlines()]
+    for row in stale:
+        if row["part"] == "look":
+            row["counts"]["max-t"] = {"draws": 3, "false_meets": 9, "decided": 9, "wrong": 9}
+    rows.write_text("".join(json.dumps(row) + "\n" for row in stale), encoding="utf-8")
+    assert CliRunner().invoke(study.main, ["anew", "max-t", "--rows", str(rows)]).exit_code == 0
+    assert rows.read_text(encoding="utf-8") == first, "the same sets again, and nothing else of a row"
     assert CliRunner().invoke(study.main, ["table", "--rows", str(rows), "--into", str(tmp_path)]).exit_code == 0
     told = (tmp_path / "decisions.md").read_text(encoding="utf-8")
     assert re.search(
@@ -171,6 +178,25 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     assert "4 settings of 2 tasks: 3 candidates, groups of up to three. Figures" in told
     for name in (*study.PROCEDURES, *looks.RULES, "percentile bootstrap"):
         assert f"| {name} |" in told
+
+
+def test_what_the_page_of_the_task_file_says_of_max_t_is_what_was_drawn() -> None:
+    found = [row for row in study.read(study.FILE) if row["part"] == "look"]
+    highest = {
+        size: max(
+            row["counts"]["max-t"]["false_meets"] / row["counts"]["max-t"]["draws"]
+            for row in found
+            if row["size"] == size
+        )
+        for size in (50, 800)
+    }
+    page = " ".join((ROOT / "docs" / "task.md").read_text(encoding="utf-8").split())
+    assert (
+        f"up to {highest[50]:.0%} of the draws of a setting with 50 cases, and {highest[800]:.0%} with 800".replace(
+            "%", " %"
+        )
+        in page
+    )
 
 
 # ---------------------------------------------------------------- asking until it is decided, and twice the examples

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.studies.decisions run` draws from the committed rows of bake-offs and from simulated tasks; `pools` asks
 approaches without a language model all cases of the public tasks that have no bake-off yet, and `curves` fits such with fewer and
-more examples; what is done is not done again. `table` writes the document from the rows alone. No language model runs.
+more examples; what is done is not done again. `anew max-t` draws one procedure again in the settings that are done. `table`
+writes the document from the rows alone. No language model runs.
 """
 
 from __future__ import annotations
@@ -97,6 +98,19 @@ def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], r
                 _write(file, [_one_look(setting, each, slow_draws)])
 
 
+@main.command()
+@click.argument("procedures", nargs=-1, required=True, type=click.Choice(PROCEDURES))
+@click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts lie.")
+def anew(procedures: tuple[str, ...], rows: Path) -> None:
+    """Draw PROCEDURES again in all settings that are in the rows, after their code has changed, from the same sets."""
+    known = read(rows)
+    there = {setting.key: setting for setting in settings([*from_rows(ROWS), *light.pools(known), *simulated()])}
+    for row in known:
+        if row["part"] == "look" and row["key"] in there and row["drawn_from"] == there[row["key"]].pool.drawn_from:
+            row["counts"] |= {name: _drawn_again(there[row["key"]], row["counts"][name], name) for name in procedures}
+    rows.write_text("".join(json.dumps(row) + "\n" for row in known), encoding="utf-8")
+
+
 @main.command(name="pools")
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the scores go.")
 def pools_command(rows: Path) -> None:
@@ -145,6 +159,13 @@ def _one_look(setting: Setting, draws: int, slow_draws: int) -> dict[str, Any]:
     for name, meets, chosen in one_look.habits(drawn):
         counts[name] = one_look.counted(drawn, meets, chosen)
     return {"part": "look", "key": setting.key, **_named(setting), "counts": counts}
+
+
+def _drawn_again(setting: Setting, before: Mapping[str, int], procedure: str) -> Mapping[str, int]:
+    """Counts of as many draws as before."""
+    drawn = one_look.draw(setting.pool, setting.size, setting.target, before["draws"], setting.seed)
+    said = one_look.shown(drawn, procedure)
+    return one_look.counted(drawn, said[0], one_look.verdicts(said))
 
 
 def _loops(setting: Setting, at: Sequence[int], draws: int) -> dict[str, Any]:
