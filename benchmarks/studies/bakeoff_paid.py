@@ -101,8 +101,9 @@ def better_in(found: Mapping[str, BakeOff]) -> str:
     behind = len(cut) + said.count(NO)
     why = _cut_short(len(cut), behind)
     open_still = sum(each != YES for each in better)
+    those = "all" if open_still == len(better) else f"{open_still} of the"
     turning = (
-        f" In {open_still} of the {len(better)} where it was better an approach without it had not tried everything either."
+        f" In {those} {len(better)} where it was better an approach without it had not tried everything either."
         if open_still
         else ""
     )

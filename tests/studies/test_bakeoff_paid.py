@@ -43,9 +43,10 @@ def test_whether_fine_tuning_was_better_is_said_of_every_task_by_its_interval(co
     answers = [answer for answer, _ in said]
     better, behind = answers.count("yes"), answers.count("behind")
     alike, unfinished = answers.count("not shown"), said.count(("yes", "without not saturated"))
+    those = "all" if unfinished == better else f"{unfinished} of the"
     assert (
         f"Fine-tuning was better in {better} of {len(said)} tasks, not shown to differ in {alike}, and behind in {behind}, where "
-        f"its search was cut short. In {unfinished} of the {better} where it was better an approach without it had not tried "
+        f"its search was cut short. In {those} {better} where it was better an approach without it had not tried "
         "everything either."
     ) in front
 
