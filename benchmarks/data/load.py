@@ -347,9 +347,8 @@ def read_documents(path: Path) -> Documents:
     names, first, records = _peeked(path)
     others = [name for name in names if name not in _columns(names).values()]
     every = (values for _, values in read_records(path))
-    shown = titled.telling(others, [values for _, values in first], every) if others else []
-    notes = titled.notes(path.name, shown, [name for name in others if name not in shown])
-    return _documents(path, names, records, notes, shown)
+    telling = titled.telling(others, [values for _, values in first], every) if others else []
+    return _documents(path, names, records, (), others, telling)
 
 
 def _columns(names: Sequence[str]) -> dict[str, str]:
@@ -357,9 +356,14 @@ def _columns(names: Sequence[str]) -> dict[str, str]:
 
 
 def _documents(
-    path: Path, names: Sequence[str], records: Iterable[Record], notes: tuple[str, ...], shown: Sequence[str] = ()
+    path: Path,
+    names: Sequence[str],
+    records: Iterable[Record],
+    notes: tuple[str, ...],
+    others: Sequence[str] = (),
+    telling: Sequence[str] = (),
 ) -> Documents:
-    """`shown`: further columns that are part of the title."""
+    """`others`: further columns of rows; `telling`: those of them that may be part of the title."""
     columns = _columns(names)
     if not names:
         raise BadInput(
@@ -372,6 +376,7 @@ def _documents(
     reader = _Texts(file=path.name)
     places: dict[str, str] = {}
     documents: list[Document] = []
+    told: list[titled.Told] = []
     empty = 0
     for number, (place, values) in enumerate(records, start=1):
         got = {
@@ -382,10 +387,11 @@ def _documents(
             continue
         name = got.get("id") or got.get("document_ids") or f"{path.stem}-{number}"
         _claim(places, name, place, path.name)
-        told = [(name, reader.text(titled.plain(values.get(name)), place, name) or "") for name in shown]
-        title = titled.titled(got.get("title", ""), told)
-        documents.append(Document(id=name, text=got["text"], title=title, date=got.get("date", "")))
+        documents.append(Document(id=name, text=got["text"], title=got.get("title", ""), date=got.get("date", "")))
+        told.append([(each, reader.text(titled.plain(values.get(each)), place, each) or "") for each in telling])
     if not documents:
         raise BadInput(f"{path.name} holds no document with a text. Write the texts into it.")
     left_out = (f"{path.name}: {empty:,} without a text {'was' if empty == 1 else 'were'} left out.",) if empty else ()
+    documents, shown = titled.all_titled(documents, told) if telling else (documents, [])
+    notes = (*notes, *titled.notes(path.name, shown, [name for name in others if name not in shown]))
     return Documents(documents=tuple(documents), notes=(*notes, *left_out, *reader.notes()))
