@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from itertools import chain, groupby
 from typing import Any
 
 from benchmarks.data.columns import Rows, shown_names
+from benchmarks.formats.clean import harmless
 from strategies.contract import Document
 from strategies.retrieval.versions import versions
 
@@ -21,14 +23,19 @@ MOST = 4
 """Columns that are shown, in the order of the file."""
 _VERSIONS = 50
 """Documents of one title at most among which versions are sought: more are pages of a site, and to compare them takes long."""
+_FEW = 3
+"""Different values, up to which none has to stand twice."""
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*")
 _TOLD_APART = 1_000
 """Different values of a column that has none twice, from which it is taken for a number or a name of each row."""
 
 
 def telling(names: Sequence[str], first: Rows, rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """Those of the columns that tell documents apart: values that are short in the first rows and no address, at least two of
-    them different, and of more than a few rows one twice, which names and numbers of rows have not."""
-    seen: dict[str, set[str]] = {name: set() for name in names if all(_may_be_shown(row.get(name)) for row in first)}
+    them different, and of more than a few rows one twice, which names and numbers of rows have not. A name that cannot stand
+    in a title tells nothing."""
+    shown = [name for name in names if _can_be_named(name) and all(_may_be_shown(row.get(name)) for row in first)]
+    seen: dict[str, set[str]] = {name: set() for name in shown}
     undecided, twice, found = set(seen), set[str](), set[str]()
     for row in rows:
         for name in tuple(undecided):
@@ -40,13 +47,19 @@ def telling(names: Sequence[str], first: Rows, rows: Iterable[Mapping[str, Any]]
             undecided -= {name} if name in found or len(seen[name]) > _TOLD_APART else set()
         if not undecided:
             break
-    found |= {name for name in undecided if 1 < len(seen[name]) < MOST}
+    found |= {name for name in undecided if 1 < len(seen[name]) <= _FEW and not all(map(_NUMBER.fullmatch, seen[name]))}
     return [name for name in names if name in found][:MOST]
 
 
 def plain(value: Any) -> str | int | float | None:
     """The value where it can be part of a title; None for lists and the like, and for what is not a number."""
     return value if isinstance(value, str | int | float) and value == value else None
+
+
+def _can_be_named(name: str) -> bool:
+    """Whether the name of a column is short and free of what nobody sees."""
+    text = _in_one_line(name)
+    return _is_short(text) and harmless(text) == text
 
 
 def _may_be_shown(value: Any) -> bool:
@@ -56,7 +69,11 @@ def _may_be_shown(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     value = plain(value)
-    return "" if value is None else " ".join(str(value).split())
+    return "" if value is None else _in_one_line(str(value))
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _is_short(text: str) -> bool:
@@ -66,7 +83,7 @@ def _is_short(text: str) -> bool:
 def titled(title: str, told: Iterable[tuple[str, str]]) -> str:
     """The title with what is told by (column, value), as in `Annual leave, country: DE`; long values are left out."""
     short = [(name, text) for name, value in told if _is_short(text := _text(value))]
-    return ", ".join([*([title] if title else []), *(f"{name}: {text}" for name, text in short)])
+    return ", ".join([*([title] if title else []), *(f"{_in_one_line(name)}: {text}" for name, text in short)])
 
 
 def all_titled(documents: Sequence[Document], told: Sequence[Told]) -> tuple[list[Document], list[str]]:

@@ -366,13 +366,18 @@ def test_which_columns_tell_documents_apart_is_seen_in_all_rows(tmp_path: Path) 
 
 def test_a_value_that_is_none_is_left_out_of_a_title(tmp_path: Path) -> None:
     columns = {
-        "text": ["one text", "another", "a third"],
-        "country": ["DE", None, "FR"],
-        "grade": [1.0, float("nan"), 2.5],
+        "text": ["one text", "another", "a third", "a fourth"],
+        "country": ["DE", None, "FR", "FR"],
+        "grade": [1.0, float("nan"), 2.5, 1.0],
     }
     parquet.write_table(arrow.table(columns), tmp_path / "rules.parquet")
     found = read_documents(tmp_path / "rules.parquet").documents
-    assert [each.title for each in found] == ["country: DE, grade: 1", "", "country: FR, grade: 2.5"]
+    assert [each.title for each in found] == [
+        "country: DE, grade: 1",
+        "",
+        "country: FR, grade: 2.5",
+        "country: FR, grade: 1",
+    ]
 
 
 def test_documents_come_from_rows_with_usual_names(tmp_path: Path) -> None:

@@ -74,3 +74,17 @@ def test_a_column_that_tells_documents_of_one_date_apart_stays_with_the_versions
         *(policy(1, date, country=country) for date, country in (("2023-01-01", "DE"), ("2024-01-01", "FR"))),
     ]
     assert titles(read(tmp_path, rows))[2:] == ["Leave B, country: DE", "Leave B, country: FR"]
+
+
+def test_names_of_columns_stand_in_one_line_and_unseen_or_endless_ones_do_not_stand_in_titles(tmp_path: Path) -> None:
+    names = ("coun\ntry ", "coun\x1b[31mtry", "coun\u200btry", "country" * 1_000, "https://a", " ")
+    rows = [{"text": f"text {value}", "title": value, **dict.fromkeys(names, value)} for value in ("A", "B")]
+    assert titles(read(tmp_path, rows)) == ["A, coun try: A", "B, coun try: B"]
+
+
+@pytest.mark.parametrize("many", [2, 3])
+def test_numbers_of_a_few_rows_tell_nothing_apart(tmp_path: Path, many: int) -> None:
+    rows = [
+        {"text": f"text {place}", "n": place, "share": f"{place}.5", "country": f"C{place}"} for place in range(many)
+    ]
+    assert titles(read(tmp_path, rows)) == [f"country: C{place}" for place in range(many)]
