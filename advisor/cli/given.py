@@ -20,20 +20,29 @@ class Share(click.ParamType[float]):
     check = staticmethod(share)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = click.FLOAT(str(value), param, ctx)
+        given = _number(str(value))
         try:
-            self.check(int(number) if number.is_integer() else number)
+            self.check(given)
         except ValueError as error:
             if param is None:  # Somebody is asked in a terminal, and is asked again.
                 self.fail(f"It {error}")
             raise BadInput(f"{param.opts[0]} {error}") from None
-        return number
+        return float(given)
 
 
 class Margin(Share):
     """How far below the best is good enough, likewise."""
 
     check = staticmethod(points)
+
+
+def _number(text: str) -> float | str:
+    """The text itself where it is no number."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() else number
 
 
 SHARE, MARGIN = Share(), Margin()

@@ -13,7 +13,7 @@ import click
 from advisor.cli import INTERRUPTED
 from advisor.cli.again import resumable, say_what_is_left
 from advisor.cli.before import expected_of, say_before, says_what_is_missing, with_less
-from advisor.cli.given import ALLOW_REMOTE, SEED, check_can_be_a_folder
+from advisor.cli.given import ALLOW_REMOTE, MARGIN, SEED, SHARE, check_can_be_a_folder
 from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import document, say
 from advisor.cli.streams import one_document, put
@@ -61,10 +61,10 @@ ASK_ABOVE_MINUTES = 60
     help="Go on from the run in that folder with other approaches or another target: what is still valid is not done again.",
 )
 @click.option(
-    "--target", type=float, help="Share of cases that must be right, between 0 and 1, in place of the spec's."
+    "--target", type=SHARE, help="Share of cases that must be right, between 0 and 1, in place of the spec's."
 )
 @click.option(
-    "--margin", type=float, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
+    "--margin", type=MARGIN, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
 )
 @click.option("--examples", type=click.IntRange(min=FEWEST), help="Use a seeded sample of that many examples.")
 @click.option("--heldout", type=click.IntRange(min=FEWEST), help="Use a seeded sample of that many held-out cases.")
@@ -235,9 +235,6 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
 def _wishes(given: dict[str, object]) -> Wishes:
     from advisor.experiments.comparison import Wishes
 
-    target = given["target"]
-    if isinstance(target, float) and not 0 < target <= 1:
-        raise BadInput(f"--target is {target:g}; a share of cases is between 0 and 1. Write 0.9 for 90 %.")
     names = (
         "target",
         "margin",
