@@ -79,6 +79,16 @@ def test_what_the_demo_installs_is_held_to_hashes_of_the_versions_that_the_tests
             open_ += map(Requirement, requires(name) or ())
 
 
+def test_the_oldest_click_that_is_allowed_has_what_is_taken_from_it() -> None:
+    """`ParamType[...]` came with 8.4, `NoArgsIsHelpError` with 8.2."""
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (click,) = (each for each in map(Requirement, project["dependencies"]) if each.name == "click")
+    assert not any(click.specifier.contains(version) for version in ("8.1.8", "8.3.1"))
+    assert click.specifier.contains("8.4.0")
+
+
 SKIPPING = """
 import pytest
 
