@@ -123,14 +123,14 @@ _OTHERS = (
         of_tuned=True,
     ),
     Probe(
-        name="labels",
+        name="relabel",
         says="right when labels are added and it is fitted again",
         lacks=NOT_BUILT_WITHOUT,
         cell=lambda each, _: _relabelled(each),
         of_parts=True,
     ),
     Probe(
-        name="format",
+        name="reformat",
         says="follow when the format is altered and it is fitted again",
         lacks="not fitted again, or nothing in it is",
         cell=lambda each, _: _reformatted(each),

@@ -198,7 +198,7 @@ def test_the_terminal_shows_the_rest_in_a_second_table() -> None:
     story = further()
     table = story.probed_further
     assert table.columns == (
-        *("approach", "again", "draws", "forms", "seed", "spread", "half", "daily", "skills", "labels"),
+        *("approach", "again", "draws", "forms", "seed", "spread", "half", "daily", "skills", "relabel"),
     )
     assert {row[0]: row[1:] for row in table.rows} == {
         "majority": ("96 %", *["-"] * 8),
@@ -221,10 +221,12 @@ def test_with_a_format_that_is_altered_it_still_fits() -> None:
     plain = evaluation_of("lora + retrieval", scores_of(202, 300))
     story = Bakeoff(evaluations=(replace(plain, altered=rule),), benchmark=benchmark_of()).told().story
     assert [row[-1] for row in story.probed_further.rows] == ["50/50"]
+    named = [{*table.columns} for table in (story.probed, story.probed_further)]
+    assert named[0] & named[1] == {"approach"}, "one name has one meaning"
     whole = further()
     wide = replace(
         whole.probed_further,
-        columns=(*whole.probed_further.columns, "format"),
+        columns=(*whole.probed_further.columns, "reformat"),
         rows=tuple((*row, "50/50") for row in whole.probed_further.rows),
         numeric=tuple(range(1, 11)),
     )
