@@ -196,7 +196,12 @@ def _held_out_conflicts(heldout: Sequence[Case], spec: Spec) -> Iterator[Finding
 
 def exclude_each_other(group: Sequence[Case]) -> bool:
     """Whether no answer is accepted of all of them, so that nothing can be right in each."""
-    return not set.intersection(*({_compared(answer) for answer in case.accepted} for case in group))
+    return not frozenset.intersection(*map(answers_of, group))
+
+
+def answers_of(case: Case) -> frozenset[Hashable]:
+    """What it accepts, as answers are compared with those of other cases."""
+    return frozenset(map(_compared, case.accepted))
 
 
 def _compared(answer: str) -> Hashable:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence, Set
 
 from benchmarks.audit.document_quality import held_out_questions
-from benchmarks.audit.file_findings import ALIKE, exclude_each_other
+from benchmarks.audit.file_findings import ALIKE, answers_of, exclude_each_other
 from benchmarks.audit.findings import FIX, Finding, gravest_first, ids, listed, many
 from benchmarks.data.sides import Sides
 from benchmarks.data.similar import normalised
@@ -204,9 +204,9 @@ def _near_conflicts(sides: Sides, read: Sequence[Case]) -> Iterator[Finding]:
 
 def _contradicted(sides: Sides, examples: Sequence[Case], answer: str) -> Iterator[Finding]:
     """Held-out cases that stand among the examples with another `answer`, as this is called there."""
-    held: defaultdict[str, list[Case]] = defaultdict(list)
+    held: defaultdict[str, set[frozenset[Hashable]]] = defaultdict(set)
     for case in sides.heldout:
-        held[normalised(case.input)].append(case)
+        held[normalised(case.input)].add(answers_of(case))
     same = sides.overlap.same if sides.overlap else frozenset[str]()
     if found := [case for case in examples if case.id in same and _excluded(case, held[normalised(case.input)])]:
         yield Finding(
@@ -225,9 +225,9 @@ def _contradicted(sides: Sides, examples: Sequence[Case], answer: str) -> Iterat
 
 def _nearly_contradicted(sides: Sides, examples: Sequence[Case]) -> Iterator[Finding]:
     """The same of those that stand there nearly."""
-    held = {case.id: case for case in sides.heldout}
+    held = {case.id: answers_of(case) for case in sides.heldout}
     beside = {case: sides.overlap.beside[case] for case in sides.overlap.near} if sides.overlap else {}
-    found = [case for case in examples if _excluded(case, (held[one] for one in beside.get(case.id, ())))]
+    found = [case for case in examples if _excluded(case, {held[one] for one in beside.get(case.id, ())})]
     if found:
         yield Finding(
             kind="nearly contradicted held-out cases",
@@ -241,9 +241,10 @@ def _nearly_contradicted(sides: Sides, examples: Sequence[Case]) -> Iterator[Fin
         )
 
 
-def _excluded(case: Case, beside: Iterable[Case]) -> bool:
-    """Whether one of those accepts none of its answers."""
-    return any(exclude_each_other([other, case]) for other in beside)
+def _excluded(case: Case, beside: Set[frozenset[Hashable]]) -> bool:
+    """Whether one of those held-out cases, each given by the answers that it accepts, accepts none of its own."""
+    own = answers_of(case) if beside else frozenset[Hashable]()
+    return any(own.isdisjoint(other) for other in beside)
 
 
 def _other_texts(group: Sequence[Case]) -> list[Case]:

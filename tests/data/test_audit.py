@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.audit import file_findings
+from benchmarks.audit import side_findings as side_findings_of
 from benchmarks.audit.document_quality import Shelf
 from benchmarks.audit.file_findings import audit, summarise
 from benchmarks.audit.findings import Finding
@@ -19,6 +21,7 @@ from benchmarks.audit.side_findings import side_findings
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Limits, Loaded, assemble
 from benchmarks.data.sides import Sides, given_sides
+from benchmarks.data.split import overlapping
 from benchmarks.specs.infer import check_objects
 from benchmarks.specs.spec import MetricSpec, Spec, parse_spec
 from strategies.contract import Case, Document, Fold, Task
@@ -225,6 +228,25 @@ def test_of_labels_held_out_cases_that_an_example_nearly_has_are_contradicted_by
     assert found["nearly contradicted held-out cases"].examples == ("another",)
     assert found["nearly contradicted held-out cases"].severity == "note"
     assert "contradicted held-out cases" not in found
+
+
+def test_answers_of_repeated_inputs_are_read_once_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example was compared with every held-out case of its input, and all their answers were read for each pair."""
+    read: list[str] = []
+    compared = file_findings._compared
+    monkeypatch.setattr(file_findings, "_compared", lambda answer: [read.append(answer), compared(answer)][1])
+    asked = [_text(101)] * 30, [f"{_text(103)} {word}" for word in ("now", "then", "soon")] * 10
+    examples, held = (
+        [Case(id=f"{side}{n}", input=text, output="a") for n, text in enumerate((*asked[0], *asked[1]))]
+        for side in ("e", "h")
+    )
+    sides = Sides(examples=(), heldout=tuple(held), overlap=overlapping(examples, held))
+    near = replace(
+        overlapping(examples, held), near=frozenset({"e40"}), beside={"e40": tuple(case.id for case in held)}
+    )
+    assert not list(side_findings_of._contradicted(sides, examples, "label"))
+    assert not list(side_findings_of._nearly_contradicted(replace(sides, overlap=near), examples))
+    assert len(read) <= 2 * (len(examples) + len(held))
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations("ABC")), ids="".join)
