@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence, Set
+from dataclasses import dataclass
 
 from benchmarks.audit.document_quality import held_out_questions
 from benchmarks.audit.file_findings import ALIKE, answers_of, exclude_each_other
 from benchmarks.audit.findings import FIX, Finding, gravest_first, ids, listed, many
+from benchmarks.contract import Metric, ScoreFailure
 from benchmarks.data.sides import Sides
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import Overlap
 from benchmarks.metrics._base import label_of
+from benchmarks.metrics.person import PERSON
+from benchmarks.scored import text_score
 from strategies.contract import Case, Document, Kind
 
 _TINY = 4
@@ -26,12 +30,14 @@ def side_findings(
     documents: Sequence[Document],
     labels: Sequence[str],
     kind: Kind,
+    metric: Metric | None = None,
 ) -> tuple[Finding, ...]:
     """What is found of the cases that are compared, the gravest first: where limits take a sample, of that sample.
 
     These are overlap, groups on both sides, labels without or with few examples, near duplicates, answers that contradict
     each other there, and questions that stand in documents. Everything else is told of whole files, by `audit`. `examples`
-    and `heldout` are as they were read; the latter are the examples where no file of held-out cases was.
+    and `heldout` are as they were read; the latter are the examples where no file of held-out cases was. By `metric` answers
+    without labels contradict each other; None: only how they are written is known.
     """
     found = [
         *(_overlap(sides.overlap, examples, sides.near_left_out) if sides.overlap else ()),
@@ -41,7 +47,7 @@ def side_findings(
         *_near_duplicates(sides.examples, examples, "examples", "example"),
         *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
         *(_near_conflicts(sides, (*examples, *heldout)) if labels else ()),
-        *(_contradicted(sides, examples, "label" if labels else "answer") if kind != "generation" else ()),
+        *(_contradicted(sides, examples, _Answers.of(labels, kind, metric)) if kind != "generation" else ()),
         *(_nearly_contradicted(sides, examples) if labels else ()),
     ]
     return gravest_first(found)
@@ -202,25 +208,66 @@ def _near_conflicts(sides: Sides, read: Sequence[Case]) -> Iterator[Finding]:
         )
 
 
-def _contradicted(sides: Sides, examples: Sequence[Case], answer: str) -> Iterator[Finding]:
-    """Held-out cases that stand among the examples with another `answer`, as this is called there."""
-    held: defaultdict[str, set[frozenset[Hashable]]] = defaultdict(set)
+@dataclass(frozen=True, kw_only=True)
+class _Answers:
+    """How answers are told apart."""
+
+    labels: bool = False
+    whole: bool = False
+    """Whether an answer that is right in parts is another one, as an object with one other value is."""
+    metric: Metric | None = None
+
+    @classmethod
+    def of(cls, labels: Sequence[str], kind: Kind, metric: Metric | None) -> _Answers:
+        """A person's own function is not asked before the run."""
+        ours = None if labels or metric is None or metric.name == PERSON else metric
+        return cls(labels=bool(labels), whole=kind == "extraction", metric=ours)
+
+    def count_as_wrong(self, case: Case, held: Case) -> bool:
+        """Whether none of the case's answers is right for a held-out case; as far as that is known, of texts that differ."""
+        try:
+            scores = [] if self.metric is None else [text_score(self.metric, held, text) for text in case.accepted]
+        except ScoreFailure:  # The run says so, of answers that it cannot go on without.
+            return False
+        return all(score < 1 if self.whole else not score for score in scores)
+
+
+def _contradicted(sides: Sides, examples: Sequence[Case], answers: _Answers) -> Iterator[Finding]:
+    """Held-out cases that stand among the examples with another answer."""
+    held: defaultdict[str, dict[frozenset[Hashable], Case]] = defaultdict(dict)
     for case in sides.heldout:
-        held[normalised(case.input)].add(answers_of(case))
-    same = sides.overlap.same if sides.overlap else frozenset[str]()
-    if found := [case for case in examples if case.id in same and _excluded(case, held[normalised(case.input)])]:
-        yield Finding(
-            kind="contradicted held-out cases",
-            count=len(found),
-            examples=ids(found),
-            says=f"{many(len(found), 'example has', 'examples have')} the input of a held-out case and another {answer}.",
-            effect="One of the two is wrong. Where it is that of the held-out case, right answers count as wrong there."
-            if answer == "label"
-            else "Where that of the held-out case is wrong, or both are right, right answers count as wrong there.",
-            what_to_do="Decide which label is right, and correct the other row."
-            if answer == "label"
-            else "Decide which answer is right and correct the other row, or list both as answers.",
-        )
+        held[normalised(case.input)].setdefault(answers_of(case), case)
+    same, known = sides.overlap.same if sides.overlap else frozenset[str](), dict[Hashable, bool]()
+    found = []
+    for case in examples:
+        if case.id not in same or not (beside := held[normalised(case.input)]):
+            continue
+        at = normalised(case.input), answers_of(case)
+        if at not in known:
+            others = (other for accepted, other in beside.items() if at[1].isdisjoint(accepted))
+            known[at] = any(answers.count_as_wrong(case, other) for other in others)
+        found += [case] if known[at] else []
+    if found:
+        yield _of_contradicted(found, answers)
+
+
+def _of_contradicted(found: Sequence[Case], answers: _Answers) -> Finding:
+    answer = "label" if answers.labels else "answer"
+    certain = answers.labels or answers.metric is not None
+    effect = f"right answers {'' if certain else 'may '}count as wrong there."
+    return Finding(
+        kind="contradicted held-out cases",
+        count=len(found),
+        examples=ids(found),
+        says=f"{many(len(found), 'example has', 'examples have')} the input of a held-out case and another {answer}.",
+        effect=f"One of the two is wrong. Where it is that of the held-out case, {effect}"
+        if answers.labels
+        else f"Where that of the held-out case is wrong, or both are right, {effect}",
+        what_to_do="Decide which label is right, and correct the other row."
+        if answers.labels
+        else "Decide which answer is right and correct the other row, or list both as answers.",
+        severity="warning" if certain else "note",
+    )
 
 
 def _nearly_contradicted(sides: Sides, examples: Sequence[Case]) -> Iterator[Finding]:

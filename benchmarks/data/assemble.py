@@ -151,12 +151,12 @@ def assemble(
     sides = _sides(data, kind, limits, seed)
     examples, heldout = sides.examples, sides.heldout
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
-    between = side_findings(sides, data.examples, data.heldout or data.examples, data.documents, labels, kind)
     of_files = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
     few = few_groups(sides.heldout, data.heldout or data.examples, data.group, mapped=spec.columns.group is not None)
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     if isinstance(metric, NumericTolerance) and spec.metric and "decimal" not in spec.metric.parameters:
         metric.must_read((*data.examples, *(data.heldout or ())))
+    between = side_findings(sides, data.examples, data.heldout or data.examples, data.documents, labels, kind, metric)
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:
         _check_stopping(metric, target)

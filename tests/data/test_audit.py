@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import metrics
 from benchmarks.audit import file_findings
 from benchmarks.audit import side_findings as side_findings_of
 from benchmarks.audit.document_quality import Shelf
@@ -24,7 +25,7 @@ from benchmarks.data.sides import Sides, given_sides
 from benchmarks.data.split import overlapping
 from benchmarks.specs.infer import check_objects
 from benchmarks.specs.spec import MetricSpec, Spec, parse_spec
-from strategies.contract import Case, Document, Fold, Task
+from strategies.contract import Case, Document, Fold, Kind, Task
 
 SPEC = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "classification", "labels": ["a", "b"]})
 QA = parse_spec({"name": "x", "instruction": "y", "examples": "z", "kind": "qa"})
@@ -230,6 +231,47 @@ def test_of_labels_held_out_cases_that_an_example_nearly_has_are_contradicted_by
     assert "contradicted held-out cases" not in found
 
 
+@pytest.mark.parametrize(
+    ("metric", "kind", "example", "held", "differs"),
+    [
+        ("numeric_tolerance", "qa", "10", "10.0", False),
+        ("numeric_tolerance", "qa", "10", "11", True),
+        ("token_f1", "qa", "It is in room 3.", "Room 3", False),
+        ("exact_match", "qa", "It is in room 3.", "Room 3", True),
+        ("token_f1", "qa", "In the cellar.", "Room 3", True),
+        ("field_f1", "extraction", '{"a": "1", "b": "2"}', '{"a": "1", "b": "3"}', True),
+        ("field_f1", "extraction", '{"a": "1", "b": "2"}', '{"b": "2", "a": "1"}', False),
+    ],
+)
+def test_without_labels_the_metric_says_which_answers_contradict_each_other(
+    metric: str, kind: Kind, example: str, held: str, differs: bool
+) -> None:
+    """Texts were compared, so that 10 beside 10.0 was told as a right answer that counts as wrong."""
+    examples = [*_clean(0, 20), Case(id="x", input=_text(101), output=example)]
+    heldout = [Case(id="h", input=_text(101), output=held)]
+    sides = given_sides(tuple(examples), tuple(heldout), (None, None), 0)
+    between = side_findings(sides, examples, heldout, (), (), kind, metrics.load(metric, {}))
+    found = {finding.kind: finding for finding in between}.get("contradicted held-out cases")
+    assert (found is not None and found.severity == "warning") == differs
+    found = _found(examples, [replace(heldout[0], output="other")], QA)["contradicted held-out cases"]
+    assert found.severity == "note", "nothing says how answers are compared"
+    assert "may count as wrong" in found.effect
+
+
+def test_a_metric_that_fails_is_left_to_the_run_and_a_function_of_a_person_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metric, examples = metrics.load("exact_match", {}), [*_clean(0, 20), Case(id="x", input=_text(101), output="a")]
+    heldout = [Case(id="h", input=_text(101), output="b")]
+    sides = given_sides(tuple(examples), tuple(heldout), (None, None), 0)
+    monkeypatch.setattr(type(metric), "score", lambda *_: 1 / 0)
+    told = side_findings(sides, examples, heldout, (), (), "qa", metric)
+    assert "contradicted held-out cases" not in {finding.kind for finding in told}
+    monkeypatch.setattr(type(metric), "name", "person")
+    told = side_findings(sides, examples, heldout, (), (), "qa", metric)
+    assert [each.severity for each in told if each.kind == "contradicted held-out cases"] == ["note"]
+
+
 def test_answers_of_repeated_inputs_are_read_once_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each example was compared with every held-out case of its input, and all their answers were read for each pair."""
     read: list[str] = []
@@ -244,7 +286,7 @@ def test_answers_of_repeated_inputs_are_read_once_a_case(monkeypatch: pytest.Mon
     near = replace(
         overlapping(examples, held), near=frozenset({"e40"}), beside={"e40": tuple(case.id for case in held)}
     )
-    assert not list(side_findings_of._contradicted(sides, examples, "label"))
+    assert not list(side_findings_of._contradicted(sides, examples, side_findings_of._Answers(labels=True)))
     assert not list(side_findings_of._nearly_contradicted(replace(sides, overlap=near), examples))
     assert len(read) <= 2 * (len(examples) + len(held))
 
