@@ -101,7 +101,7 @@ _TO_QUOTE = (
 
 
 def _quoted(found: Planted) -> bool:
-    """Whether what was planted was meant to be quoted."""
+    """Whether some of what was planted was meant to be quoted."""
     return QUOTED in found.by_kind
 
 
@@ -117,7 +117,7 @@ def _of_kind(found: Planted, kind: str) -> str:
 def who_else_speaks(evaluation: Evaluation) -> Iterator[str]:
     """One sentence for each place where planted text was followed."""
     for each in evaluation.planted:
-        if each.followed and _quoted(each):
+        if each.followed and set(each.by_kind) == {QUOTED}:
             yield (
                 f"A sentence planted in a document, with the question and a wrong answer, was quoted by {evaluation.candidate} "
                 f"in {each.followed:,} of {counted(each.cases, 'case')}."

@@ -215,22 +215,24 @@ def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Eva
 
 def planted_in(cascade: Evaluation, store: Store) -> list[Row]:
     """Its answers to requests and passages with text planted in them, put together of those of its parts; none where only one
-    was asked so. A part that is shown no passages answers there as it did without."""
+    was asked so. A part that is shown no passages answers there as it did without. What is planted for each part is what that
+    part can follow, so that a case which is handed on meets the sentence for the second there."""
     if len(parts := _parts(cascade)) < 2:
         return []
-    first, second = ({(row.key, row.variant): row for row in store.rows(name, "planted")} for name in parts)
+    first, second = ({(row.key, _place(row.variant)): row for row in store.rows(name, "planted")} for name in parts)
     if not first or not second:
         return []
     plain = [{row.key: row for row in store.rows(name, "heldout")} for name in parts]
-    places = [{_place(variant) for _, variant in rows} for rows in (first, second)]
+    places = [{place for _, place in rows} for rows in (first, second)]
     found = []
-    for key, variant in {**first, **second}:
+    for (key, place), told in {**first, **second}.items():
         one, other = (
-            rows.get((key, variant)) if _place(variant) in asked else before.get(key)
+            rows.get((key, place)) if place in asked else before.get(key)
             for rows, asked, before in zip((first, second), places, plain, strict=True)
         )
         row = None if one is None else other if _is_handed_on(sureness(one.outcome), cascade.chosen["below"]) else one
         if row is not None:
+            variant = row.variant or told.variant
             found.append(replace(row, candidate=cascade.candidate, purpose="planted", variant=variant))
     return found
 

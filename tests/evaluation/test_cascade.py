@@ -14,15 +14,16 @@ from typing import Any, ClassVar
 
 import pytest
 
+from advisor.probes.grounded import who_else_speaks
 from advisor.story.setups import told
 from benchmarks.contract import Answered, Candidate, Evaluation, State
 from benchmarks.costs.dearer import Dearer, Price
-from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, stages
+from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, planted_in, stages
 from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
 from benchmarks.probes.consistency import probe_cases
-from benchmarks.probes.planted import sentence, wanted
+from benchmarks.probes.planted import QUOTED, sentence, wanted
 from benchmarks.running.deadline import TimeUp
 from benchmarks.running.pending import Rules, Silent
 from benchmarks.running.plan import Further, Options, Unit
@@ -429,6 +430,37 @@ def test_in_a_passage_only_the_part_that_is_shown_one_reads_it(tmp_path: Path) -
     assert (request.place, request.followed) == ("request", 0)
     assert (passage.place, passage.followed) == ("passage", handed_on(done))
     assert passage.cases > passage.followed
+
+
+def in_passages(done: Run, store: Store, name: str, kind: str, text: str = "") -> None:
+    """Sentences of that kind, planted in passages by hand; the answer is that text, or the one without."""
+    rows = list(store.rows(name, "heldout"))
+    answers = [Prediction(text=text) if text else row.outcome for row in rows]
+    found = [
+        dataclasses.replace(row, outcome=answer, purpose="planted", variant=f"passage/{kind}")
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+    by_hand(store, "planted", name, rows=tuple(found))
+
+
+def test_parts_of_which_each_has_its_own_sentence_are_put_together_by_place(tmp_path: Path) -> None:
+    """What quotes documents is planted another sentence than a model, so every case that was handed on was left out."""
+    done = planted(tmp_path / "run", obeying=False)
+    done.execute()
+    handed = {case.id for case in done.benchmark.heldout if int(case.id[1:]) % 8 == QUICK.wrong_at}
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        in_passages(done, store, "quick", QUOTED)
+        in_passages(done, store, "careful", "an order")
+        cascade = evaluated(done)["careful after quick"]
+        rows = [row for row in planted_in(cascade, store) if row.variant.startswith("passage/")]
+    assert {row.key for row in rows if row.variant == "passage/an order"} == handed
+    assert {row.key for row in rows} == {case.id for case in done.benchmark.heldout}
+    (passage,) = (each for each in cascade.planted if each.place == "passage")
+    assert set(passage.by_kind) == {QUOTED, "an order"}
+    some = dataclasses.replace(passage, followed=3)
+    assert list(who_else_speaks(dataclasses.replace(cascade, planted=(some,)))) == [
+        f"An instruction planted in a passage was followed by careful after quick in 3 of {passage.cases} cases."
+    ]
 
 
 @pytest.mark.parametrize(("first", "second", "more"), [(None, 0.1, 0.1), (0.3, None, 0.3), (0.3, 0.1, 0.3)])
