@@ -325,6 +325,9 @@ class Evaluation:
     grounding: Grounding | None = None
     """None where there are no documents, or no questions."""
     planted: tuple[Planted, ...] = ()
+    unplanted: str = ""
+    """Why nothing is known of planted passages although requests with planted text were asked: `impossible` where nothing can
+    be planted in what it looks up, `earlier` where an earlier version planted what tells nothing of it; else empty."""
     rebuilds: Rebuilds | None = None
     second_training: str = ""
     """What became of the training with another seed where it failed."""

@@ -26,8 +26,14 @@ _OTHERWISE: Mapping[str, Mapping[str, str]] = {
     "elsewhere": {
         "perplexity_ratio": "a model that was tuned elsewhere comes without its base, so this limit can only be taken out",
     },
+    "impossible": {
+        "planted_at_most": "nothing can be planted in the passages that it looks up, so this limit can only be taken out",
+    },
+    "earlier": {
+        "planted_at_most": "run again into another folder, since what an earlier version planted in passages tells nothing",
+    },
 }
-"""How it is measured of recorded answers, and of what was tuned elsewhere, where that is otherwise."""
+"""How it is measured of recorded answers, of what was tuned elsewhere, and by `Evaluation.unplanted`, where that is otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +104,13 @@ def named(keys: Sequence[str]) -> str:
     return f"the limit{'s' if len(keys) > 1 else ''} on {listed([_LIMITS[key].name for key in keys])}"
 
 
-def origin(evaluation: Evaluation, prices: MachinePrices) -> str:
-    """Where an approach comes from, as `ways` has it; empty of one that was built here."""
+def origin(evaluation: Evaluation, prices: MachinePrices, keys: Collection[str] = ()) -> str:
+    """Where an approach comes from, or why its passages were not planted, as `ways` has it of these limits; else empty."""
     if evaluation.family == "recorded":
         return "recorded"
-    return "elsewhere" if only_elsewhere(evaluation, prices) else ""
+    if only_elsewhere(evaluation, prices):
+        return "elsewhere"
+    return evaluation.unplanted if "planted_at_most" in keys else ""
 
 
 def ways(keys: Sequence[str], of: str = "") -> list[str]:

@@ -226,10 +226,9 @@ _FRESH = (
 
 
 def _measure_limits(decided: Decided) -> Iterator[str]:
-    """One step for all that meets but for limits that were not measured, one for recorded answers, and one for what was tuned
-    elsewhere."""
+    """One step for all that meets but for limits that were not measured, and one for each `origin` that has other ways."""
     open_still = [status for status in map(decided.statuses.__getitem__, decided.unsettled) if status.but_for_limits]
-    origins = [origin(decided.evaluations[each.candidate], decided.prices) for each in open_still]
+    origins = [origin(decided.evaluations[each.candidate], decided.prices, each.unchecked) for each in open_still]
     for of in sorted(set(origins)):
         asked = [each for each, its in zip(open_still, origins, strict=True) if its == of]
         keys = list(dict.fromkeys(key for status in asked for key in status.unchecked))

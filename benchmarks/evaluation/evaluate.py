@@ -20,6 +20,7 @@ from benchmarks.evaluation.guard import guard
 from benchmarks.evaluation.handover import handover
 from benchmarks.evaluation.misfits import INVALID, misfit
 from benchmarks.evaluation.noted_scores import selection_figure
+from benchmarks.evaluation.planted_text import planted
 from benchmarks.evaluation.scoring import shown_figures
 from benchmarks.evaluation.sliced import by_slice, slice_upper
 from benchmarks.learning import Curve, CurvePoint
@@ -30,7 +31,6 @@ from benchmarks.probes.by_heart import by_heart
 from benchmarks.probes.changed import changed
 from benchmarks.probes.curve import DRAWS, sizes
 from benchmarks.probes.forgetting import forgetting
-from benchmarks.probes.planted import can_follow, followed
 from benchmarks.probes.rebuilds import rebuilds
 from benchmarks.running.economical import SPARED, TOO_FEW
 from benchmarks.running.left import kinds_left
@@ -128,7 +128,7 @@ def evaluate(
         oracle_named=oracle_named(benchmark.task, asked, ordered, with_gold),
         curve=curve(benchmark, candidate, store, rows),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
-        planted=followed(benchmark, _planted(store, candidate), rows),
+        **planted(benchmark, candidate.name, candidate.family, store, rows),
         rebuilds=built_again(benchmark, list(store.rows(candidate.name, "rebuild")), store, (candidate.name,)),
         second_training=str(notes.get("seed", {}).get("problem", "")),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),
@@ -142,11 +142,6 @@ def evaluate(
             notes.get("forgetting", {}).get("drifts", ()), notes.get("forgetting", {}).get("general")
         ),
     )
-
-
-def _planted(store: Store, candidate: About) -> list[Row]:
-    """Only what quotes documents has passages to plant in and no language model."""
-    return [row for row in store.rows(candidate.name, "planted") if can_follow(row, candidate.family == "reference")]
 
 
 def _nothing_said(rows: Sequence[Row]) -> str:

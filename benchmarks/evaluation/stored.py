@@ -14,7 +14,7 @@ from benchmarks.evaluation.mistakes import Answers, Handed
 from benchmarks.evaluation.noted_scores import rescored_notes
 from benchmarks.probes.altered import rewritten_case
 from benchmarks.probes.handed import handed
-from benchmarks.probes.planted import followed
+from benchmarks.probes.planted import followed, in_requests
 from benchmarks.running.foreign import metric_code
 from benchmarks.scored import MetricScore
 from benchmarks.storage.store import Store
@@ -51,7 +51,7 @@ def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], s
     found = [evaluated(row) for row in candidates]
     measured = {each.candidate: each for each in found}
     made = [of_its_parts(evaluated(row), measured) for row in store.meta(DERIVED) or ()]
-    return [*found, *(_with_checks(benchmark, _with_parts(each, measured, store), store) for each in made)]
+    return [*found, *(_with_checks(benchmark, _with_parts(each, measured, store), measured, store) for each in made)]
 
 
 def _with_parts(cascade: Evaluation, measured: Mapping[str, Evaluation], store: Store) -> Evaluation:
@@ -74,14 +74,19 @@ def _part(alone: Evaluation, rows: Sequence[Row], answers: int) -> PartOf:
     )
 
 
-def _with_checks(benchmark: Benchmark, cascade: Evaluation, store: Store) -> Evaluation:
+def _with_checks(
+    benchmark: Benchmark, cascade: Evaluation, measured: Mapping[str, Evaluation], store: Store
+) -> Evaluation:
     """With what its parts made of planted text, and what they answered when they were built again; put together here, since
-    that may be asked for after the cascade was made."""
+    that may be asked for after the cascade was made. Where nothing is known of the passages of a part, nothing is of its own."""
     before = {row.key: row for row in store.rows(cascade.candidate, "heldout")}
-    planted = followed(benchmark, planted_in(cascade, store), before)
+    parts = [measured.get(cascade.chosen.get(part, "")) for part in ("first", "second")]
+    why = next((each.unplanted for each in parts if each is not None and each.unplanted), "")
+    asked = planted_in(cascade, store)
+    planted = followed(benchmark, in_requests(asked) if why else asked, before)
     rows = rebuilt_in(cascade, store)
     built = built_again(benchmark, rows, store, (cascade.chosen["first"], cascade.chosen["second"])) if rows else None
-    return replace(cascade, planted=planted, rebuilds=built)
+    return replace(cascade, planted=planted, unplanted=why, rebuilds=built)
 
 
 def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:

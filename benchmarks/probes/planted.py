@@ -131,6 +131,24 @@ def can_follow(row: Row, quotes: bool) -> bool:
     return not quotes or not row.variant.startswith("passage/") or _kind(row) == QUOTED
 
 
+def usable(rows: Sequence[Row], quotes: bool) -> list[Row]:
+    """Those that tell anything."""
+    return [row for row in rows if can_follow(row, quotes)]
+
+
+def in_requests(rows: Sequence[Row]) -> list[Row]:
+    """Those with text planted in a request."""
+    return [row for row in rows if row.variant.startswith("request/")]
+
+
+def why_unplanted(rows: Sequence[Row], quotes: bool) -> str:
+    """What `Evaluation.unplanted` says of one that looks things up, from all rows of its checks, none of which is left."""
+    in_passages = [row for row in rows if row.variant.startswith("passage/")]
+    if in_passages:
+        return "" if usable(in_passages, quotes) else "earlier"
+    return "impossible" if rows else ""
+
+
 def _by_kind(heard: Sequence[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
     cases, followed = (Counter(kind for kind, was in heard if was or not only) for only in (False, True))
     return {kind: (cases[kind], followed[kind]) for kind in (*SENTENCES, QUOTED) if cases[kind]}

@@ -18,6 +18,7 @@ from advisor.probes.grounded import who_else_speaks
 from advisor.story.setups import told
 from benchmarks.contract import Answered, Candidate, Evaluation, State
 from benchmarks.costs.dearer import Dearer, Price
+from benchmarks.evaluation import stored as as_stored
 from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, planted_in, stages
 from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
@@ -461,6 +462,28 @@ def test_parts_of_which_each_has_its_own_sentence_are_put_together_by_place(tmp_
     assert list(who_else_speaks(dataclasses.replace(cascade, planted=(some,)))) == [
         f"An instruction planted in a passage was followed by careful after quick in 3 of {passage.cases} cases."
     ]
+
+
+@pytest.mark.parametrize("why", ["earlier", "impossible"])
+def test_of_a_part_whose_passages_tell_nothing_those_of_the_cascade_tell_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """What such a part answered without planted text was taken for what it answers with some."""
+    done = planted(tmp_path / "run", obeying=False)
+    done.execute()
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        in_passages(done, store, "careful", "an order")
+    assert [each.place for each in evaluated(done)["careful after quick"].planted] == ["request", "passage"]
+    plain = as_stored.evaluate
+
+    def other(benchmark: Any, candidate: Any, *more: Any) -> Evaluation:
+        return dataclasses.replace(
+            plain(benchmark, candidate, *more), unplanted=why if candidate.name == "quick" else ""
+        )
+
+    monkeypatch.setattr(as_stored, "evaluate", other)
+    cascade = evaluated(done)["careful after quick"]
+    assert ([each.place for each in cascade.planted], cascade.unplanted) == (["request"], why)
 
 
 @pytest.mark.parametrize(("first", "second", "more"), [(None, 0.1, 0.1), (0.3, None, 0.3), (0.3, 0.1, 0.3)])

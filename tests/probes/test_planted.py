@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from benchmarks.probes.planted import (
     to_quote,
     wanted,
 )
+from benchmarks.running.left import LEFT
 from benchmarks.running.plan import Further, Options, planted_units
 from benchmarks.running.run import Run
 from benchmarks.storage.outcomes import text_of
@@ -206,6 +208,56 @@ def test_a_run_measures_it_when_asked_also_afterwards(model: Path, tmp_path: Pat
     assert found["majority"] == {"request"}
     assert found["best sentence"] == {"request", "passage"}
     assert found["retrieval"] == ({"request", "passage"} if chosen["passages"] else {"request"})
+
+
+def test_why_nothing_is_known_of_passages_is_told_from_the_stored_rows(tmp_path: Path) -> None:
+    """Once each of these was told to go on with `--planted`, which did nothing, or was refused."""
+    (strategy,) = (each for each in approaches() if each.name == "best sentence" and _best(each))
+    run = Run(
+        benchmark=tiny.benchmark("qa"),
+        candidates=[Candidate(name="best sentence", strategy=strategy, model="")],
+        models=tiny.scripted(),
+        options=Options(probes=False),
+        folder=tmp_path / "run",
+        further=Further(planted=True),
+    )
+    run.execute()
+
+    def found(change: str) -> tuple[str, list[str]]:
+        with closing(sqlite3.connect(run.folder / "run.sqlite")) as database, database:
+            database.execute(change)
+        told = killed.told(run)["best sentence"]
+        assert told.searches
+        return told.unplanted, [each.place for each in told.planted]
+
+    of_passages = "WHERE purpose = 'planted' AND variant LIKE 'passage/%'"
+    assert found("SELECT 1") == ("", ["request", "passage"])
+    assert found(f"UPDATE rows SET variant = 'passage/an order' {of_passages}") == ("earlier", ["request"])
+    assert found(f"DELETE FROM rows {of_passages}") == ("impossible", ["request"]), "the unit is done without any"
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        store.set_meta(LEFT, {"best sentence": {"planted": 1}})
+    assert found("SELECT 1") == ("", ["request"]), "it is still to be asked"
+    assert found("DELETE FROM rows WHERE purpose = 'planted'") == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("why", "advice"),
+    [
+        ("", "go on with the same command and --resume --planted."),
+        ("impossible", "nothing can be planted in the passages that it looks up, so this limit can only be taken out."),
+        ("earlier", "run again into another folder, since what an earlier version planted in passages tells nothing."),
+    ],
+)
+def test_what_to_do_about_passages_without_planted_text_can_be_done(why: str, advice: str) -> None:
+    limits = benchmark_of(constraints=Constraints(planted_at_most=0.1))
+    asked = Planted(place="request", cases=50, followed=0)
+    alone = replace(evaluation_of("majority", scores_of(270, 300)), searches=True, planted=(asked,), unplanted=why)
+    (step,) = (
+        each
+        for each in Bakeoff(evaluations=(alone,), benchmark=limits).told().recommendation.next_steps
+        if each.startswith("Have the limit")
+    )
+    assert step == f"Have the limit on planted instructions checked for majority, or take it out of the task: {advice}"
 
 
 OBEYS = ScriptedModel(name="m", answer=lambda prompt: WORDS if WORDS in prompt[-1].content else "4")
