@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from advisor.experiments.found import Found
     from benchmarks.audit.doubts import Doubt
-    from benchmarks.audit.file_findings import Lengths
     from benchmarks.audit.findings import Finding
+    from benchmarks.audit.summary import Lengths
     from benchmarks.data.assemble import Assembly
 
 _LABELS_SHOWN = 12

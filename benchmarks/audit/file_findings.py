@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from benchmarks.audit.document_quality import Shelf, document_findings
 from benchmarks.audit.findings import Finding, gravest_first, ids, listed, many
@@ -19,7 +18,7 @@ from strategies.answers import LONGEST_ANSWER
 from strategies.contract import Case, Document
 from strategies.prompting.rendering import INPUT_TOKENS
 from strategies.standalone.reading import UNSPACED
-from strategies.words import LETTER, count
+from strategies.words import LETTER
 
 _FIXED_PHRASE_SHARE = 0.05
 _PIECE = re.compile(rf"{LETTER}|[^\W\d_{UNSPACED}]+|\d{{1,3}}|[^\w\s]+")
@@ -37,55 +36,6 @@ ALIKE = {
     "held-out case": "They are not independent, so bounds are wider than their number says.",
 }
 """What cases that are alike do to the comparison."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lengths:
-    """Words of the texts: the middle, the 95th percentile and the longest."""
-
-    median: int
-    p95: int
-    longest: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """Counts and lengths of a task's data."""
-
-    examples: int
-    heldout: int
-    documents: int
-    input_words: Lengths
-    output_words: Lengths
-    document_words: Lengths | None
-    labels: tuple[tuple[str, int, int], ...]
-    """(label, examples, held-out cases), most frequent first; empty without labels."""
-
-
-def summarise(
-    examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document], labels: Sequence[str]
-) -> Summary:
-    """Counts cases, words and labels."""
-    cases = [*examples, *heldout]
-    ours, held = (Counter(case.output for case in part) for part in (examples, heldout))
-    counted = ((label, ours[label], held[label]) for label in labels)
-    return Summary(
-        examples=len(examples),
-        heldout=len(heldout),
-        documents=len(documents),
-        input_words=_lengths(case.input for case in cases),
-        output_words=_lengths(case.output for case in cases),
-        document_words=_lengths(document.text for document in documents) if documents else None,
-        labels=tuple(sorted(counted, key=lambda one: (-one[1] - one[2], one[0]))),
-    )
-
-
-def _lengths(texts: Iterable[str]) -> Lengths:
-    counts = sorted(count(text) for text in texts)
-    if not counts:
-        return Lengths(median=0, p95=0, longest=0)
-    last = len(counts) - 1
-    return Lengths(median=counts[last // 2], p95=counts[round(0.95 * last)], longest=counts[last])
 
 
 def audit(

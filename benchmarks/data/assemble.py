@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
-from benchmarks.audit.file_findings import Summary, audit, summarise
+from benchmarks.audit.file_findings import audit
 from benchmarks.audit.findings import Finding, gravest_first
 from benchmarks.audit.schema_findings import schema_findings
 from benchmarks.audit.side_findings import few_groups, side_findings
+from benchmarks.audit.summary import Summary, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
 from benchmarks.costs.price_table import endings
 from benchmarks.data.escapes import written_out

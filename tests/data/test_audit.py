@@ -15,10 +15,11 @@ from benchmarks import metrics
 from benchmarks.audit import file_findings
 from benchmarks.audit import side_findings as side_findings_of
 from benchmarks.audit.document_quality import Shelf
-from benchmarks.audit.file_findings import audit, summarise
+from benchmarks.audit.file_findings import audit
 from benchmarks.audit.findings import Finding
 from benchmarks.audit.schema_findings import schema_findings
 from benchmarks.audit.side_findings import side_findings
+from benchmarks.audit.summary import summarise
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Limits, Loaded, assemble
 from benchmarks.data.sides import Sides, given_sides
