@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import tracemalloc
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -277,7 +278,12 @@ def test_answers_of_repeated_inputs_are_read_once_a_case(monkeypatch: pytest.Mon
     """Each example was compared with every held-out case of its input, and all their answers were read for each pair."""
     read: list[str] = []
     compared = file_findings._compared
-    monkeypatch.setattr(file_findings, "_compared", lambda answer: [read.append(answer), compared(answer)][1])
+
+    def noted(answer: str) -> Hashable:
+        read.append(answer)
+        return compared(answer)
+
+    monkeypatch.setattr(file_findings, "_compared", noted)
     asked = [_text(101)] * 30, [f"{_text(103)} {word}" for word in ("now", "then", "soon")] * 10
     examples, held = (
         [Case(id=f"{side}{n}", input=text, output="a") for n, text in enumerate((*asked[0], *asked[1]))]

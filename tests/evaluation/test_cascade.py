@@ -20,6 +20,7 @@ from benchmarks.contract import Answered, Candidate, Evaluation, State
 from benchmarks.costs.dearer import Dearer, Price
 from benchmarks.evaluation import stored as as_stored
 from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, planted_in, stages
+from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.noted_scores import selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
@@ -474,11 +475,10 @@ def test_of_a_part_whose_passages_tell_nothing_those_of_the_cascade_tell_nothing
     with closing(Store(done.folder / "run.sqlite")) as store:
         in_passages(done, store, "careful", "an order")
     assert [each.place for each in evaluated(done)["careful after quick"].planted] == ["request", "passage"]
-    plain = as_stored.evaluate
 
     def other(benchmark: Any, candidate: Any, *more: Any) -> Evaluation:
         return dataclasses.replace(
-            plain(benchmark, candidate, *more), unplanted=why if candidate.name == "quick" else ""
+            evaluate(benchmark, candidate, *more), unplanted=why if candidate.name == "quick" else ""
         )
 
     monkeypatch.setattr(as_stored, "evaluate", other)
