@@ -18,7 +18,8 @@ def planted(
     """`planted` and `unplanted` of its evaluation. `before`: its answers without planted text."""
     # Only what quotes documents has passages to plant in and no language model.
     asked, quotes = list(store.rows(candidate, "planted")), family == "reference"
-    settled = "planted" not in kinds_left(store, candidate) and searches(benchmark.task, list(before.values()))
+    settled = bool(asked) and "planted" not in kinds_left(store, candidate)
+    settled = settled and searches(benchmark.task, list(before.values()))
     return {
         "planted": followed(benchmark, usable(asked, quotes), before),
         "unplanted": why_unplanted(asked, quotes) if settled else "",

@@ -18,7 +18,6 @@ from advisor.probes.grounded import who_else_speaks
 from advisor.story.setups import told
 from benchmarks.contract import Answered, Candidate, Evaluation, State
 from benchmarks.costs.dearer import Dearer, Price
-from benchmarks.evaluation import stored as as_stored
 from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, planted_in, stages
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.noted_scores import selection_figure
@@ -481,7 +480,7 @@ def test_of_a_part_whose_passages_tell_nothing_those_of_the_cascade_tell_nothing
             evaluate(benchmark, candidate, *more), unplanted=why if candidate.name == "quick" else ""
         )
 
-    monkeypatch.setattr(as_stored, "evaluate", other)
+    monkeypatch.setattr("benchmarks.evaluation.stored.evaluate", other)
     cascade = evaluated(done)["careful after quick"]
     assert ([each.place for each in cascade.planted], cascade.unplanted) == (["request"], why)
 
