@@ -97,8 +97,8 @@ input does, repeats the instruction too, and counts as following it.
 LEAKED = """\
 sms_spam is published as one file, without a split. The split that was used here (3,000 examples and 1,500 held-out cases of its
 5,575 messages) has held-out messages among its examples: 128 word for word, and 162 with those that are nearly the same. (What
-the product downloads by that name is cut so that the same message is on one side only.) The examples that they repeat are left out
-before anything is fitted. Figures are shown with and without these cases: they are often the easy ones. The approaches with a
+the product downloads by that name is cut so that the same message is on one side only.) The examples that they repeat are left
+out before anything is fitted. Figures are shown with and without these cases: they are often the easy ones. The approaches with a
 language model had 100 held-out cases, 10 of them such.
 """
 
