@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 Kind = Literal["classification", "extraction", "qa", "generation"]
 Step = Literal["search", "index", "training", "answering"]
 Family = Literal["reference", "prompting", "retrieval", "finetuning", "combined", "recorded"]
+TUNED: tuple[Family, ...] = ("finetuning", "combined")
+"""Those that train the language model."""
 
 
 # ---------------------------------------------------------------- data

@@ -95,14 +95,14 @@ class Kitchen:
         return self._indexes.get(words)
 
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
+        schema = answer_schema(self.task, cases)
+        index = self.index(setup.passage_words) if setup.passages else None
         return Pipeline(
             task=self.task,
             model=self.bench.model,
             setup=setup,
-            sources=Sources(
-                tuple(cases), self.bench.embedder, self.index(setup.passage_words) if setup.passages else None
-            ),
-            schema=(schema := answer_schema(self.task, cases)),
+            sources=Sources(tuple(cases), self.bench.embedder, index),
+            schema=schema,
             max_tokens=answers.answer_limit(self.bench.model, self.task, cases, bool(schema)),
             adapter=adapter,
             seed=self.bench.seed,

@@ -10,7 +10,7 @@ from advisor.wording import counted, listed, money, plain_percent
 from benchmarks.contract import Procedure
 from benchmarks.data.split import LEAST_TO_CUT
 from benchmarks.statistics.decidable import Sharing, closeness, decidable, how_many
-from strategies.contract import Family
+from strategies.contract import TUNED, Family
 
 PROPOSED: tuple[Family, ...] = ("reference", "prompting", "retrieval", "finetuning", "combined")
 """Those that a comparison tries."""
@@ -147,7 +147,7 @@ def _tuning_cannot(task: Situation) -> Iterator[_Helpless]:
         yield _Helpless(
             says=f"A fine-tune worth trusting: {counted(task.examples, 'example')} are too few to tell what it learnt from "
             "what it happened to see.",
-            families=("finetuning", "combined"),
+            families=TUNED,
         )
 
 

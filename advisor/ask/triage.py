@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.metrics._words import words
-from strategies.contract import Case, Family, Kind, Task
+from strategies.contract import TUNED, Case, Family, Kind, Task
 
 Change = Literal["never", "yearly", "monthly", "weekly", "daily"]
 Wanted = Literal["behaviour", "format", "facts", "labels"]
@@ -86,7 +86,7 @@ def expect(task: Situation) -> Expectation:
             "look at the consistency as well as the accuracy."
         )
     order = tuple(sorted(scores, key=lambda family: -scores[family]))
-    if order[0] not in ("finetuning", "combined"):
+    if order[0] not in TUNED:
         why.append(CLASSIC_MISTAKE)
     return Expectation(order=order, why=tuple(why), in_documents=task.found)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from benchmarks.contract import Evaluation
 from benchmarks.costs.prices import MachinePrices
-
-TUNED = ("finetuning", "combined")
-"""Families that are tuned here (`takes_tuning` knows of models that were tuned elsewhere)."""
+from strategies.contract import TUNED
 
 
 def takes_tuning(evaluation: Evaluation, prices: MachinePrices | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from advisor.decision import shares
-from advisor.decision.tuned import TUNED, only_elsewhere
+from advisor.decision.tuned import only_elsewhere
 from advisor.decision.unsteady import drawn_again
 from advisor.drawn import Table
 from advisor.probes.asked_again import of_so_many
@@ -18,6 +18,7 @@ from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.costs.prices import MachinePrices
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.probes.rebuilds import kept
+from strategies.contract import TUNED
 
 
 @dataclass(frozen=True, kw_only=True)

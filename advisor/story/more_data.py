@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from advisor.contract import Amount
 from advisor.costs.amounts import exactly
-from advisor.decision.tuned import TUNED
 from advisor.drawn import Table
 from advisor.goal import Goal
 from advisor.story.material import Material
@@ -15,6 +14,7 @@ from advisor.wording import about, amount, metric_name, percent, rounded_up, sta
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.learning import CurvePoint
 from benchmarks.probes.curve import FURTHEST, as_many_as, bracket, examples_for
+from strategies.contract import TUNED
 
 _GAIN = 0.02
 """A figure that more examples raise by less, at best, is one that they do not help."""

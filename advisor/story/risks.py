@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.decision.tuned import TUNED
 from advisor.decision.unsteady import drawn_again
 from advisor.probes.by_heart import what_it_knows
 from advisor.probes.forgotten import shown_to_forget, what_it_forgot
@@ -15,6 +14,7 @@ from advisor.story.material import Material
 from advisor.wording import counted, full, percent, start
 from benchmarks.contract import Evaluation
 from benchmarks.costs.prices import MachinePrices
+from strategies.contract import TUNED
 
 _FAMILY_RISKS = {
     "prompting": "A prompted model follows its instructions most of the time and not always; a new version of it may "

@@ -220,10 +220,8 @@ def _choosing(strategy: Strategy, options: Options) -> float:
 def _setups(strategy: Strategy, task: Task) -> list[Setup]:
     """The configurations that are tried, the longest of other instructions included, or where they are not known a long one."""
     if isinstance(strategy, Prompting):
-        space, longest = (
-            _with_larger(strategy, strategy.space(task), strategy.larger),
-            max(library(task), key=len, default=""),
-        )
+        space = _with_larger(strategy, strategy.space(task), strategy.larger)
+        longest = max(library(task), key=len, default="")
         return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
     if not isinstance(strategy, Retrieval):
         return [Setup(shots=MOST_SHOTS)]

@@ -19,12 +19,11 @@ from benchmarks.costs.dearer import Dearer
 from benchmarks.probes.consistency import probe_cases
 from benchmarks.storage.store import Finished, Store
 from strategies.answers import sureness
+from strategies.contract import TUNED
 
 DERIVED = "derived"
 """Key of the store under which candidates that are made of others' rows are described."""
 APPROACH = "cascade"
-TUNED = ("finetuning", "combined")
-"""Families with a model that was trained."""
 FEWEST = 30
 """Selection cases that both must have answered."""
 SHARES = tuple(step / 20 for step in range(1, 20))

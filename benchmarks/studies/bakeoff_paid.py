@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.decision.tuned import TUNED
 from advisor.wording import counted, digits, percent
 from benchmarks.contract import Evaluation
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
@@ -14,6 +13,7 @@ from benchmarks.studies.bakeoff_claims import told
 from benchmarks.studies.bakeoff_rows import BakeOff, below, turned
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import NOT_RUN, SETTINGS
+from strategies.contract import TUNED
 
 YES, NOT_SHOWN, BEHIND, NO = "yes", "not shown", "behind", "no"
 OPEN = {

@@ -5,6 +5,7 @@ While the rate is high the weights move about what they tend to; their mean lies
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ from typing import Any
 class Trail:
     """The weights that were passed, added up, once half of the planned steps are made."""
 
-    steps: int
-    """Planned."""
+    steps: float = math.inf
+    """Planned; without a number nothing is added up."""
     total: Any = None
     """The sum, as long as the weights; None before the first that counts."""
     count: int = 0

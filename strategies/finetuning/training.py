@@ -143,7 +143,7 @@ class _Run:
         self.validation_losses: list[float] = []
         self.best: Any = None
         self.best_epoch = 0
-        self.trail = Trail(0)
+        self.trail = Trail()
         self.averaged = False
         self.trained, self.validated = _Tally(), _Tally()
         self.sums = (0.0, 0)
@@ -153,7 +153,8 @@ class _Run:
 
     def train(self, rows: Sequence[Encoded], held: Sequence[Encoded], checkpoints: Checkpoints) -> None:
         steps = math.ceil(len(rows) / self.recipe.batch_size) * self.recipe.epochs
-        self.trail = Trail(steps)
+        if self.recipe.epochs > 1 and (held or self.recipe.averaged):
+            self.trail = Trail(steps)
         if (state := checkpoints.newest()) is not None:
             self._go_on_from(state)
         elif held:
@@ -169,9 +170,9 @@ class _Run:
         self._average(held)
 
     def _average(self, held: Sequence[Encoded]) -> None:
-        """Keeps the mean of the weights over the last half where that has the lowest loss, or is asked for."""
-        mean = self.trail.mean if self.recipe.epochs > 1 else None
-        if mean is None or self.best_epoch == 0 or not (held or self.recipe.averaged):
+        """Keeps the mean of the weights over the last half, where there are rows to validate on if it has the lowest loss."""
+        mean = self.trail.mean
+        if mean is None or self.best_epoch == 0:
             return
         self.masters.put(mean)
         if held and self._loss_of(held) >= min(self.validation_losses):
