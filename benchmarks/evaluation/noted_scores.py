@@ -41,11 +41,16 @@ def selection_figure(benchmark: Benchmark, candidate: str, store: Store) -> floa
     if not benchmark.metric.over_rows:
         return None
     notes, cases = store.notes("fit"), {case.id: case for case in benchmark.task.examples}
-    note = notes.get(candidate, {})
-    parts = _parts(note.get("chosen", {}), notes)
-    rows = put_together(note["chosen"]["below"], *parts) if parts else note.get("selection_answers", ())
+    rows = looked_at(notes.get(candidate, {}), notes)
     answered = [Answered(case=cases[key], text=text, score=score) for key, text, score, *_ in rows if key in cases]
     return figure_over(benchmark.metric, answered) if answered else None
+
+
+def looked_at(note: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) -> Sequence[Sequence[Any]]:
+    """The selection answers that the note of a fit tells of, [case id, text, score, how sure, ...]: of a cascade those of its
+    parts, put together. `notes`: of all fits."""
+    parts = _parts(note.get("chosen", {}), notes)
+    return put_together(note["chosen"]["below"], *parts) if parts else note.get("selection_answers", ())
 
 
 def chosen_by_others(store: Store) -> bool:

@@ -11,7 +11,7 @@ from benchmarks.evaluation.cascade import DERIVED, asked_of, of_its_parts, plant
 from benchmarks.evaluation.evaluate import About, built_again, evaluate, requests, summed
 from benchmarks.evaluation.grounding import Library
 from benchmarks.evaluation.mistakes import Answers, Handed
-from benchmarks.evaluation.noted_scores import rescored_notes
+from benchmarks.evaluation.noted_scores import looked_at, rescored_notes
 from benchmarks.probes.altered import rewritten_case
 from benchmarks.probes.handed import handed
 from benchmarks.probes.planted import followed, in_requests
@@ -46,6 +46,8 @@ def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], s
 
     def evaluated(row: Mapping[str, Any]) -> Evaluation:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
+        if fit := notes.get("fit"):
+            notes["fit"] = {**fit, "selection_answers": looked_at(fit, kinds["fit"])}
         return evaluate(benchmark, About(**row), store, notes, library)
 
     found = [evaluated(row) for row in candidates]

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from advisor.deploy.answering import Answerer
 from advisor.probes.grounded import who_else_speaks
 from advisor.story.setups import told
 from benchmarks.contract import Answered, Candidate, Evaluation, State
@@ -632,6 +633,44 @@ class Half(Rung):
         for query in queries:
             odd = int(re.findall(r"[0-9]+", query.input)[-1]) // 8 % 2
             yield from Rung.answer(dataclasses.replace(self, wrong_at=3 if odd else 5), [query], sampling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubtful(Rung):
+    """Wrong in every other eight notes, where the quick one is wrong too, and not sure there."""
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for query in queries:
+            odd = int(re.findall(r"[0-9]+", query.input)[-1]) // 8 % 2
+            yield from Rung.answer(dataclasses.replace(self, wrong_at=3 if odd else 9), [query], sampling)
+
+
+def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others(tmp_path: Path) -> None:
+    """A cascade had neither, and reports said that it does not tell how sure it is."""
+    second: Any = Doubtful(name="careful", simplicity=2, wrong_at=9, seconds=1.0)
+    base = run(tmp_path / "run")
+    candidates = [base.candidates[0], Candidate(name="careful", strategy=second, model="")]
+    done = dataclasses.replace(base, benchmark=dataclasses.replace(base.benchmark, target=0.98), candidates=candidates)
+    done.execute()
+    found = evaluated(done)["careful after quick"]
+    wrong = [place for place, score in enumerate(found.scores) if score == 0]
+    assert 0 < len(wrong) < handed_on(done)
+    assert found.handover is not None
+    assert (found.handover.alone, found.handover.figure) == (40 - len(wrong), 1.0)
+    assert found.guard is not None
+    held = next(each for each in found.guard.held if each.at_most == 0.05)
+    assert (held.answered, held.stopped, held.lost) == (40 - len(wrong), 1.0, 0.0)
+    parts: Any = (QUICK, second)
+    serving = Answerer(
+        name=found.candidate,
+        parts=parts,
+        sampling=Sampling(),
+        below=found.chosen["below"],
+        guard=found.guard,
+    )
+    outcomes = serving.answers([case.input for case in done.benchmark.heldout])
+    back = [place for place, (_, said) in enumerate(outcomes) if serving.guarded(0.05).holds_back(said)]
+    assert back == wrong
 
 
 def with_third(folder: Path) -> Run:
