@@ -44,11 +44,12 @@ def _estimate(candidate: str, check: Agreement) -> Estimate:
 
 
 def of_parts_alone(material: Material) -> list[str]:
-    """A sentence on the checks that are not put together for a cascade, where there is one and they were made."""
+    """A sentence on the checks that are not put together for a cascade, or were not, where there is one and they were made."""
     checked = [each for each in material.evaluations.values() if each.agreements]
     made = {check.name for each in checked for check in each.agreements}
-    missing = [name for name in ("prompt forms", "seed") if name in made]
-    if not missing or all(each.approach != CASCADE for each in checked):
+    known = {check.name for each in checked if each.approach == CASCADE for check in each.agreements}
+    missing = [name for name in ("prompt forms", "rewordings", "seed") if name in made - known]
+    if not missing or not known:
         return []
     return [f"A cascade has no row for {listed(missing)}: each part has its own."]
 

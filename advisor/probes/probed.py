@@ -33,7 +33,7 @@ class Probe:
     cell: Callable[[Evaluation, Benchmark], str]
     """Empty where there is nothing."""
     of_parts: bool = False
-    """It is not put together for a cascade."""
+    """It is not put together for a cascade, or may not have been."""
     of_tuned: bool = False
     """It is asked of what was tuned here."""
 
@@ -154,6 +154,7 @@ PROBES: tuple[Probe, ...] = (
         says="answers that stay when a model puts the request in other words",
         lacks="it was not asked in other words",
         cell=lambda each, _: _reworded(each),
+        of_parts=True,
     ),
     Probe(
         name="built",

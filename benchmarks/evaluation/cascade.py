@@ -290,7 +290,7 @@ def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[Fin
     }
     yield _done("fit", cascade, usage=tuple(fitting), note={"chosen": chosen})
     both = _asked_of_both(benchmark, cascade, store)
-    for kind, purpose in (("answer", "heldout"), ("edit", "edit"), ("repeat", "repeat")):
+    for kind, purpose in (("answer", "heldout"), ("edit", "edit"), ("repeat", "repeat"), ("reworded", "reworded")):
         if kind != "answer" and len({store.done(kind).get(name, 0) for name in parts}) > 1:
             continue  # Where one of the two was cut off, the rows would be those of easy cases.
         rows = tuple(row for row in _rows(cascade, store, purpose) if row.key in both)

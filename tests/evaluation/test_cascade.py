@@ -38,6 +38,7 @@ from strategies.contract import (
     Failure,
     Outcome,
     Prediction,
+    Prompt,
     Query,
     Sampling,
     Task,
@@ -671,6 +672,24 @@ def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others
     outcomes = serving.answers([case.input for case in done.benchmark.heldout])
     back = [place for place, (_, said) in enumerate(outcomes) if serving.guarded(0.05).holds_back(said)]
     assert back == wrong
+
+
+def test_what_both_parts_answered_in_other_words_is_put_together(tmp_path: Path) -> None:
+    """The report said that a cascade was not asked in other words."""
+    done = dataclasses.replace(
+        run(tmp_path / "run"), models=dataclasses.replace(tiny.scripted(big=said_politely), teacher="big")
+    )
+    dataclasses.replace(done, further=Further(reworded_by="big")).execute()
+    checks = {name: {each.name: each for each in found.agreements} for name, found in evaluated(done).items()}
+    pairs = checks["quick"]["rewordings"].pairs
+    assert {name: each["rewordings"].pairs for name, each in checks.items()} == dict.fromkeys(checks, pairs)
+    told = checks["careful after quick"]["rewordings"]
+    assert (told.right_twice, told.same) == (pairs, 1.0)
+    assert checks["quick"]["rewordings"].right_twice < pairs > 0
+
+
+def said_politely(prompt: Prompt) -> str:
+    return f"please, {prompt[-1].content.rpartition(chr(10))[2]}"
 
 
 def with_third(folder: Path) -> Run:

@@ -91,8 +91,8 @@ def everything(cascade: bool = False) -> Story:
     )
     found[2] = replace(found[2], forgetting=drift, by_heart=known)
     if cascade:
-        forms = replace(found[1].agreements[0], name="prompt forms")
-        found[1] = replace(found[1], agreements=(*found[1].agreements, forms))
+        more = [replace(found[1].agreements[0], name=name) for name in ("prompt forms", "rewordings")]
+        found[1] = replace(found[1], agreements=(*found[1].agreements, *more))
         chosen = {"first": "majority", "second": "lora + retrieval", "below": 0.5}
         made = replace(found[2], candidate="lora + retrieval after majority", approach="cascade", chosen=chosen)
         found.append(replace(made, changed=None, altered=None, by_heart=None))
@@ -127,16 +127,17 @@ def test_why_there_is_nothing_is_told_once_for_each_reason() -> None:
 
 
 def test_why_a_cascade_lacks_something_is_told_truly() -> None:
-    """Of one with a tuned part it was said that nothing is tuned, and that it could not be asked."""
+    """Of one with a tuned part it was said that nothing is tuned, and that it could not be asked; of one in a run of
+    before, whose parts were asked in other words, that it was not."""
     story = everything(cascade=True)
     row = next(row for row in story.probed.rows if row[0] == "lora + retrieval after majority")
-    assert row[1:] == ("6 %", "67 %", "91 %", "45/90", "38 %", "2/50", "1.16", "-", "-", "-")
-    parts = "of a cascade it is not put together, and each part has a row of its own (facts, format and heart)"
+    assert row[1:] == ("6 %", "-", "67 %", "91 %", "45/90", "38 %", "2/50", "1.16", "-", "-", "-")
+    parts = "of a cascade it is not put together, and each part has a row of its own (words, facts, format and heart)"
     assert story.probed.note.count(parts) == 1
     assert "Of a cascade both parts were built again, and the sureness below which it hands on was kept." in (
         story.rebuilds.note
     )
-    assert "A cascade has no row for prompt forms: each part has its own." in story.consistency.note
+    assert "A cascade has no row for prompt forms and rewordings: each part has its own." in story.consistency.note
     assert not any("cascade" in table.note.lower() for table in (everything().probed, everything().rebuilds))
 
 
