@@ -40,7 +40,16 @@ def _one(found: Counted | None) -> Sequence[Counted]:
     return () if found is None else (found,)
 
 
+_OF_QUESTIONS = "where answers stand is looked up for questions over documents only, and this task is of another kind"
+
+
+def _nothing_specific(benchmark: Benchmark) -> str:
+    return "none of its answers has anything specific in it" if benchmark.task.kind == "qa" else _OF_QUESTIONS
+
+
 def _nothing_declined(benchmark: Benchmark) -> str:
+    if benchmark.task.kind != "qa":
+        return _OF_QUESTIONS
     if declining(benchmark.task):
         return "no held-out question is without an answer"
     return "no answer of the examples was recognised as one that says that there is none"
@@ -57,7 +66,7 @@ SHARE_LIMITS: Mapping[str, ShareLimit] = {
         counts=lambda each, _: _one(shares.grounded(each)),
         name="grounded answers",
         what="of its answers with something specific in them stand in the documents",
-        missing=lambda _: "none of its answers has anything specific in it",
+        missing=_nothing_specific,
     ),
     "declined_at_least": ShareLimit(
         counts=lambda each, _: _one(shares.declined(each)),

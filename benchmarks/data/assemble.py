@@ -37,7 +37,7 @@ from benchmarks.specs.infer import (
     infer_kind,
     infer_labels,
 )
-from benchmarks.specs.spec import Spec, read_spec
+from benchmarks.specs.spec import Spec, must_be_of_questions, read_spec
 from benchmarks.specs.spec_values import points, share
 from benchmarks.statistics.decidable import Closeness, Decidable, OverRows, Sharing, foretold
 from benchmarks.statistics.looks import look_at
@@ -262,6 +262,7 @@ def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
             kind, says = "qa", "kind: qa, because there is a pattern that every answer has."
         update["kind"] = kind
         notes.append(says)
+    must_be_of_questions(spec.limits, kind)
     if spec.pattern and kind in ("classification", "extraction"):
         other = "`labels:`" if kind == "classification" else "`schema:`"
         raise BadInput(f"`pattern:` is for answers in plain text, and the kind is {kind}. Use {other} instead of it.")

@@ -30,6 +30,8 @@ from benchmarks.specs.spec_values import Filled, Margin, NotNegative, Number, Po
 from benchmarks.specs.yaml_text import Place, YamlText, read_yaml
 from strategies.contract import Kind
 
+OF_QUESTIONS = ("grounded_at_least", "declined_at_least")
+"""Limits on answers to questions over documents: elsewhere right answers often have numbers and names in another form."""
 _MAX_LABELS = 2_000
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
@@ -215,7 +217,7 @@ class Spec(Section):
                 ("constraints", "slice_at_least"),
                 "has slice_at_least without slices. Add the columns whose values are parts: `slices: [persona]`.",
             )
-        for key in ("grounded_at_least", "declined_at_least"):
+        for key in OF_QUESTIONS:
             if getattr(self.constraints, key) is not None and self.documents is None:
                 raise OfTask(
                     ("constraints", key),
@@ -245,6 +247,16 @@ class Spec(Section):
         named["labels"] = self.labels if isinstance(self.labels, str) else None
         named["schema"] = self.answer_schema if isinstance(self.answer_schema, str) else None
         return {key: name for key, name in named.items() if name is not None}
+
+
+def must_be_of_questions(constraints: Constraints, kind: Kind) -> None:
+    """Raises `BadInput` for a limit that is measured of answers to questions only, in a task of another kind."""
+    for key in OF_QUESTIONS:
+        if kind != "qa" and getattr(constraints, key) is not None:
+            raise BadInput(
+                f"{key} is measured of answers to questions over documents only, and the kind is {kind}. Leave {key} out, or "
+                "write `kind: qa` where these are questions."
+            )
 
 
 def checked_labels(labels: tuple[str, ...]) -> tuple[str, ...]:

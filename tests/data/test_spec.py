@@ -135,6 +135,26 @@ def test_the_kind_is_inferred_from_outputs_and_documents(
     assert any(note.startswith(f"kind: {kind}") for note in benchmark.notes)
 
 
+@pytest.mark.parametrize("key", ["grounded_at_least", "declined_at_least"])
+@pytest.mark.parametrize("kind", ["qa", "generation", "classification", None])
+def test_a_limit_that_is_measured_of_questions_only_is_refused_elsewhere(key: str, kind: str | None) -> None:
+    """It passed every check, and after the paid run nothing could be said to meet the goal."""
+    outputs = ["refund", "invoice"] * 10 if kind in (None, "classification") else [f"answer {n}" for n in range(20)]
+    cases = tuple(Case(id=str(n), input=f"text {n} {n * 7919}", output=output) for n, output in enumerate(outputs))
+    values = {"name": "x", "instruction": "y", "examples": "z", "documents": "d", "constraints": {key: 0.9}}
+    spec = parse_spec(values | ({"kind": kind} if kind else {}))
+    data = Loaded(examples=cases, documents=(Document(id="d", text="one"),))
+    if kind == "qa":
+        assert getattr(build(spec, data=data).constraints, key) == 0.9
+        return
+    with pytest.raises(BadInput) as refused:
+        build(spec, data=data)
+    assert str(refused.value) == (
+        f"{key} is measured of answers to questions over documents only, and the kind is {kind or 'classification'}. Leave {key} "
+        "out, or write `kind: qa` where these are questions."
+    )
+
+
 @pytest.mark.parametrize(("broken", "refused"), [(1, True), (4, True), (5, False)])
 def test_a_few_broken_objects_are_rows_to_correct_and_no_other_kind_of_task(broken: int, refused: bool) -> None:
     outputs = ['{"item": "pen"'] * broken + [f'{{"item": "{index}"}}' for index in range(20 - broken)]

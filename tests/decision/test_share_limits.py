@@ -169,6 +169,19 @@ def test_why_no_question_was_declined_is_told_by_what_the_examples_say() -> None
     ]
 
 
+def test_of_another_kind_of_task_it_is_not_said_that_nothing_specific_was_answered() -> None:
+    """Of a run of an earlier version, which took such a limit."""
+    limits = Constraints(grounded_at_least=0.9, declined_at_least=0.5)
+    found, of_another_kind = [evaluation_of("lora", scores_of(95, CASES))], task_of(kind="generation", labels=0)
+    lines = list(unchecked(found, benchmark_of(cases=CASES, task=of_another_kind, constraints=limits)))
+    assert len(lines) == 2
+    assert all(
+        "looked up for questions over documents only, and this task is of another kind" in line for line in lines
+    )
+    (line, _) = unchecked(found, benchmark_of(cases=CASES, task=task_of(kind="qa"), constraints=limits))
+    assert line.endswith("none of its answers has anything specific in it.")
+
+
 def test_a_task_without_a_form_has_no_invalid_answers() -> None:
     task = task_of(kind="generation", labels=0)
     limits = benchmark_of(cases=CASES, task=task, constraints=Constraints(valid_at_least=1.0))
