@@ -40,7 +40,7 @@ def answer_schema(task: Task, cases: Sequence[Case]) -> str:
     if task.kind != "extraction" or not cases or not all(map(is_object, cases)):
         return ""
     values = [json.loads(case.output) for case in cases]
-    schema = ordered(task.schema, values) if task.schema else common(values)
+    schema = ordered(_of_objects(task.schema), values) if task.schema else common(values)
     marked = narrowed(schema, [(case.input, value) for case, value in zip(cases, values, strict=True)])
     spelling = _spelling([case.output for case in cases], values)
     options: dict[str, Any] = {}
@@ -49,6 +49,13 @@ def answer_schema(task: Task, cases: Sequence[Case]) -> str:
     ways = _ways(marked, schema, options)
     found = next((way for way in ways if not beyond(way)), ways[0]) if task.schema else ways[0]
     return json.dumps(found, ensure_ascii=False)
+
+
+def _of_objects(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with the type of all answers: one that only names fields allows `false`, which has none. As it is where it
+    allows no object, and where its parts refer to the whole, since these may be something else."""
+    recursive = '"$ref": "#"' in json.dumps(schema)
+    return {**schema, "type": "object"} if "object" in schema.get("type", "object") and not recursive else schema
 
 
 def _ways(marked: Mapping[str, Any], schema: Mapping[str, Any], options: Mapping[str, Any]) -> list[Mapping[str, Any]]:

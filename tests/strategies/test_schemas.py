@@ -20,6 +20,7 @@ from strategies.models.chat import Chat
 from strategies.models.grammar import Grammar
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
+from strategies.models.wishes import held_to
 from strategies.schemas import answer_schema, beyond, common, left_out, ordered
 from strategies.standalone import speaking
 from strategies.standalone.held import Following
@@ -117,6 +118,33 @@ def test_fields_that_never_stand_together_keep_the_order_of_the_schema() -> None
     own, rows = of(a={}, b={}, c={}, z={}), [{"c": 1, "z": 1}, {"b": 1, "z": 1}, {"a": 1, "z": 1}]
     assert list(ordered(of(of=own), [{"of": row} for row in rows])["properties"]["of"]["properties"]) == [*"abcz"]
     assert list(ordered(own, [{"c": 1, "a": 1}, {"b": 1}])["properties"]) == [*"bcaz"]
+
+
+FIELDS = {"properties": {"item": {"type": "string"}}, "required": ["item"]}
+NODE = {"properties": {"parts": {"items": {"$ref": "#"}}}}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        FIELDS,
+        {**FIELDS, "type": ["object", "null"]},
+        {"$ref": "#/$defs/order", "$defs": {"order": FIELDS}},
+        {"anyOf": [FIELDS, {"required": ["none"]}]},
+    ],
+)
+def test_answers_are_objects_where_the_schema_does_not_say_so_too(own: dict[str, Any]) -> None:
+    """Here and at servers, which are asked for objects alone."""
+    found = schema_of(['{"item": "cup"}'] * 3, own)
+    assert writable(found, {"item": "pot"})
+    assert not any(writable(found, other) for other in (False, None, "cup", ["cup"]))
+    assert held_to(json.dumps(found))
+
+
+@pytest.mark.parametrize("own", [{"type": "array"}, {"anyOf": [NODE, {"type": "string"}]}])
+def test_a_schema_of_something_else_or_of_parts_like_the_whole_is_left_as_it_is(own: dict[str, Any]) -> None:
+    found = schema_of(['{"parts": ["cup"]}'] * 3, own)
+    assert found.get("type") == own.get("type")
 
 
 @pytest.mark.parametrize(
