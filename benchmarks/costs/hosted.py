@@ -225,7 +225,7 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
         return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
     if not isinstance(strategy, Retrieval):
         return [Setup(shots=MOST_SHOTS)]
-    return _with_larger(strategy, strategy.space(task), larger)
+    return _with_larger(strategy, strategy.space(task, writes=True), larger)
 
 
 def _with_larger(

@@ -40,12 +40,12 @@ class Retrieval:
     def unsuitable(self, task: Task) -> str:
         return ""
 
-    def space(self, task: Task, mode: Mode = "hybrid") -> list[Setup]:
+    def space(self, task: Task, mode: Mode = "hybrid", writes: bool = False) -> list[Setup]:
         """Those that are tried first stand first.
 
         Without documents nearest examples; with documents passages by count, with and without examples that have passages
         of their own, answers to questions written or read off, and nearest examples alone: of a task whose labels or forms
-        no document tells they are the strongest prompt.
+        no document tells they are the strongest prompt. A model that `writes` labels gets them listed beside passages.
         """
         turns, inline = Form(layout="turns"), Form(layout="inline")
         if not task.documents:
@@ -66,7 +66,8 @@ class Retrieval:
                 for passages in (1, 2)
                 for shots in (3, MOST_BESIDE)
             ]
-            return spread([bare, replace(bare, passages=MOST), replace(bare, form=marked), *alone, *shown])
+            found = spread([bare, replace(bare, passages=MOST), replace(bare, form=marked), *alone, *shown])
+            return [_listing(setup) for setup in found] if writes else found
         few = replace(bare, shots=4, grounded=True)
         setups = [bare, replace(few, form=marked), replace(bare, form=marked), few]
         more = [
@@ -85,8 +86,9 @@ class Retrieval:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), larger=larger)
-        setups = self.space(task, kitchen.mode())
-        if not isinstance(bench.model, ScoresLabels):
+        writes = not isinstance(bench.model, ScoresLabels)
+        setups = self.space(task, kitchen.mode(), writes)
+        if writes:
             setups = [setup for setup in setups if setup.reading is None]
         return fit_searched(self.name, kitchen, setups, self.prefer)
 
@@ -98,9 +100,16 @@ class Retrieval:
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
         fitted = load_pipeline(folder, bench)
-        if not looks_up_examples(fitted.setup):
+        if not looks_up_examples(fitted.setup) and fitted.lists_all:
             return None
         return replace(fitted, sources=replace(fitted.sources, cases=task.examples))
+
+
+def _listing(setup: Setup) -> Setup:
+    """With the labels listed beside passages, which need not name them; where examples do, in one of the two layouts."""
+    if not setup.passages or (setup.shots and setup.form.layout == "inline"):
+        return setup
+    return replace(setup, form=replace(setup.form, show_labels=True))
 
 
 def larger(setup: Setup) -> list[Setup]:

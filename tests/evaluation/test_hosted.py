@@ -17,13 +17,15 @@ from advisor.cli.expected import hosted_says
 from advisor.experiments.comparison import Prepared, Wishes, advise, prepare
 from benchmarks.contract import Candidate
 from benchmarks.costs.forecast import EFFICIENCY, FIXED_S, REQUEST_S, THOUGHTS_A_SECOND, Forecast, forecast, on_workers
-from benchmarks.costs.hosted import Asked, fewest_tokens, most_tokens, prompt_tokens
+from benchmarks.costs.hosted import Asked, _setups, fewest_tokens, most_tokens, prompt_tokens
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, token_prices
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Further, Options
 from benchmarks.specs.spec_models import ModelSpec
 from strategies.approaches.lora_distilled import DistilledLora
 from strategies.approaches.prompting import Prompting
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import Document
 from strategies.models import sizes
 from strategies.models.endpoint import EndpointModel
 from strategies.models.sizes import COPIES
@@ -150,6 +152,9 @@ def test_a_prompt_is_as_long_as_what_it_shows() -> None:
     assert shown > listed > bare > len(task.instruction) / 4
     assert prompt_tokens(task, Setup(passages=2)) == bare, "there are no documents"
     assert max(prompt_tokens(task, each) for each in Prompting().space(task)) >= shown
+    looked_up = replace(task, documents=(Document(id="a", text="A policy."),))
+    longest = max(prompt_tokens(looked_up, each) for each in _setups(Retrieval(), looked_up) if each.passages)
+    assert longest > max(prompt_tokens(looked_up, each) for each in Retrieval().space(looked_up) if each.passages)
 
 
 @pytest.mark.parametrize(

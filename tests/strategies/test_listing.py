@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting
-from strategies.contract import Case, Fold, Query, Sampling, Task
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import Case, Document, Fold, Prompt, Query, Sampling, Task
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.fitting import LISTED, LISTED_SHARE
 from strategies.prompting.rendering import Form
 from strategies.selection import Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 LISTING = Setup(form=Form(show_labels=True))
 
@@ -90,6 +93,59 @@ def test_listing_is_tried_however_many_labels_there_are() -> None:
     for labels in (2, 40, 500):
         assert any(setup.form.show_labels for setup in Prompting().space(many(labels)))
     assert not any(setup.form.show_labels for setup in Prompting().space(tiny.benchmark("qa").task))
+
+
+class Writer(ScriptedModel):
+    """It writes labels, as a server does."""
+
+    score_labels = None  # type: ignore[assignment]
+
+
+def with_codes(documents: Sequence[Document]) -> Task:
+    """Labels that nobody can guess from an input, and documents that do not name them."""
+    task = tiny.benchmark(examples=60).task
+    codes = {topic: f"Queue {place}" for place, topic in enumerate(task.labels)}
+    (fold,) = task.folds[:1]
+    train, selection = (
+        tuple(dataclasses.replace(case, output=codes[case.output]) for case in cases)
+        for cases in (fold.train, fold.selection)
+    )
+    folds = (Fold(train=train, selection=selection),)
+    return dataclasses.replace(task, labels=tuple(codes.values()), folds=folds, documents=tuple(documents))
+
+
+def test_a_model_that_writes_finds_the_names_of_labels_beside_passages(tmp_path: Path) -> None:
+    """Without, no answer of a server from passages alone was a label; one that scores labels need not read them."""
+    task = with_codes([Document(id="policy", text="Messages about parcels are urgent on Mondays.")])
+    codes = {case.input: case.output for case in task.examples}
+
+    def answer(prompt: Prompt) -> str:
+        code = codes[prompt[-1].asked]
+        return code if any(code in turn.content for turn in prompt) else "parcels"
+
+    bench = tiny.Bench(folder=tmp_path, language=Writer(name="m", answer=answer), tuning_tokens=10_000_000)
+    fitted = Retrieval().fit(task, bench)
+    alone = [one for one in bench.trials if one.configuration["passages"] and not one.configuration["shots"]]
+    assert len(alone) >= 3
+    assert {one.score for one in alone} == {1.0}
+    beside = [setup for setup in Retrieval().space(task, writes=True) if setup.passages and setup.shots]
+    assert {setup.form.show_labels for setup in beside} == {True, False}
+    assert isinstance(fitted, Pipeline)
+    assert not any(setup.form.show_labels for setup in Retrieval().space(task))
+    assert not any(setup.form.show_labels for setup in LoraRetrieval().setups(task))
+    assert len(Retrieval().space(task)) == len(Retrieval().space(task, writes=True))
+
+
+def test_a_list_beside_passages_that_was_cut_short_is_built_again_from_fewer_examples(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    task = dataclasses.replace(many(120), documents=(Document(id="policy", text="Subjects are urgent."),))
+    bench = tiny.Bench(folder=tmp_path, language=model)
+    for labels, again in ((task.labels, True), (task.labels[:3], False)):
+        few = dataclasses.replace(task, labels=labels)
+        setup = dataclasses.replace(LISTING, passages=1)
+        Kitchen(few, bench).build(setup, few.examples).save(tmp_path / "fit")
+        assert (Retrieval().rebuilt(tmp_path / "fit", few, bench) is not None) == again
 
 
 def test_varied_demonstrations_show_as_many_labels_as_there_are_near(model: LocalModel, tmp_path: Path) -> None:
