@@ -28,7 +28,7 @@ from strategies.contract import (
     Unanswered,
     Workbench,
 )
-from strategies.fields import is_object
+from strategies.fields import columns, is_object
 from strategies.finetuning.race import row_tokens
 from strategies.finetuning.tuned import REFIT, fit_tuned, refit
 from strategies.leaning import Leaning
@@ -56,7 +56,7 @@ class DistilledLora:
     def unsuitable(self, task: Task) -> str:
         if not task.unlabelled:
             return "the task names no teacher with requests to answer"
-        if task.documents:
+        if task.documents and not _of_the_request(task):
             return "answers stand in the documents: what a teacher reads there today is not to be learnt by heart"
         return ""
 
@@ -76,6 +76,16 @@ class DistilledLora:
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> None:
         """Its number of examples is not the task's alone, and a teacher would have to be paid for each."""
+
+
+def _of_the_request(task: Task) -> bool:
+    """Whether answers are decided by the request or copied from it, so that no fact of the documents stands in them: labels, but
+    for those of questions, and objects without another field."""
+    if task.kind == "qa":
+        return False
+    if task.labels:
+        return True
+    return task.kind == "extraction" and all(map(is_object, task.examples)) and not columns(task.examples).filled
 
 
 @dataclass(frozen=True)

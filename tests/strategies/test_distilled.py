@@ -28,11 +28,14 @@ from benchmarks.storage.store import Store
 from strategies.approaches.lora_distilled import LESSONS, DistilledLora, _best_of, _taught, _teaches
 from strategies.contract import (
     Case,
+    Document,
     Failure,
+    Kind,
     Outcome,
     Prediction,
     Query,
     Sampling,
+    Task,
     Training,
     TrainingRow,
     Unanswered,
@@ -209,6 +212,23 @@ def test_without_a_teacher_or_with_documents_there_is_nothing_to_teach() -> None
     assert "teacher" in DistilledLora().unsuitable(tiny.benchmark().task)
     assert "documents" in DistilledLora().unsuitable(tiny.with_requests("qa", 5).task)
     assert DistilledLora().unsuitable(tiny.with_requests("classification", 5).task) == ""
+
+
+def changed(case: Case, **fields: Any) -> Case:
+    return replace(case, output=json.dumps({**json.loads(case.output), **fields}))
+
+
+def test_what_is_decided_or_copied_is_taught_beside_documents_too() -> None:
+    """No fact of theirs stands in it; it does in what is written, in answers to questions, and in a field of neither kind."""
+    policy = (Document(id="policy", text="Refunds take fourteen days."),)
+    kinds: tuple[Kind, ...] = ("classification", "extraction", "generation", "qa")
+    asked: dict[str, Task] = {kind: replace(tiny.with_requests(kind, 5).task, documents=policy) for kind in kinds}
+    (fold,) = asked["extraction"].folds[:1]
+    coded = tuple(changed(case, code=f"SKU {place}") for place, case in enumerate(fold.train))
+    asked["a code that no request holds"] = replace(asked["extraction"], folds=(replace(fold, train=coded),))
+    asked["yes or no"] = replace(asked["qa"], labels=("yes", "no"))
+    taught = [name for name, task in asked.items() if not DistilledLora().unsuitable(task)]
+    assert taught == ["classification", "extraction"]
 
 
 def test_the_models_asked_for_must_hold_the_teacher(tmp_path: Path, teacher: Teacher, model_folders: Folders) -> None:
