@@ -66,7 +66,8 @@ class EndpointModel:
     context_tokens: int = 8192
     """What the server takes; the chat interface has no way to ask."""
     copies: bool = False
-    """It takes a schema with the words of each request in it (`tagging.for_text`); others get the one for all requests."""
+    """It is vLLM, which takes a schema with the words of each request in it (`tagging.for_text`), and the pattern of plain text;
+    others get the one schema for all requests, and no pattern."""
     reasoning_tokens: int = 0
     """What it may think with before each answer, besides the limit of the answer and `context_tokens`."""
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -154,7 +155,7 @@ class EndpointModel:
             model=self,
             request=self._asked_as,
             temperature=sampling.temperature,
-            wishes=self.learnt.left(wishes_of(wanted)),
+            wishes=self.learnt.left(wishes_of(wanted, self.copies)),
             schema=sampling.schema if self.copies else "",
             max_tokens=max_tokens + self.reasoning_tokens,
             step=step,
@@ -342,9 +343,11 @@ class _Caller:
     def _send(self, client: Any, prompt: Prompt, extra: Mapping[str, Any]) -> tuple[Any, float]:
         """The answer, and the seconds that fall to it."""
         messages = [{"role": message.role, "content": message.content} for message in prompt]
+        more = {**self.request.get("extra_body", {}), **extra.get("extra_body", {})}
+        asked = {**self.request, **extra, "messages": messages, "extra_body": more}
         begun, seconds = self.together.begin(), 0.0
         try:
-            answer = client.chat.completions.create(**self.request, messages=messages, **extra)
+            answer = client.chat.completions.create(**asked)
         finally:
             seconds = self.together.end(begun)
         return answer, seconds

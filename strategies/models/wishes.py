@@ -1,4 +1,4 @@
-"""What not every server can do: the likeliest tokens, a schema, a seed, a temperature. It is asked for until it is refused."""
+"""What not every server can do: likeliest tokens, a schema, form, seed or temperature. It is asked for until it is refused."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from strategies.standalone.tagging import unmarked
 
 LIKELIEST = "logprobs"
 HELD = "response_format"
+FORM = "structured_outputs"
+"""vLLM's name for a regular expression, since 0.12 its only one; no other server has one."""
 SEED = "seed"
 TEMPERATURE = "temperature"
 LIMIT, NEWER_LIMIT = "max_tokens", "max_completion_tokens"
@@ -23,6 +25,7 @@ Wish = Mapping[str, Any]
 WITHOUT = {
     LIKELIEST: "%s states no likeliest tokens (logprobs): its answers come without probabilities",
     HELD: "%s takes no schema (response_format): its answers are not held to one",
+    FORM: "%s takes no such regular expression (structured_outputs): its answers are not held to it",
     SEED: "%s takes no seed: its server draws answers with its own",
     TEMPERATURE: "%s takes no temperature: its server draws answers at its own",
 }
@@ -94,14 +97,16 @@ def _as_sent(name: str, wish: Wish) -> str:
     return name if name == SEED else json.dumps(wish)
 
 
-def wishes_of(sampling: Sampling) -> dict[str, Wish]:
-    """The likeliest tokens at each place, a schema for objects, and a seed where answers are drawn. A form for plain text has no
-    common name."""
+def wishes_of(sampling: Sampling, forms: bool = False) -> dict[str, Wish]:
+    """The likeliest tokens at each place, a schema for objects, and a seed where answers are drawn; `forms`: also the pattern of
+    plain text, as vLLM reads it."""
     wishes: dict[str, Wish] = {}
     if sampling.alternatives:
         wishes[LIKELIEST] = {LIKELIEST: True, "top_logprobs": sampling.alternatives}
     if sampling.schema and (held := held_to(unmarked(sampling.schema))):
         wishes[HELD] = held
+    elif forms and sampling.schema and (pattern := json.loads(sampling.schema).get("pattern")):
+        wishes[FORM] = {"extra_body": {FORM: {"regex": pattern}}}
     if sampling.temperature > 0:
         wishes[SEED] = {SEED: sampling.seed}
     return wishes

@@ -782,6 +782,36 @@ def test_nothing_is_asked_for_that_nobody_needs(httpserver: HTTPServer) -> None:
     assert not {"logprobs", "top_logprobs", "response_format"} & set(httpserver.log[0][0].get_json())
 
 
+PATTERN = Sampling(schema='{"type": "string", "pattern": "^(?:a+)$"}')
+
+
+def test_vllm_is_sent_the_pattern_of_plain_text_beside_what_else_it_is_told(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json(good())
+    more = {"chat_template_kwargs": {"enable_thinking": False}}
+    for extra in ({}, more):
+        list(endpoint(httpserver, copies=True, extra_body=extra).generate([PROMPT], 5, PATTERN))
+    first, second = (request.get_json() for request, _ in httpserver.log)
+    assert first["structured_outputs"] == second["structured_outputs"] == {"regex": "^(?:a+)$"}
+    assert second["chat_template_kwargs"] == more["chat_template_kwargs"]
+    assert not {"response_format", "extra_body"} & set(second)
+
+
+def test_a_pattern_that_vllm_cannot_follow_is_said_and_answers_go_on(
+    httpserver: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def picky(request: Request) -> Response:
+        bad = "structured_outputs" in request.get_json()
+        told = {"error": {"message": "Grammar error: look-ahead is not supported"}} if bad else good()
+        return Response(json.dumps(told), status=400 if bad else 200, content_type="application/json")
+
+    httpserver.expect_request(PATH).respond_with_handler(picky)
+    answers = list(endpoint(httpserver, copies=True, concurrency=1).generate([PROMPT] * 2, 5, PATTERN))
+    assert [answer.text for _, answer in answers] == ["yes"] * 2
+    assert len(httpserver.log) == 3
+    said = "hosted takes no such regular expression (structured_outputs): its answers are not held to it"
+    assert said in caplog.messages
+
+
 @pytest.mark.parametrize("status", [400, 403, 422])
 def test_a_server_that_cannot_do_so_answers_without(httpserver: HTTPServer, status: int) -> None:
     def plain(request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -225,6 +226,7 @@ TOLD = tuple(
     (Message("user", f"The city of: {text}", asked=text),)
     for text in ("We met in Bonn (Rhine).", 'From "Rome" to Île-de-France')
 )
+NUMBER = {"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9]{1,3})$"}
 WHERE = {
     "type": "object",
     "properties": {"city": {"type": "string", "minLength": 1, COPIED: 3}},
@@ -324,6 +326,7 @@ def test_a_model_trained_here_answers_there(real: LocalModel, tmp_path: Path) ->
         assert other.alive
         mine = dict(real.adapted(trained.folder).generate(asked, 8, Sampling()))  # type: ignore[attr-defined]
         copied = dict(replace(base, server=other).generate(TOLD, 40, Sampling(schema=json.dumps(WHERE))))
+        formed = dict(replace(base, server=other).generate(TOLD, 12, Sampling(schema=json.dumps(NUMBER))))
     finally:
         server.stop()
         other.stop()
@@ -335,3 +338,4 @@ def test_a_model_trained_here_answers_there(real: LocalModel, tmp_path: Path) ->
     assert [again[number].text for number in range(4)] == [before[number].text for number in range(4)]
     assert all(0 < done.usage.seconds < 600 for done in after.values())
     assert all(json.loads(copied[place].text)["city"] in prompt[-1].asked for place, prompt in enumerate(TOLD))
+    assert all(re.fullmatch(NUMBER["pattern"], done.text) for done in formed.values())
