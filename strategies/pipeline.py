@@ -42,6 +42,7 @@ from strategies.prompting.demonstrations import (
     Shown,
     balanced,
     drawn,
+    parted,
     reordered,
     varied,
     well_founded,
@@ -223,12 +224,15 @@ class Pipeline:
 
     @cached_property
     def _fixed(self) -> list[Shown]:
-        """Demonstrations that all requests share: those that were searched for, else drawn once with the seed."""
-        if self.setup.shown:
-            known = {case.id: case for case in self.sources.cases}
-            return self._shown([known[name] for name in self.setup.shown if name in known])
-        cases = drawn(self.sources.cases, self.seed)
-        return self._shown(cases if self.setup.picks == "random" else balanced(cases, bool(self.task.labels)))
+        """Demonstrations that all requests share: those that were searched for, else drawn once with the seed. Where some of the
+        former are not among the examples, as in another fold, others stand in for them, in front: each fold shows as many."""
+        named, labelled = self.setup.shown, bool(self.task.labels)
+        kept, others = parted(drawn(self.sources.cases, self.seed), named)
+        missing = (len(named) or self.setup.shots) - len(kept)
+        if not missing:
+            return self._shown(kept)
+        order = [*kept, *others] if self.setup.picks == "random" else balanced([*kept, *others], labelled)
+        return [*self._shown([case for case in order if case not in kept])[:missing], *self._shown(kept)]
 
     @property
     def fixed_ids(self) -> tuple[str, ...]:

@@ -42,6 +42,12 @@ def balanced(cases: Sequence[Case], labelled: bool) -> list[Case]:
     return [row[turn] for turn in range(longest) for row in kinds.values() if turn < len(row)]
 
 
+def parted(cases: Sequence[Case], names: Sequence[str]) -> tuple[list[Case], list[Case]]:
+    """Those of these ids, in the order of the ids, and the others in their own."""
+    known = {case.id: case for case in cases}
+    return [known[name] for name in names if name in known], [case for case in cases if case.id not in names]
+
+
 def varied(cases: Sequence[Case]) -> list[Case]:
     """The first of each label first, then the others, each in their order."""
     first = {case.output: case for case in reversed(cases)}

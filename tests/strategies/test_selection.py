@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Prompt, Task
+from strategies.contract import Kind, Prompt, Task
 from strategies.pipeline import Setup
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
@@ -116,6 +117,47 @@ def test_no_look_shows_a_selection_case_as_an_example(tmp_path: Path) -> None:
     drawn = [setup.shown for setup in kitchen.draws(Setup(shots=3))]
     assert len(set(drawn)) > 1
     assert {name for ids in drawn for name in ids} <= {case.id for case in task.folds[0].train}
+
+
+@pytest.mark.parametrize(
+    ("kind", "picks"), [("classification", "balanced"), ("qa", "random"), ("generation", "random")]
+)
+def test_each_fold_shows_as_many_examples_as_the_prompt_that_is_built(
+    kind: Kind, picks: Literal["balanced", "random"], tmp_path: Path
+) -> None:
+    """A set is drawn from the first fold; of another fold some of it are selection cases, for which others stand in."""
+    task = tiny.benchmark(kind, examples=60).task
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: "x")))
+    for setup in kitchen.draws(Setup(shots=8, picks=picks)):
+        built = kitchen.build(setup, task.examples)
+        assert built.fixed_ids == kitchen.build(setup, task.folds[0].train).fixed_ids == setup.shown
+        for fold in task.folds[1:]:
+            train = {case.id: case for case in fold.train}
+            found = kitchen.build(setup, fold.train).fixed_ids
+            assert len(set(found)) == len(found) == 8
+            assert set(found) <= train.keys()
+            kept = [name for name in setup.shown if name in train]
+            assert len(kept) < 8
+            assert list(found[-len(kept) :]) == kept, "those of the set stand next to the question"
+            if picks == "balanced":
+                assert set(Counter(train[name].output for name in found).values()) == {2}
+
+
+def test_with_examples_of_several_folds_the_prior_is_that_of_those_that_are_shown(tmp_path: Path) -> None:
+    task = tiny.benchmark(examples=60).task
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: "x")))
+    setup = kitchen.draws(Setup(shots=8, picks="balanced"))[0]
+    contexts = [kitchen.build(setup, fold.train).context for fold in task.folds]
+    assert len(set(contexts)) == len(task.folds)
+    rows = [
+        {"scores": [5.0 * (place == number) for place in range(4)], "votes": [], "case": case.id, "context": context}
+        for number, (fold, context) in enumerate(zip(task.folds, contexts, strict=True))
+        for case in fold.selection
+    ]
+    prior = kitchen.finish(setup, rows).prior
+    assert prior == priors_of(rows)[contexts[0]]
+    assert prior is not None
+    assert max(range(4), key=prior.values.__getitem__) == 0
 
 
 def test_each_case_is_told_with_its_answer_its_score_and_how_sure_that_is(kitchen: Kitchen) -> None:
