@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from strategies import answers, spans
-from strategies.beyond import gone_beyond
 from strategies.contract import (
     Case,
     Evidence,
@@ -23,7 +22,6 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.instructions import Instructions
 from strategies.leaning import Leaning
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.demonstrations import Founded, Shown, drawn, founded
@@ -32,16 +30,13 @@ from strategies.retrieval.index import Mode, PassageIndex
 from strategies.retrieval.named import Named
 from strategies.retrieval.timed import Watch, recorded
 from strategies.schemas import answer_schema
-from strategies.search import Contest, Finished, Look, Standing, total
+from strategies.search import Look, Standing, total
 from strategies.sources import Sources
 from strategies.spans import Reading
-from strategies.traits import Preference
 from strategies.weighing import LabelEvidence, Marks, Row, Weighing, crossed, leant, priors_of, weigh, written
 
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
-FORMS_SHARE, WORDS_SHARE, DRAWS_SHARE = 0.6, 0.1, 0.3
-"""Of the budget: for the form of a prompt, for what is said besides the instruction, and for which examples it shows."""
 MODES: tuple[Mode, ...] = ("hybrid", "dense")
 MODE_CASES, MODE_PASSAGES = 150, 2
 """Examples and passages by which the way to search is chosen."""
@@ -108,18 +103,19 @@ class Kitchen:
             seed=self.bench.seed,
         )
 
-    def mode(self) -> Mode:
-        """The way to search that finds what an answer rests on most often among the first passages; no model is asked."""
+    def modes(self) -> Sequence[Mode]:
+        """The way to search that finds what an answer rests on most often among the first passages; no model is asked. All of
+        them where none finds any of it, as where examples of labels name no documents: then answers have to decide."""
         index = self.index()
         if index is None:
-            return "hybrid"
+            return MODES[:1]
         cases = drawn(self.task.examples, self.bench.seed)[:MODE_CASES]
         texts = [case.input for case in cases]
         modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
         with recorded(self.bench, "search", modes):
             found = {mode: index.search(texts, MODE_PASSAGES, mode) for mode in modes}
         hits = {mode: sum(map(self.tell, map(Shown, cases, rows))) for mode, rows in found.items()}
-        return max(modes, key=hits.__getitem__)
+        return [max(modes, key=hits.__getitem__)] if any(hits.values()) else modes
 
     def reading(self, setup: Setup) -> Reading | None:
         """How answers to a question could be read off the passages that this setup shows; None where they cannot."""
@@ -346,55 +342,3 @@ def evidence_of(notes: Sequence[Any]) -> list[dict[str, Any]]:
 
 def answers_of(notes: Sequence[Any]) -> list[list[Any]]:
     return [row for note in notes for row in note.get("answers", ())]
-
-
-def record_of(outcome: Finished, chosen: Any) -> dict[str, Any]:
-    """What a reader wants to know of a search."""
-    return {
-        "selection_answers": answers_of(chosen.notes),
-        "selection_score": chosen.mean,
-        "selection_cases": len(chosen.scores),
-        "configurations_tried": len(outcome.standings),
-        "rising": outcome.rising,
-    }
-
-
-def fit_searched(
-    approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefer: Preference, words: Instructions | None = None
-) -> Pipeline:
-    """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples.
-
-    With `words` the chosen one is tried with other instructions first, then with several sets of examples.
-    """
-    task = kitchen.task if words is None else words.unseen
-
-    def race(entered: Sequence[Setup], share: float) -> Finished:
-        return Contest(approach, task, kitchen.bench, share, kitchen.judge).halve(entered, kitchen.looks)
-
-    share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
-    outcome = race(setups, share)
-    chosen = outcome.best if prefer == "best" else outcome.cheapest()
-    record = record_of(outcome, chosen)
-    if prefer == "best" and (larger := kitchen.larger(chosen.configuration)):
-        tokens = float(kitchen.bench.tuning_tokens)
-        chosen, larger_told = gone_beyond((outcome, chosen), larger, race, (share * tokens, tokens))
-        record = {**record, "rising": True} if larger_told is None else _after(record, larger_told, chosen)
-    others = [] if words is None else words.on(chosen, WORDS_SHARE * kitchen.bench.tuning_tokens)
-    if words is not None and others:
-        told = race(others, WORDS_SHARE)
-        taken = words.taken(chosen, told)
-        rising = taken is not chosen and (told.rising or words.left_out(others))
-        record, chosen = _after(record, replace(told, rising=rising), taken), taken
-    if chosen.configuration.draws:
-        shown = race(kitchen.draws(chosen.configuration), DRAWS_SHARE)
-        chosen = shown.best
-        record = _after(record, shown, chosen)
-    record |= {} if words is None else words.record
-    return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
-
-
-def _after(record: dict[str, Any], outcome: Finished, chosen: Standing) -> dict[str, Any]:
-    """The record of a search with that of one that came after it."""
-    tried = record["configurations_tried"] + len(outcome.standings)
-    rising = record["rising"] or outcome.rising
-    return {**record, **record_of(outcome, chosen), "configurations_tried": tried, "rising": rising}

@@ -33,8 +33,8 @@ from strategies.prompting.rendering import INPUT_TOKENS, Form, instruction
 from strategies.prompting.wordings import library
 from strategies.retrieval.chunking import PASSAGE_WORDS, size
 from strategies.search import FIRST, KEEP, LEAST, first_look
+from strategies.searched import FORMS_SHARE
 from strategies.selection import DRAWS as SETS_TRIED
-from strategies.selection import FORMS_SHARE
 from strategies.traits import prefers_cheapest
 
 CHARACTERS_A_TOKEN = 3.6
@@ -225,7 +225,9 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
         return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
     if not isinstance(strategy, Retrieval):
         return [Setup(shots=MOST_SHOTS)]
-    return _with_larger(strategy, strategy.space(task, writes=True), larger)
+    space = strategy.space(task, writes=True)
+    ways = space[:1] * 2 if task.documents else []  # Where no example tells which passages are right.
+    return _with_larger(strategy, [*space, *ways], larger)
 
 
 def _with_larger(

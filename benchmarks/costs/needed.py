@@ -18,7 +18,7 @@ from strategies.contract import Task, Trains
 from strategies.finetuning.apart import LEAST_APART
 from strategies.finetuning.lengths import SHORT_SHARE, Lengths, least_search
 from strategies.finetuning.tuned import LONGER, REFIT
-from strategies.selection import FORMS_SHARE
+from strategies.searched import FORMS_SHARE
 from strategies.traits import prefers_cheapest
 
 EPOCHS, EPOCHS_WITH_EXAMPLES = 4, 2

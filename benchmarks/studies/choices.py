@@ -139,7 +139,7 @@ class Ground:
         if way.searched:
             return self._searched()
         setup = Setup(form=Form())
-        return replace(setup, passages=PASSAGES, mode=kitchen.mode()) if self.task.documents else setup
+        return replace(setup, passages=PASSAGES, mode=kitchen.modes()[0]) if self.task.documents else setup
 
     def _searched(self) -> Setup:
         """The prompt that does best on a quarter of the examples; those that are asked have no part in it."""

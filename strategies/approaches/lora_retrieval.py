@@ -43,7 +43,7 @@ class LoraRetrieval:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), calibrates=False)
-        return fit_tuned(self.name, kitchen, self.setups(task, kitchen.mode()))
+        return fit_tuned(self.name, kitchen, self.setups(task, kitchen.modes()[0]))
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

@@ -12,7 +12,8 @@ from strategies.instructions import Instructions
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.search import spread
-from strategies.selection import Kitchen, fit_searched
+from strategies.searched import fit_searched
+from strategies.selection import Kitchen
 from strategies.traits import Preference
 
 FORMS = (

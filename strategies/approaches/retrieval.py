@@ -11,7 +11,8 @@ from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.retrieval.index import Mode
 from strategies.search import spread
-from strategies.selection import Kitchen, fit_searched
+from strategies.searched import fit_searched
+from strategies.selection import Kitchen
 from strategies.spans import Reading
 from strategies.traits import Preference
 
@@ -86,10 +87,12 @@ class Retrieval:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), larger=larger)
+        mode, *others = kitchen.modes()
         writes = not isinstance(bench.model, ScoresLabels)
-        setups = self.space(task, kitchen.mode(), writes)
+        setups = self.space(task, mode, writes)
         if writes:
             setups = [setup for setup in setups if setup.reading is None]
+        setups[1:1] = [replace(setups[0], mode=other) for other in others]
         return fit_searched(self.name, kitchen, setups, self.prefer)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:

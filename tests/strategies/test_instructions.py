@@ -20,7 +20,8 @@ from strategies.portable import prompt_of
 from strategies.prompting.rendering import Form, Renderer, instruction
 from strategies.prompting.wordings import LONGEST, library
 from strategies.search import Finished, Standing
-from strategies.selection import WORDS_SHARE, Kitchen
+from strategies.searched import WORDS_SHARE
+from strategies.selection import Kitchen
 from tests import tiny
 from tests.scripted import ScriptedModel
 

@@ -14,13 +14,15 @@ from benchmarks.contract import BadInput
 from benchmarks.running.models import Models
 from benchmarks.specs.spec import parse_spec
 from benchmarks.specs.spec_models import ModelSpec, RerankerSpec
-from strategies.contract import Case, Document, Fold
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import Case, Document, Fold, Prompt
 from strategies.models.quiet import quiet
 from strategies.models.reranking import LocalReranker
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.retrieval.index import RERANKED, PassageIndex
 from strategies.selection import Kitchen
 from tests import tiny
+from tests.scripted import ScriptedModel
 from tests.tiny_embedder import embedder_folder
 
 
@@ -123,7 +125,7 @@ def test_it_is_taken_only_where_the_answers_are_found_more_often(tmp_path: Path)
     hard = dataclasses.replace(tiny.benchmark("qa").task, folds=(fold,), documents=(*asked, *answered))
     for reranker, taken in ((Knowing(1.0), True), (Knowing(-1.0), False), (None, False)):
         bench = tiny.Bench(folder=tmp_path, reranker=reranker)
-        assert (Kitchen(hard, bench).mode() == "reranked") == taken
+        assert (Kitchen(hard, bench).modes() == ["reranked"]) == taken
 
 
 def test_a_saved_fit_reranks_when_it_is_loaded(tmp_path: Path) -> None:
@@ -168,3 +170,26 @@ def test_what_is_no_reranker_is_refused_in_a_sentence(tmp_path: Path) -> None:
         _ = models(cross_encoder(tmp_path, labels=3)).reranker
     with pytest.raises(BadInput, match="nowhere"):
         _ = models("./nowhere").reranker
+
+
+def test_where_no_passage_is_known_to_be_right_the_answers_choose_the_way_to_search(tmp_path: Path) -> None:
+    """Texts that no passage holds, of examples that name no documents: of passages only the answers tell which are right."""
+    outputs = ("front desk", "upper floor", "back room", "garden shed")
+    cases = tuple(Case(id=f"c{n}", input=f"where is thing {n % 4}", output=outputs[n % 4]) for n in range(60))
+    asked = [Document(id=f"a{n}-{turn}", text=f"where is thing {turn} {n}") for n in range(4) for turn in "xyz"]
+    answered = [Document(id=f"b{n}", text=f"held in drawer {n}") for n in range(4)]
+    fold = Fold(train=cases[:30], selection=cases[30:])
+    task = dataclasses.replace(tiny.benchmark("generation").task, folds=(fold,), documents=(*asked, *answered))
+
+    def answer(prompt: Prompt) -> str:
+        thing = int(prompt[-1].asked[-1])
+        return outputs[thing] if f"held in drawer {thing}" in prompt[-1].content else "unknown"
+
+    language = ScriptedModel(name="reader", answer=answer)
+    for reranker, mode in ((Knowing(1.0), "reranked"), (Knowing(-1.0), "hybrid")):
+        bench = tiny.Bench(folder=tmp_path, language=language, reranker=reranker, tuning_tokens=1_000_000)
+        fitted = Retrieval().fit(task, bench)
+        assert isinstance(fitted, Pipeline)
+        assert fitted.setup.mode == mode
+        tried = {(trial.configuration["passages"], trial.configuration["mode"]) for trial in bench.trials}
+        assert {(1, "hybrid"), (1, "dense"), (1, "reranked")} <= tried

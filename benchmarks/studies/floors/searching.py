@@ -37,7 +37,7 @@ def keep(goal: Search, prepared: Prepared, rows: Path) -> None:
     task = replace(benchmark.task, documents=(*benchmark.task.documents, *_others(goal)))
     with tempfile.TemporaryDirectory() as folder:
         kitchen = Kitchen(task, bare(prepared.models, "", Path(folder)))
-        mode, index = kitchen.mode(), kitchen.index()
+        mode, index = kitchen.modes()[0], kitchen.index()
         cases = [case for case in benchmark.heldout if case.document_ids]
         found = index.search([case.input for case in cases], SPARE * goal.depth, mode) if index is not None else []
     about = {

@@ -209,7 +209,7 @@ def _searched(place: Place) -> Found:
             on_progress=lambda done, total, what: None,
         )
         kitchen = Kitchen(task, bench)
-        mode, index = kitchen.mode(), kitchen.index()
+        mode, index = kitchen.modes()[0], kitchen.index()
     if index is None:
         raise BadInput(f"{task.name} has no documents to search.")
     fitting = time.perf_counter() - start
