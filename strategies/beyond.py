@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from strategies.search import FIRST, Finished, Standing, compared, within_noise
+from strategies.search import FIRST, Finished, Standing, outdone
 
 Race = Callable[[Sequence[Any], float], Finished]
 """(configurations, share of the budget) -> how they stand."""
@@ -27,9 +27,7 @@ def gone_beyond(
     if not pays(chosen, larger, left):
         return chosen, None
     told = race(larger, left / budget)
-    more, fewer = compared(told.best, chosen)
-    shared = min(len(more), len(fewer))
-    if within_noise(more[:shared], fewer[:shared]):
+    if not outdone(chosen, told.best):
         return chosen, replace(told, rising=False)
     return told.best, replace(told, rising=told.rising or told.best.configuration == larger[-1])
 

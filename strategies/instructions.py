@@ -13,7 +13,7 @@ from strategies.pipeline import Setup
 from strategies.prompting.proposals import COUNT, proposed, shown_cases
 from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
-from strategies.search import Finished, Standing, compared, first_look, within_noise
+from strategies.search import Finished, Standing, first_look, outdone
 
 WORTH_ASKING = 2
 """First looks that the budget has to pay for before a teacher is asked for instructions."""
@@ -73,10 +73,7 @@ class Instructions:
 
         In doubt the person's: whoever wrote them answers for them.
         """
-        other, mine = compared(others.best, chosen)
-        shared = min(len(mine), len(other))
-        own = within_noise(other[:shared], mine[:shared])
-        return chosen if own else others.best
+        return others.best if outdone(chosen, others.best) else chosen
 
     def left_out(self, tried: Sequence[Setup]) -> bool:
         """Whether the budget did not pay for a look at all of them."""

@@ -151,6 +151,7 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
         "shots": setup.shots if nearest else 0,
         "looked_at": pipeline.candidates if nearest else 0,
         "varied": setup.varied,
+        "order": -1 if form.turned else 1,
         "rests_on": _rests_on(task) if setup.grounded else [],
         "plain": PLAIN,
         "examples": [

@@ -146,6 +146,13 @@ def within_noise(best: Sequence[float], other: Sequence[float]) -> bool:
     return mean <= math.sqrt(variance / shared) + 1e-9  # One case more is exactly one standard error.
 
 
+def outdone(chosen: Standing, other: Standing) -> bool:
+    """Whether the other is better, beyond noise, on the cases that both have seen."""
+    theirs, own = compared(other, chosen)
+    shared = min(len(theirs), len(own))
+    return not within_noise(theirs[:shared], own[:shared])
+
+
 @dataclass(frozen=True)
 class Contest:
     """One search of an approach: on the selection cases of the task, within a share of the bench's budget."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from strategies.beyond import gone_beyond
+from strategies.beyond import gone_beyond, pays
 from strategies.instructions import Instructions
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Contest, Finished, Standing
+from strategies.search import Contest, Finished, Standing, outdone
 from strategies.selection import Kitchen, answers_of, evidence_of
 from strategies.traits import Preference
 
@@ -33,12 +33,15 @@ def fit_searched(
 ) -> Pipeline:
     """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples.
 
-    With `words` the chosen one is tried with other instructions first, then with several sets of examples.
+    With `words` the chosen one is tried with other instructions first, then with several sets of examples; where it shows the
+    nearest ones, with these in the other order, if what is left of the budget pays for it.
     """
     task = kitchen.task if words is None else words.unseen
+    races: list[Finished] = []
 
     def race(entered: Sequence[Setup], share: float) -> Finished:
-        return Contest(approach, task, kitchen.bench, share, kitchen.judge).halve(entered, kitchen.looks)
+        races.append(Contest(approach, task, kitchen.bench, share, kitchen.judge).halve(entered, kitchen.looks))
+        return races[-1]
 
     share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
     outcome = race(setups, share)
@@ -58,8 +61,23 @@ def fit_searched(
         shown = race(kitchen.draws(chosen.configuration), DRAWS_SHARE)
         chosen = shown.best
         record = _after(record, shown, chosen)
+    elif other := turned(chosen.configuration):
+        left = kitchen.bench.tuning_tokens - sum(each.tokens for told in races for each in told.standings)
+        if pays(chosen, [other], left):
+            shown = race([other], min(DRAWS_SHARE, left / kitchen.bench.tuning_tokens))
+            better = outdone(chosen, shown.best)
+            chosen = shown.best if better else chosen
+            record = _after(record, replace(shown, rising=better and shown.rising), chosen)
+        else:
+            record["rising"] = True
     record |= {} if words is None else words.record
     return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
+
+
+def turned(setup: Setup) -> Setup | None:
+    """The setup with its nearest examples in the other order; None where there are not several of them."""
+    several = setup.picks == "nearest" and setup.shots > 1
+    return replace(setup, form=replace(setup.form, turned=True)) if several else None
 
 
 def _after(record: dict[str, Any], outcome: Finished, chosen: Standing) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def _examples(setup: Mapping[str, Any]) -> str:
         return "no examples shown"
     kind = "nearest example" if setup["picks"] == "nearest" else "example"
     varied = ", of as many labels as there are near" if setup.get("varied") else ""
+    varied += ", the nearest first" if setup["form"].get("turned") else ""
     return counted(setup["shots"], kind) + varied + (", the best of several draws" if setup.get("shown") else "")
 
 

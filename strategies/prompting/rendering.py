@@ -38,6 +38,8 @@ class Form:
     """A stronger model's instruction, in place of the person's (`proposals.proposed`)."""
     instruct: bool = True
     """The instruction stands in front. Without it a tuned model has to know from its examples what is wanted."""
+    turned: bool = False
+    """Demonstrations stand the other way round: of the nearest examples the nearest first, the farthest next to the question."""
 
     @property
     def own(self) -> Form:
@@ -129,6 +131,7 @@ class Renderer:
         `listed` are the labels that are listed where labels are; None: all of them.
         """
         told = Message("system", self._instruction(listed))
+        demonstrations = demonstrations[::-1] if self.form.turned else demonstrations
         if self.form.layout == "inline":
             several = any("\n\n" in self.answer(case) for case, _ in demonstrations)
             content = self._inline(text, demonstrations, evidence)

@@ -247,12 +247,12 @@ class Looking:
             words = words[: len(words) * 3 // 4]
 
     def _turns(self, text: str, shown: Sequence[dict[str, str]], found: Sequence[Passage]) -> list[dict[str, str]]:
-        before, (first, _, last) = _joined(found), self.how["asks"].partition(PLACE)
+        before, (first, _, last), order = _joined(found), self.how["asks"].partition(PLACE), self.how.get("order", 1)
         if self.how["layout"] == "inline":
-            blocks = [f"{one['passages']}{first}{one['input']}{last} {one['answer']}" for one in shown]
+            blocks = [f"{one['passages']}{first}{one['input']}{last} {one['answer']}" for one in shown[::order]]
             return [{"role": "user", "content": "\n\n".join([*blocks, f"{before}{first}{text}{last}"])}]
         turns = []
-        for one in shown:
+        for one in shown[::order]:
             turns.append({"role": "user", "content": f"{one['passages']}{first}{one['input']}{last}"})
             turns.append({"role": "assistant", "content": one["answer"]})
         return [*turns, {"role": "user", "content": f"{before}{first}{text}{last}"}]

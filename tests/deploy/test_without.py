@@ -132,6 +132,8 @@ def same(ours: Sequence[tuple[str, float, list[Any]]], theirs: Sequence[alone.Sa
 
 SETUPS: dict[str, tuple[Kind, Setup]] = {
     "nearest examples": ("generation", replace(NEAREST, form=TURNS)),
+    "the nearest first": ("generation", replace(NEAREST, form=replace(TURNS, turned=True))),
+    "the nearest first, too long": ("qa", replace(NEAREST, shots=12, passages=3, form=replace(INLINE, turned=True))),
     "votes": ("classification", replace(NEAREST, form=INLINE, varied=True, votes=0.6, calibration=0.5)),
     "votes alone": ("classification", Setup(votes=0.9)),
     "votes, shifted": ("classification", Setup(votes=0.6, calibration=0.5, shift=TO_REFUND)),

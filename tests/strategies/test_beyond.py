@@ -12,6 +12,7 @@ from strategies.beyond import DEARER, pays
 from strategies.contract import Prompt
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import FIRST, Standing
+from strategies.searched import turned
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -99,6 +100,39 @@ def test_more_examples_are_tried_where_the_most_of_them_win(
     assert pipeline.describe()["rising"] == rising
     most = max(trial.configuration["shots"] for trial in bench.trials)
     assert most == (16 if 8 in needs else 8)
+
+
+@pytest.mark.parametrize(
+    ("first", "tokens", "chosen"), [(True, PLENTY, True), (False, PLENTY, False), (True, 9_000, False)]
+)
+def test_of_the_nearest_examples_the_other_order_is_tried_too(
+    first: bool, tokens: int, chosen: bool, tmp_path: Path
+) -> None:
+    """By a model that is right in half of the cases, and in all where the nearest example stands first, or last."""
+    known, embedder = {case.input: case for case in PLAIN.examples}, tiny.WordHashes()
+
+    def answer(prompt: Prompt) -> str:
+        said = "\n\n".join(turn.content for turn in prompt) + "\n"
+        places = {said.find(f"{text}\n"): text for text in known}
+        *shown, asked = [places[place] for place in sorted(places) if place >= 0]
+        if len(shown) < 3:
+            return "unknown"
+        near = embedder.embed([asked, shown[0], shown[-1]])
+        as_wanted = (near[0] @ near[1] > near[0] @ near[2]) == first
+        return known[asked].output if as_wanted or int(known[asked].id[1:]) % 2 else "unknown"
+
+    bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="reader", answer=answer), tuning_tokens=tokens)
+    pipeline = Retrieval().fit(PLAIN, bench)
+    assert isinstance(pipeline, Pipeline)
+    assert pipeline.setup.form.turned == chosen
+    assert any(trial.configuration["form"]["turned"] for trial in bench.trials) == (tokens == PLENTY)
+    assert pipeline.describe()["rising"] == (tokens < PLENTY)
+    assert pipeline.describe()["configurations_tried"] == len(bench.trials)
+
+
+def test_one_example_has_no_other_order() -> None:
+    assert [turned(Setup(shots=shots, picks="nearest")) for shots in (0, 1)] == [None, None]
+    assert turned(Setup(shots=3)) is None
 
 
 def test_beside_passages_the_most_examples_are_fewer() -> None:

@@ -102,6 +102,15 @@ def test_there_are_as_many_orders_as_so_few_examples_have(shots: int, most: int)
     assert tuple(range(shots)) not in found
 
 
+def test_orders_of_examples_that_are_turned_are_other_than_theirs() -> None:
+    own, turned = (pipeline("qa", Form(turned=turned), shots=3) for turned in (False, True))
+    assert [turn.content for turn in prompt(turned)[1:-1:2]] == [turn.content for turn in prompt(own)[-3:0:-2]]
+    assert prompt(turned) == prompt(replace(own, order=-1))
+    found = {words(prompt(variant)) for _, variant in variants(turned)}
+    assert words(prompt(turned)) not in found
+    assert words(prompt(own)) in found
+
+
 def test_the_chosen_words_are_the_ones_that_requests_always_had() -> None:
     assert MARKS[Form().marks] == ("Input:", "Output:")
 
