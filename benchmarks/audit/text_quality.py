@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from benchmarks.audit.findings import Finding, Severity, ids, many
+from benchmarks.metrics._json import leaves
+from benchmarks.metrics._json import read as read_json
 from strategies.contract import Case, Document, Kind
 
 T = TypeVar("T")
@@ -24,11 +26,12 @@ _FIRST_OF_BROKEN = "\u00c2\u00c3\u00e2"
 _FEW_BROKEN = 5
 _FEW_BROKEN_SHARE = 0.05
 """Fewer cases than both of these may as well speak of broken characters."""
-_PLACEHOLDERS = frozenset(
-    {"todo", "tbd", "fixme", "xxx", "asdf", "n/a", "lorem ipsum", "?", "??", "???", "...", "-", "--"}
-)
+_UNWRITTEN = re.compile(r"todo|tbd|fixme|asdf|x{3,}|lorem ipsum.*|[<\[{]+answer[>\]}]+", re.DOTALL)
+"""Stands for an answer that nobody wrote, however often it does."""
+_PERHAPS_MEANT = frozenset({"n/a", "none", "null", "?", "??", "???", "...", "-", "--"})
 _DELIBERATE = 0.05
-"""An output of this share of the cases is an answer that stands by itself."""
+"""One of these that this share of the cases have is an answer that stands by itself."""
+_AROUND = "[](){}<>. "
 _ANY = re.compile(
     r"@|\d(?:[ ./()-]{0,3}\d){8}|[A-Z]{2}\d{2}|BEGIN|AKIA|AIza|eyJ|\b(?:sk|rk|ghp|hf|github_pat|xox[abprs])[-_]"
     r"|(?i:(?:passw(?:or)?d|pwd|key|secret|token)[\"']?[ \t]{0,2}[:=])"
@@ -71,7 +74,9 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             kind="placeholders",
             count=len(found),
             examples=ids(found),
-            says=f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
+            says=f"{many(len(found), 'output holds', 'outputs hold')} a placeholder in place of a value."
+            if kind == "extraction"
+            else f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
             effect="The model learns exactly what it is shown, and a real answer counts as wrong there.",
             what_to_do="Write the answers, or leave these rows out.",
         )
@@ -128,14 +133,37 @@ def _is_right(run: str) -> bool:
 
 
 def placeholders(cases: Sequence[Case], kind: Kind) -> list[Case]:
-    """Cases whose output stands for an answer that nobody wrote; none where labels or objects are asked for."""
-    counts = Counter(case.output for case in cases) if kind in ("qa", "generation") else Counter[str]()
-    return [
-        case
-        for case in cases
-        if case.output.strip().casefold() in _PLACEHOLDERS
-        and 0 < counts[case.output] < max(5, _DELIBERATE * len(cases))
-    ]
+    """Cases whose output stands for an answer that nobody wrote, or holds such a value where objects are asked for: there a dash
+    or the like says that nothing is given. None where labels are."""
+    if kind == "classification":
+        return []
+    if kind == "extraction":
+        return [case for case in cases if any(_is_unwritten(text, case.input) for text in _values(case.output))]
+    counts = Counter(_mark(case.output) for case in cases)
+    few = max(5, _DELIBERATE * len(cases))
+    seldom = {mark for mark in _PERHAPS_MEANT if counts[mark] < few}
+    return [case for case in cases if _mark(case.output) in seldom or _is_unwritten(case.output, case.input)]
+
+
+def _mark(text: str) -> str:
+    """Without what stands around it, unless that is all."""
+    plain = text.strip().casefold()
+    return plain.strip(_AROUND) or plain
+
+
+def _is_unwritten(text: str, asked: str) -> bool:
+    """Not where the input has it too: there an answer may be copied from."""
+    mark = _mark(text)
+    unwritten = _UNWRITTEN.fullmatch(mark) or _UNWRITTEN.fullmatch(text.strip().casefold())
+    return bool(unwritten) and not re.search(rf"(?<!\w){re.escape(mark)}(?!\w)", asked.casefold())
+
+
+def _values(output: str) -> Iterator[str]:
+    """The texts in an object."""
+    parsed = read_json(output, fenced=False)
+    for _, (kind, value) in leaves(parsed.value) if parsed else ():
+        if kind == "text":
+            yield value
 
 
 def _private(cases: Sequence[Case]) -> Iterator[Finding]:

@@ -129,14 +129,41 @@ def test_the_bundled_task_in_which_a_customer_shows_broken_characters_is_told_no
     assert "broken encoding" not in {each.kind for each in find("support-intents").assembled().findings}
 
 
-@pytest.mark.parametrize("output", ["TODO", "n/a", " tbd ", "...", "-"])
+UNWRITTEN = ["TODO", " tbd ", "[TODO]", "TBD.", "<answer>", "{{answer}}", "xxxx", "Lorem ipsum dolor\nsit amet."]
+
+
+@pytest.mark.parametrize("output", [*UNWRITTEN, "n/a", "...", "-", "null", "(None)"])
 def test_a_placeholder_is_no_answer(output: str) -> None:
     assert found(["a question"], output=output)["placeholders"].count == 1
     assert found(["a message"], "classification", output) == {}, "it may be a label"
 
 
 def test_an_output_that_many_share_is_meant() -> None:
-    assert found([f"question {place}" for place in range(20)], output="-") == {}
+    for output in ("-", "none"):
+        assert found([f"question {place}" for place in range(20)], output=output) == {}
+
+
+@pytest.mark.parametrize("output", UNWRITTEN)
+def test_an_answer_that_nobody_wrote_is_none_however_many_share_it(output: str) -> None:
+    """Five of a hundred were taken for meant, so that the most of them were told the least."""
+    assert found([f"question {place}" for place in range(20)], output=output)["placeholders"].count == 20
+
+
+@pytest.mark.parametrize("output", ["Todo está bien.", "the answer", "a TBD list", "xx", "Na", "[]", "No todo"])
+def test_an_answer_with_such_a_word_in_it_is_one(output: str) -> None:
+    assert found(["a question"], output=output) == {}
+
+
+def test_what_stands_in_the_input_too_may_be_copied_from_there() -> None:
+    assert found(["Venue: TBD. Where is it?"], output="TBD") == {}
+    assert found(["Ticket 7, status TODO"], "extraction", '{"status": "TODO"}') == {}
+    assert found(["El metodo nuevo"], output="TODO")["placeholders"].count == 1
+
+
+def test_a_value_of_an_object_may_be_a_placeholder_and_may_be_left_open() -> None:
+    told = found(["Send bolts to Rome."], "extraction", '{"item": "bolts", "to": [{"city": "[TODO]"}]}')["placeholders"]
+    assert told.says == "1 output holds a placeholder in place of a value."
+    assert found(["Send bolts."], "extraction", '{"item": "bolts", "city": "n/a", "zip": null, "note": "-"}') == {}
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in PRIVATE.items() for text in texts])
