@@ -78,7 +78,8 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
     options += ["--allow-remote"] if found.allow_remote else []
     sheets = line("check", task, *options, "--fix", "reviewed")
-    assembly = replace(assembly, findings=tuple(finding.of_the_task(sheets) for finding in assembly.findings))
+    told = tuple(finding.of_the_task(sheets) for finding in assembly.findings)
+    assembly = replace(assembly, findings=_without_private_ids(told, found))
     if as_json:
         put(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
@@ -100,6 +101,23 @@ def _by_meaning(assembly: Assembly, folder: Path) -> Assembly:
     task = benchmark.task
     found = meaning_findings(task.examples, benchmark.heldout, task.labels, models.embedder)
     return replace(assembly, findings=(*assembly.findings, *found))
+
+
+def _without_private_ids(findings: tuple[Finding, ...], found: Found) -> tuple[Finding, ...]:
+    """With the number of its row in place of an id that holds personal data or a secret."""
+    from benchmarks.audit.text_quality import is_private
+
+    if not any(is_private(name) for finding in findings for name in finding.examples):
+        return findings
+    data = found.data()
+    sides = {"document": data.documents, "held-out row": data.heldout or (), "row": data.examples}
+    names = {
+        each.id: f"{side} {place:,}"
+        for side, several in sides.items()
+        for place, each in enumerate(several, start=1)
+        if is_private(each.id)
+    }
+    return tuple(finding.named_by(names) for finding in findings)
 
 
 def _alike(assembly: Assembly, found: Found) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -34,6 +34,13 @@ class Finding:
     def of_the_task(self, fix: str) -> Finding:
         """The same with the command that writes the sheets as it is given for the task at hand."""
         return replace(self, what_to_do=self.what_to_do.replace(FIX, fix))
+
+    def named_by(self, names: Mapping[str, str]) -> Finding:
+        """The same with other names in place of these ids, in pairs of them too."""
+        examples = (
+            names.get(one) or " and ".join(names.get(id, id) for id in one.split(" and ")) for one in self.examples
+        )
+        return replace(self, examples=tuple(examples))
 
 
 def ids(cases: Iterable[Case]) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             what_to_do="Write the answers, or leave these rows out.",
         )
     yield from _private(cases)
+    yield from private_ids(cases)
 
 
 def _broken_cases(broken: Sequence[Case], among: int) -> Finding:
@@ -177,6 +178,26 @@ def _private(cases: Sequence[Case]) -> Iterator[Finding]:
             effect="Figures stay as they are, but what a model has learnt it may say to anybody.",
             what_to_do=f"Replace them before a model learns them or a server sees them. {_ONLY_PATTERNS}",
         )
+
+
+def private_ids(cases: Sequence[Case]) -> Iterator[Finding]:
+    """A note where ids hold such data: no model reads them, and people do."""
+    holding = [case for case in cases if is_private(case.id)]
+    if holding:
+        yield Finding(
+            kind="personal data in ids",
+            count=len(holding),
+            examples=ids(holding),
+            says=f"{many(len(holding), 'id seems', 'ids seem')} to hold personal data or secrets.",
+            effect="No model is shown an id, but sheets, stored runs and pages of cases name rows by it.",
+            what_to_do="Give these rows other ids, such as their numbers, before anything of a run is passed on.",
+            severity="note",
+        )
+
+
+def is_private(name: str) -> bool:
+    """Whether an id holds such data. Long numbers are no cards there, and those without a plus no telephones."""
+    return bool(_kinds(name) - {"a card number", *(() if "+" in name else ("a phone number",))})
 
 
 def private_documents(documents: Sequence[Document]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The command that `advisor check` names in a finding is the one for the task at hand, and it runs."""
+"""What `advisor check` names in a finding: the command for the task at hand, which runs, and rows, never by personal data."""
 
 from __future__ import annotations
 
@@ -35,3 +35,27 @@ def test_what_is_said_to_list_the_rows_lists_them(
     done = call(capsys, *shlex.split(command.partition(" ")[2].removeprefix("-m advisor ")))
     assert done.code == 0, done.err
     assert "nearly a copy" in (tmp_path / "reviewed" / "review.csv").read_text(encoding="utf-8")
+
+
+def test_an_id_that_holds_personal_data_is_shown_as_the_number_of_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The very warning of personal data named such rows by addresses."""
+    monkeypatch.chdir(tmp_path)
+    words = [f"word{number}" for number in range(500)]
+    texts = [" ".join(random.Random(number).choices(words, k=10)) for number in range(40)]
+    texts[4] += " write to tom@acme-mail.com"
+    rows = [{"id": f"p{place}@acme-mail.com", "input": text, "output": text[:9]} for place, text in enumerate(texts)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "held.jsonl").write_text(json.dumps({"id": "h@acme-mail.com", "input": " ", "output": "x"}), "utf-8")
+    documents = [{"id": name, "text": "The gate is open."} for name in ("plain", "cv of a@acme-mail.com")]
+    (tmp_path / "notes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in documents), encoding="utf-8")
+    keys = "examples: rows.jsonl\nheldout: held.jsonl\ndocuments: notes.jsonl\nkind: qa\n"
+    (tmp_path / "task.yaml").write_text(f"name: mine\ninstruction: Say it.\n{keys}", encoding="utf-8")
+    told = call(capsys, "check", "task.yaml", "--json").out
+    found = {each["kind"]: each for each in json.loads(told)["findings"]}
+    assert found["personal data"]["examples"] == ["row 5"]
+    assert found["empty inputs"]["examples"] == ["held-out row 1"]
+    assert found["copied documents"]["examples"] == ["plain and document 2"]
+    assert (found["personal data in ids"]["count"], found["personal data in ids"]["severity"]) == (41, "note")
+    assert "acme-mail" not in told + call(capsys, "check", "task.yaml").out

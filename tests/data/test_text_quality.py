@@ -88,6 +88,18 @@ def test_what_only_looks_a_little_like_it_is_left_alone(text: str) -> None:
     assert "personal data" not in found([text])
 
 
+@pytest.mark.parametrize("name", ["jane@mail.shop.eu", "+49 30 1234567", "212-555-0123", "GB82WEST12345698765432"])
+def test_ids_are_looked_through_too(name: str) -> None:
+    (told,) = text_findings([Case(id=name, input="a", output="b"), Case(id="plain", input="a", output="b")], "qa")
+    assert (told.kind, told.count, told.severity) == ("personal data in ids", 1, "note")
+    assert name not in told.told
+
+
+@pytest.mark.parametrize("name", ["4111111111111111", "00123456789", "conv_4012888888881881", "2026-11-26-000123"])
+def test_a_number_in_an_id_is_a_number(name: str) -> None:
+    assert list(text_findings([Case(id=name, input="a", output="b")], "qa")) == []
+
+
 @pytest.mark.parametrize("text", ["M\u00c3\u00bcller", "it\u00e2\u20ac\u2122s", "caf\ufffd", "100 \u00c2\u00a3"])
 def test_a_wrong_encoding_is_seen(text: str) -> None:
     assert found([text])["broken encoding"].count == 1
