@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from advisor.experiments.found import Found
+    from benchmarks.audit.by_meaning import Alike, ByMeaning
     from benchmarks.audit.doubts import Doubt
     from benchmarks.audit.findings import Finding
     from benchmarks.audit.summary import Lengths
@@ -68,12 +69,13 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     found = find(task, more["allow_remote"])
     check_names(Models(found.spec.models, base=found.folder))
     assembly = found.assembled(seed=seed, allow_code=allow_code)
-    if more["deep"]:
-        assembly = _by_meaning(assembly, found.folder)
+    deep = _by_meaning(assembly, found.folder) if more["deep"] else None
+    if deep is not None:
+        assembly = replace(assembly, findings=(*assembly.findings, *deep.findings))
     if (doubts := more["doubts"]) is not None:
         _doubt(assembly, found.folder, doubts)
     if (fix := more["fix"]) is not None:
-        _fix(assembly, found, fix)
+        _fix(assembly, found, fix, deep.rows if deep else ())
     sentences = _alike(assembly, found) if more["alike"] else []
     options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
     options += ["--allow-remote"] if found.allow_remote else []
@@ -91,16 +93,14 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
         say(f"Next: {line('run', task, *options)}")
 
 
-def _by_meaning(assembly: Assembly, folder: Path) -> Assembly:
-    """With what an embedding model finds besides."""
-    from benchmarks.audit.by_meaning import meaning_findings
+def _by_meaning(assembly: Assembly, folder: Path) -> ByMeaning:
+    """What an embedding model finds besides."""
+    from benchmarks.audit.by_meaning import compared_by_meaning
     from benchmarks.running.models import Models
 
     models = Models(assembly.spec.models, embedder_spec=assembly.spec.embedder, base=folder)
-    benchmark = assembly.benchmark
-    task = benchmark.task
-    found = meaning_findings(task.examples, benchmark.heldout, task.labels, models.embedder)
-    return replace(assembly, findings=(*assembly.findings, *found))
+    task, heldout = assembly.benchmark.task, assembly.benchmark.heldout
+    return compared_by_meaning(task.examples, heldout, task.documents, task.labels, models.embedder)
 
 
 def _without_private_ids(findings: tuple[Finding, ...], found: Found) -> tuple[Finding, ...]:
@@ -165,21 +165,27 @@ def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
     return doubts(assembly.benchmark.task.examples, models.embedder, assembly.parts.seed)
 
 
-def _fix(assembly: Assembly, found: Found, folder: Path) -> None:
-    """Sheets where there are none, and the copy that they make as they are."""
+def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike]) -> None:
+    """Sheets where there are none, with rows that are alike in meaning, and the copy that they make as they are."""
     from benchmarks.audit.doubts import TooWeak
     from benchmarks.review.review_sheets import REVIEW, SAMPLE
     from benchmarks.review.reviewed import review
 
-    def doubted() -> list[Doubt]:
+    task = assembly.benchmark.task
+
+    def suspected() -> list[Doubt | Alike]:
         try:
-            return _doubted(assembly, found.folder)
+            return [*(_doubted(assembly, found.folder) if task.labels else ()), *alike]
         except TooWeak as error:
             say(f"Wrong labels cannot be found by a model here: {error}")
-            return []
+            return [*alike]
 
-    made = review(assembly, found.data(), folder, doubted, by_name=bool(found.origin))
-    lineage, task = made.lineage, assembly.benchmark.task
+    if alike and (folder / REVIEW).exists():
+        say(
+            f"{folder / REVIEW} was there before and stays: rows alike in meaning are in it only if --deep was given then."
+        )
+    made = review(assembly, found.data(), folder, suspected, by_name=bool(found.origin))
+    lineage = made.lineage
     accept = " (x there takes what `perhaps` holds)" if task.labels else ""
     say(
         f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected`{accept} or `leave out`; else a row stays as "

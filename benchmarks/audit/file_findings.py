@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from benchmarks.audit.document_quality import Shelf, document_findings
-from benchmarks.audit.findings import Finding, gravest_first, ids, listed, many
+from benchmarks.audit.findings import LISTED, Finding, gravest_first, ids, listed, many
 from benchmarks.audit.text_quality import private_documents, private_requests, text_findings
 from benchmarks.audit.text_shape import shape_findings
 from benchmarks.data.similar import normalised, worded
@@ -80,7 +80,7 @@ def audit(
 
 
 def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[Finding]:
-    empty = [case for case in (*examples, *heldout) if not case.input.strip()]
+    empty = without_input([*examples, *heldout])
     if empty:
         yield Finding(
             kind="empty inputs",
@@ -88,8 +88,13 @@ def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator
             examples=ids(empty),
             says=f"{many(len(empty), 'case has', 'cases have')} an empty input.",
             effect="Every approach is asked nothing there and learns nothing: they only blur all figures.",
-            what_to_do="Leave these rows out, or map the input to another column.",
+            what_to_do=f"Leave these rows out, or map the input to another column. {LISTED}",
         )
+
+
+def without_input(cases: Sequence[Case]) -> list[Case]:
+    """Cases with nothing to answer."""
+    return [case for case in cases if not case.input.strip()]
 
 
 def _one_output(examples: Sequence[Case]) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ Severity = Literal["note", "warning", "error"]
 FIX = "advisor check task.yaml --fix reviewed"
 """Writes sheets of the rows to look at; `Finding.of_the_task` puts in what the task is called."""
 
+LISTED = f"`{FIX}` lists them."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from benchmarks.audit.findings import Finding, Severity, ids, many
+from benchmarks.audit.findings import LISTED, Finding, Severity, ids, many
 from benchmarks.metrics._json import leaves
 from benchmarks.metrics._json import read as read_json
 from strategies.contract import Case, Document, Kind
@@ -78,7 +78,7 @@ def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             if kind == "extraction"
             else f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
             effect="The model learns exactly what it is shown, and a real answer counts as wrong there.",
-            what_to_do="Write the answers, or leave these rows out.",
+            what_to_do=f"Write the answers, or leave these rows out. {LISTED}",
         )
     yield from _private(cases)
     yield from private_ids(cases)
@@ -94,7 +94,7 @@ def _broken_cases(broken: Sequence[Case], among: int) -> Finding:
         examples=ids(broken),
         says=f"{many(len(broken), 'case holds', 'cases hold')} characters that a wrong encoding makes{quoted * few}.",
         effect="A model learns these characters as if they were meant, and a right answer without them may count as wrong.",
-        what_to_do=f"Export the data anew as UTF-8{', unless they are meant' * few}.",
+        what_to_do=f"Export the data anew as UTF-8{', unless they are meant' * few}. {LISTED}",
         severity="note" if few else "warning",
     )
 
@@ -168,7 +168,7 @@ def _values(output: str) -> Iterator[str]:
 
 
 def _private(cases: Sequence[Case]) -> Iterator[Finding]:
-    holding, kinds = _holding((case, f"{case.input}\n{case.output}") for case in cases)
+    holding, kinds = _holding((case, _read_by_models(case)) for case in cases)
     if holding:
         yield Finding(
             kind="personal data",
@@ -176,8 +176,18 @@ def _private(cases: Sequence[Case]) -> Iterator[Finding]:
             examples=ids(holding),
             says=_seem_to_hold(many(len(holding), "case seems", "cases seem"), kinds),
             effect="Figures stay as they are, but what a model has learnt it may say to anybody.",
-            what_to_do=f"Replace them before a model learns them or a server sees them. {_ONLY_PATTERNS}",
+            what_to_do=f"Replace them before a model learns them or a server sees them, or leave these rows out. {LISTED} "
+            f"{_ONLY_PATTERNS}",
         )
+
+
+def held_by(case: Case) -> list[str]:
+    """The kinds of such data that its input and output hold."""
+    return sorted(_kinds(_read_by_models(case)))
+
+
+def _read_by_models(case: Case) -> str:
+    return f"{case.input}\n{case.output}"
 
 
 def private_ids(cases: Sequence[Case]) -> Iterator[Finding]:

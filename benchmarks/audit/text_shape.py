@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from benchmarks.audit.findings import Finding, ids, many
+from benchmarks.audit.findings import LISTED, Finding, ids, many
 from benchmarks.audit.languages import goes_on, in_another
 from strategies.contract import Case, Kind
 from strategies.words import count
@@ -33,21 +33,28 @@ def shape_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
             says=f"{many(len(cut), 'case looks', 'cases look')} as if something was cut: an answer stops within a sentence, or "
             "several texts have exactly the greatest length.",
             effect="An approach learns to stop there too, and a whole answer is compared with a part of one.",
-            what_to_do="Export the data anew without a limit on length, or leave these rows out.",
+            what_to_do="Export the data anew without a limit on length, or leave these rows out. " + LISTED,
         )
+    for part, main, others in other_languages(cases, kind):
+        one, several = (f"{part} seems", f"{part}s seem")
+        yield Finding(
+            kind=f"other language ({part}s)",
+            count=len(others),
+            examples=ids(others),
+            says=f"{many(len(others), one, several)} to be in another language than {main}, in which the others are.",
+            effect="They are a task of their own: the figure mixes both, and small models are weak outside of one language.",
+            what_to_do="Leave them out if they got there by accident; else name the language as a column under `slices`."
+            f" {LISTED}",
+            severity="note",
+        )
+
+
+def other_languages(cases: Sequence[Case], kind: Kind) -> Iterator[tuple[str, str, list[Case]]]:
+    """Input or output, the language of most of these, and the cases where it is another one."""
     for part, texts in _parts(cases, kind):
         main, places = in_another(texts)
         if places:
-            one, several = (f"{part} seems", f"{part}s seem")
-            yield Finding(
-                kind=f"other language ({part}s)",
-                count=len(places),
-                examples=ids(cases[place] for place in places),
-                says=f"{many(len(places), one, several)} to be in another language than {main}, in which the others are.",
-                effect="They are a task of their own: the figure mixes both, and small models are weak outside of one language.",
-                what_to_do="Leave them out if they got there by accident; else name the language as a column under `slices`.",
-                severity="note",
-            )
+            yield part, main, [cases[place] for place in places]
 
 
 def _parts(cases: Sequence[Case], kind: Kind) -> Iterator[tuple[str, list[str]]]:

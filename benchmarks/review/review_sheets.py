@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt
-from benchmarks.audit.file_findings import exclude_each_other
-from benchmarks.audit.text_quality import broken_encoding, placeholders
+from benchmarks.audit.file_findings import exclude_each_other, without_input
+from benchmarks.audit.text_quality import broken_encoding, held_by, placeholders
+from benchmarks.audit.text_shape import cut_off, other_languages
 from benchmarks.data.assemble import Assembly, Loaded
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import alike, overlapping
@@ -78,8 +80,9 @@ class Concern:
         return (self.side, self.case.id, why, like, self.case.input, self.case.output, self.perhaps, "", "")
 
 
-def concerns(material: Material, doubted: Sequence[Doubt]) -> list[Concern]:
-    """One for each row with something to look at: what contradicts first, then doubted labels, texts, leaks and copies.
+def concerns(material: Material, suspected: Sequence[Doubt | Alike]) -> list[Concern]:
+    """One for each row with something to look at: what contradicts first, then doubted labels, texts, leaks, copies, rows of one
+    meaning and personal data.
 
     Held-out labels are not doubted by a model: correcting those alone with which one approach disagrees would favour it.
     """
@@ -93,17 +96,15 @@ def concerns(material: Material, doubted: Sequence[Doubt]) -> list[Concern]:
         if material.kind != "generation" and exclude_each_other(group):
             for case in group:
                 of(side, case).why.append("rows like it have another output")
-    for doubt in doubted:
+    for doubt in (each for each in suspected if isinstance(each, Doubt)):
         concern = of("example", doubt.case)
         concern.why.append("the label is doubted")
         concern.perhaps = doubt.perhaps
-    for side, cases in material.sides():
-        for why, several in (
-            ("characters that a wrong encoding makes", broken_encoding(cases)),
-            ("looks like a placeholder", placeholders(cases, material.kind)),
-        ):
-            for case in several:
-                of(side, case).why.append(why)
+    rows = [(side, case) for side, cases in material.sides() for case in cases]
+    sides = {id(case): side for side, case in rows}
+    for why, several in _odd_texts([case for _, case in rows], material.kind):
+        for case in several:
+            of(sides[id(case)], case).why.append(why)
     leaks = overlapping(material.examples, material.heldout)
     for case in material.examples:
         if case.id in leaks.same:
@@ -118,21 +119,40 @@ def concerns(material: Material, doubted: Sequence[Doubt]) -> list[Concern]:
             concern = of(side, case)
             concern.why.append("a copy" if inputs.count(text) > 1 else "nearly a copy")
             concern.like = [other.id for other in group if other is not case]
+    known = {(side, case.id): case for side, case in rows}
+    for alike_one in (each for each in suspected if isinstance(each, Alike)):
+        side = "held-out case" if alike_one.held_out else "example"
+        concern = of(side, known[side, alike_one.id])
+        concern.why.append(alike_one.why)
+        concern.like += [name for name in alike_one.like if name not in concern.like]
+    for side, case in rows:
+        if kinds := held_by(case):
+            of(side, case).why.append(f"seems to hold {', '.join(kinds)}")
     return list(found.values())
+
+
+def _odd_texts(cases: Sequence[Case], kind: Kind) -> Iterator[tuple[str, list[Case]]]:
+    """Why single texts are to be looked at, as findings say it of both sides together, and which."""
+    yield "characters that a wrong encoding makes", broken_encoding(cases)
+    yield "looks like a placeholder, or holds one", placeholders(cases, kind)
+    yield "an empty input", without_input(cases)
+    yield "looks as if something was cut", cut_off(cases, kind)
+    for part, main, others in other_languages(cases, kind):
+        yield f"the {part} seems to be in another language than {main}", others
 
 
 def _alike(cases: Sequence[Case]) -> list[list[Case]]:
     return [[cases[place] for place in members] for members in alike(cases) if len(members) > 1]
 
 
-def write_sheets(material: Material, doubted: Sequence[Doubt], folder: Path, seed: int) -> None:
+def write_sheets(material: Material, suspected: Sequence[Doubt | Alike], folder: Path, seed: int) -> None:
     """Writes the sheets that are not there yet: what a person has filled in stays.
 
     The held-out cases of the sample stand in random order and without their labels, so that whoever labels the first so many
     labels a random sample, and is not led by what stands there.
     """
     if not (folder / REVIEW).exists():
-        write_sheet(folder / REVIEW, REVIEW_COLUMNS, (each.row() for each in concerns(material, doubted)))
+        write_sheet(folder / REVIEW, REVIEW_COLUMNS, (each.row() for each in concerns(material, suspected)))
     if material.labels and not (folder / SAMPLE).exists():
         write_sheet(
             folder / SAMPLE, SAMPLE_COLUMNS, ((case.id, case.input, "") for case in drawn(material.heldout, seed))

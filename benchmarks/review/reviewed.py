@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Assembly, Loaded
@@ -54,20 +55,24 @@ class Reviewed:
 
 
 def review(
-    assembly: Assembly, data: Loaded, folder: Path, doubted: Callable[[], Sequence[Doubt]], *, by_name: bool = False
+    assembly: Assembly,
+    data: Loaded,
+    folder: Path,
+    suspected: Callable[[], Sequence[Doubt | Alike]],
+    *,
+    by_name: bool = False,
 ) -> Reviewed:
     """Writes the sheets that are not in the folder yet, and the copy of the task that they make as they are.
 
-    `doubted` is asked only where there are labels and no sheet yet. The copy has its looks at the held-out cases in common with
-    the task, unless that is one `by_name`, of which no looks are written down. Raises `BadInput`.
+    `suspected`, what models find, is asked only where there is no sheet yet. The copy has its looks at the held-out cases in
+    common with the task, unless that is one `by_name`, of which no looks are written down. Raises `BadInput`.
     """
     material = Material.of(assembly, data)
     must_be_apart(folder, assembly)
     must_be_of(folder, hash_of(material.examples, material.heldout, material.documents))
-    fresh = material.labels and not (folder / REVIEW).exists()
-    doubts = doubted() if fresh else ()
+    rows = () if (folder / REVIEW).exists() else suspected()
     folder.mkdir(parents=True, exist_ok=True)
-    write_sheets(material, doubts, folder, _seed(folder, assembly))
+    write_sheets(material, rows, folder, _seed(folder, assembly))
     made = reviewed(assembly, material, folder)
     if not by_name:
         made = replace(made, lineage=replace(made.lineage, folder=way_to(assembly.folder, folder)))

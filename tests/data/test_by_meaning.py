@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.audit.by_meaning import meaning_findings
+from benchmarks.audit.by_meaning import ByMeaning, compared_by_meaning
 from benchmarks.audit.findings import Finding
-from strategies.contract import Case
+from strategies.contract import Case, Document
 
 MEANT = {
     "where is my parcel": (1, 0, 0),
@@ -34,6 +34,10 @@ class Meaning:
         return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
+def compared(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[str] = ()) -> ByMeaning:
+    return compared_by_meaning(examples, heldout, (), labels, Meaning())
+
+
 def cases(*rows: tuple[str, str]) -> list[Case]:
     return [Case(id=text, input=text, output=label) for text, label in rows]
 
@@ -41,7 +45,7 @@ def cases(*rows: tuple[str, str]) -> list[Case]:
 def test_a_heldout_case_in_other_words_is_named_and_the_same_letters_are_not() -> None:
     examples = cases(("where is my parcel", "parcel"), ("hello", "other"))
     heldout = cases(("my package has not come", "parcel"), ("Where is my parcel?", "parcel"), ("cancel my order", "x"))
-    found, again = meaning_findings(examples, heldout, ("parcel", "other", "x"), Meaning())
+    found, again = compared(examples, heldout, ("parcel", "other", "x")).findings
     assert again.kind == "held-out duplicates in meaning"
     assert (found.kind, found.count, found.examples) == ("overlap in meaning", 1, ("my package has not come",))
     assert "figures can be too high" in found.effect
@@ -57,7 +61,7 @@ def test_of_many_cases_those_are_named_that_are_alike(monkeypatch: pytest.Monkey
         ("I do not want it any more", "return"),
     )
     heldout = cases(("hello", "other"), ("cancel my order", "cancel"), ("my package has not come", "parcel"))
-    found = list(meaning_findings(examples, heldout, ("parcel", "other", "cancel", "return"), Meaning()))
+    found = compared(examples, heldout, ("parcel", "other", "cancel", "return")).findings
     across, again, within = found
     assert across.examples == ("my package has not come",)
     assert again.examples == ("I do not want it any more",)
@@ -73,7 +77,7 @@ ELSE = cases(("where is my parcel", "p"), ("hello", "o"))
 def test_cases_of_one_meaning_with_different_labels_are_a_pair_once_on_either_side(held_out: bool, named: str) -> None:
     def found(pair: list[Case], labels: tuple[str, ...] = ("cancel", "return", "o")) -> dict[str, Finding]:
         sides = (ELSE, pair) if held_out else (pair, ELSE)
-        return {each.kind: each for each in meaning_findings(*sides, labels, Meaning())}
+        return {each.kind: each for each in compared(*sides, labels).findings}
 
     pair = cases(*PAIR)
     conflicts = found(pair)[f"{named}conflicts in meaning"]
@@ -93,7 +97,7 @@ def test_rewordings_within_a_side_are_a_note_unless_they_are_of_one_group(held_o
 
     def found(*pair: Case) -> list[Finding]:
         examples, heldout = (ELSE[1:], list(pair)) if held_out else (list(pair), ELSE[1:])
-        return list(meaning_findings(examples, heldout, (), Meaning()))
+        return list(compared(examples, heldout).findings)
 
     rows = cases(("where is my parcel", "p"), ("my package has not come", "p"), ("Where is my parcel?", "p"))
     (again,) = found(*rows)
@@ -104,14 +108,67 @@ def test_rewordings_within_a_side_are_a_note_unless_they_are_of_one_group(held_o
     assert found(rows[0], rows[2]) == []
 
 
+def test_each_row_of_a_pair_is_named_with_the_others() -> None:
+    """A finding names three ids, and says of more that they are alike; of a group only where labels exclude each other."""
+    examples = cases(("where is my parcel", "p"), ("hello", "o"), *PAIR)
+    heldout = cases(("my package has not come", "p"))
+    told = {(each.id, each.why): each.like for each in compared(examples, heldout, ("p", "o", "cancel", "return")).rows}
+    one, other = (text for text, _ in PAIR)
+    against = "means nearly what another example does, which has another label"
+    assert told == {
+        ("where is my parcel", "means nearly what a held-out case does"): ("my package has not come",),
+        (one, against): (other,),
+        (other, against): (one,),
+    }
+    grouped = [replace(row, group="g") for row in cases(*PAIR)]
+    assert {each.id for each in compared(grouped, ELSE, ("cancel", "return")).rows} == {one, other}
+    assert compared(grouped, ELSE).rows == ()
+
+
+def test_every_row_of_many_is_named_with_few_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "MEANT", {f"form {number}": (1, 0, 0) for number in range(30)})
+    examples = cases(*((text, "a") for text in MEANT))
+    rows = compared(examples, examples[:1]).rows
+    assert [each.id for each in rows] == list(MEANT)
+    assert all(0 < len(each.like) <= 4 and each.id not in each.like for each in rows)
+
+
 def test_of_very_many_that_mean_the_same_little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A form that all share makes as many pairs as there are cases, times as many."""
     monkeypatch.setattr("benchmarks.audit.by_meaning._BLOCK", 50)
     monkeypatch.setitem(globals(), "MEANT", {f"form {number}": (1, 0, 0) for number in range(300)})
     rows = cases(*((text, "ab"[place % 2]) for place, text in enumerate(MEANT)))
     tracemalloc.start()
-    again, conflicts = meaning_findings(rows, rows[:1], ("a", "b"), Meaning())
+    again, conflicts = compared(rows, rows[:1], ("a", "b")).findings
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (again.count, conflicts.count) == (299, 22_500)
     assert peak < 1_000_000
+
+
+def test_a_held_out_question_that_stands_in_a_document_in_other_words_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Letters allow for one word; the same letters are told elsewhere."""
+    more = {"The desk answers.": (0, 0, 1), "FAQ": (0, 0.6, 0.8), "how may I open the gate at night": (0, 0.7, -0.7)}
+    monkeypatch.setitem(
+        globals(), "MEANT", {**MEANT, **more, "my package has not come?": MEANT["my package has not come"]}
+    )
+    gate = "how may I open the gate at night"
+    text = f"- **Q:** my package has not come? The desk answers.\n{gate}"
+    heldout = cases(("where is my parcel", "at the desk"), (gate, "with a key"), ("cancel my order", "no"))
+
+    def found(documents: Sequence[Document]) -> list[Finding]:
+        return list(compared_by_meaning(cases(("hello", "o")), heldout, documents, (), Meaning()).findings)
+
+    (told,) = found([Document(id="d", title="FAQ", text=text)])
+    assert (told.kind, told.examples, told.severity) == (
+        "questions in documents in meaning",
+        ("where is my parcel",),
+        "note",
+    )
+    assert told.says == "1 held-out case means nearly what a sentence of a document does, in other words."
+    monkeypatch.setattr("benchmarks.audit.by_meaning._MOST_SENTENCES", 1)
+    (told,) = found([Document(id="d", title="FAQ", text=text)])
+    assert told.says.endswith("in other words (of 4 sentences 1 were compared).")
+    assert found([Document(id="d", text="...")]) == []

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from advisor.experiments.found import find
+from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt, doubts
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import assemble, load
@@ -57,7 +58,8 @@ class Desk:
         assembly = found.assembled()
 
         def doubted() -> list[Doubt]:
-            return doubts(assembly.benchmark.task.examples, tiny.WordHashes())
+            task = assembly.benchmark.task
+            return doubts(task.examples, tiny.WordHashes()) if task.labels else []
 
         return review(assembly, load(found.spec, found.folder), copy or self.folder / "copy", doubted)
 
@@ -468,6 +470,40 @@ def test_no_label_is_doubted_of_the_held_out_cases() -> None:
     found = concerns(material, [])
     assert {(each.side, each.case.id) for each in found} == {("example", "m0")}
     assert found[0].why == ["the input of a held-out case: left out of every run"]
+
+
+def test_rows_that_a_finding_says_to_leave_out_are_listed_whichever_side_they_are_on() -> None:
+    """Texts that were cut, without an input, in another language or with personal data were counted, and three of them named."""
+    said = "Thank you for your message, and the parcel that you have asked for will be with you on day"
+    words = [[f"w{dice}" for dice in random.Random(place).sample(range(999), 9)] for place in range(30)]
+    texts = {place: f"the {' '.join(some)} of which you have sent it to me" for place, some in enumerate(words)}
+    texts |= {3: " ", 4: "Wo ist das Paket, das Sie mir mit der Post geschickt haben und auf das ich warte"}
+    texts[5] += ", tom@acme-mail.com"
+    ends = {6: "and the", 20: "and the"}
+    cases = [Case(id=f"c{n}", input=text, output=f"{said} {n} {ends.get(n, 'soon.')}") for n, text in texts.items()]
+    cases[7] = dataclasses.replace(cases[7], output="[TODO]")
+    material = Material(
+        kind="generation", labels=(), examples=tuple(cases[:15]), heldout=tuple(cases[15:]), documents=()
+    )
+    like = Alike(id="c16", held_out=True, why="means nearly what another held-out case does", like=("c17",))
+    found = concerns(material, [like])
+    assert {(each.side, each.case.id): "; ".join(each.why) for each in found} == {
+        ("example", "c3"): "an empty input",
+        ("example", "c4"): "the input seems to be in another language than English",
+        ("example", "c5"): "seems to hold an e-mail address",
+        ("example", "c6"): "looks as if something was cut",
+        ("example", "c7"): "looks like a placeholder, or holds one",
+        ("held-out case", "c20"): "looks as if something was cut",
+        ("held-out case", "c16"): like.why,
+    }
+    assert {each.case.id: each.like for each in found}["c16"] == ["c17"]
+
+
+def test_what_is_meant_is_told_by_the_answers_of_both_sides() -> None:
+    """As the finding has it; by one side alone few would share it."""
+    cases = [Case(id=f"c{place}", input=f"question {place} " * 9, output="-") for place in range(8)]
+    material = Material(kind="qa", labels=(), examples=tuple(cases[:4]), heldout=tuple(cases[4:]), documents=())
+    assert not any("placeholder" in why for each in concerns(material, []) for why in each.why)
 
 
 # ---------------------------------------------------------------- what the sample says
