@@ -167,7 +167,8 @@ class Benchmark:
     stayed: tuple[str, ...] | None = None
     """Those of `leaked` of which nearly the same examples were not left out, being too many. None: not known of older runs."""
     perhaps_leaked: tuple[str, ...] = ()
-    """Ids of held-out cases beside which examples stayed that have their words and answer, or are of their group."""
+    """Ids of held-out cases beside which examples stayed that have their words and answer, or are of their group, and of those
+    whose input stands in a document."""
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()

@@ -49,9 +49,10 @@ def _note(benchmark: Benchmark, evaluations: Sequence[Evaluation]) -> str:
 def _of_perhaps(benchmark: Benchmark) -> str:
     cases = len(benchmark.perhaps_leaked)
     their = "its" if cases == 1 else "their"
+    there = ", or that documents hold, where what looks things up finds them easily" if benchmark.task.documents else ""
     return (
         f'Rows with "perhaps" are of {counted(cases, "held-out case")} beside which examples stayed that have {their} words and '
-        f"answer, or are of {their} group. Whether they were copied nobody knows, and no verdict rests on these rows."
+        f"answer, or are of {their} group{there}. Whether they were copied nobody knows, and no verdict rests on these rows."
     )
 
 

@@ -22,7 +22,7 @@ ALIKE = 0.95
 """Cosine of the embeddings from which on two inputs are told as the same in other words."""
 _BLOCK = 1_000
 _SHOWN = 3
-_MOST_SENTENCES = 10_000
+_MOST_SENTENCES = 5_000
 """Of documents so many are compared, questions first."""
 _FRONT = re.compile(r"[#*>|_\s-]*(?:\w{1,9}[.:)][*_]*\s+)?")
 """Before a heading, a point of a list or a question of an FAQ."""

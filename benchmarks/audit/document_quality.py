@@ -70,9 +70,8 @@ def other_language(documents: Sequence[Document]) -> Iterator[Finding]:
         )
 
 
-def held_out_questions(documents: Sequence[Document], heldout: Sequence[Case]) -> Iterator[Finding]:
-    """One where some of them stand in the documents."""
-    standing = questions_in(documents, heldout)
+def held_out_questions(standing: Sequence[Case]) -> Iterator[Finding]:
+    """One where some of them stand in the documents (`questions_in`)."""
     if standing:
         cases = many(len(standing), "held-out case stands", "held-out cases stand")
         yield Finding(

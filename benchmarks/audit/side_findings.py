@@ -16,7 +16,7 @@ from benchmarks.data.split import Overlap
 from benchmarks.metrics._base import label_of
 from benchmarks.metrics.person import PERSON
 from benchmarks.scored import text_score
-from strategies.contract import Case, Document, Kind
+from strategies.contract import Case, Kind
 
 _TINY = 4
 _FEW_INDEPENDENT = 20
@@ -27,7 +27,7 @@ def side_findings(
     sides: Sides,
     examples: Sequence[Case],
     heldout: Sequence[Case],
-    documents: Sequence[Document],
+    standing: Sequence[Case],
     labels: Sequence[str],
     kind: Kind,
     metric: Metric | None = None,
@@ -36,14 +36,15 @@ def side_findings(
 
     These are overlap, groups on both sides, labels without or with few examples, near duplicates, answers that contradict
     each other there, and questions that stand in documents. Everything else is told of whole files, by `audit`. `examples`
-    and `heldout` are as they were read; the latter are the examples where no file of held-out cases was. By `metric` answers
+    and `heldout` are as they were read; the latter are the examples where no file of held-out cases was. `standing` are
+    held-out cases that stand in documents. By `metric` answers
     without labels contradict each other; None: only how they are written is known.
     """
     found = [
         *(_overlap(sides.overlap, examples, sides.near_left_out) if sides.overlap else ()),
         *_groups(sides),
         *(_labels(sides, examples, labels) if labels else ()),
-        *held_out_questions(documents, sides.heldout),
+        *held_out_questions(standing),
         *_near_duplicates(sides.examples, examples, "examples", "example"),
         *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
         *(_near_conflicts(sides, (*examples, *heldout)) if labels else ()),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import metrics
+from benchmarks.audit.document_quality import questions_in
 from benchmarks.audit.file_findings import audit
 from benchmarks.audit.findings import Finding, gravest_first
 from benchmarks.audit.schema_findings import schema_findings
@@ -135,10 +136,9 @@ def assemble(
     """Reads, checks and splits a task, and freezes its held-out cases.
 
     `source` is the path of a task.yaml, or a spec; a spec without `data` names files relative to the working folder.
-    `allow_code` lets a metric of the person's own run. Examples that repeat a held-out input are left out, and so are those
-    of a held-out case's group where they are few (`sides.given_sides`). Where limits take samples, `side_findings` tells of the
-    samples, and `audit` of whole files. The same seed gives the same parts. Raises `BadInput` for everything that a person can
-    correct.
+    `allow_code` lets a metric of the person's own run. Examples that repeat a held-out input are left out, and of a held-out
+    case's group where they are few (`sides.given_sides`). Of limits' samples `side_findings` tells, of whole files `audit`. The
+    same seed gives the same parts. Raises `BadInput` for everything that a person can correct.
     """
     spec, folder = (source, Path()) if isinstance(source, Spec) else read_spec(source)
     limits = limits or Limits()
@@ -157,7 +157,9 @@ def assemble(
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     if isinstance(metric, NumericTolerance) and spec.metric and "decimal" not in spec.metric.parameters:
         metric.must_read((*data.examples, *(data.heldout or ())))
-    between = side_findings(sides, data.examples, data.heldout or data.examples, data.documents, labels, kind, metric)
+    standing = questions_in(data.documents, sides.heldout)
+    perhaps = sides.perhaps_leaked.union(case.id for case in standing)
+    between = side_findings(sides, data.examples, data.heldout or data.examples, standing, labels, kind, metric)
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:
         _check_stopping(metric, target)
@@ -166,10 +168,9 @@ def assemble(
         in_time(heldout, spec.columns.time)  # Says which time cannot be read.
     folds = cut_folds(examples, kind, seed)
     lineage = _lineage(data)
-    reviewed = lineage.notes(target) if lineage else ()
     unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
     ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
-    notes = (*reviewed, *limits.unmet(len(examples), len(heldout)), *notes, *taught)
+    notes = (*(lineage.notes(target) if lineage else ()), *limits.unmet(len(examples), len(heldout)), *notes, *taught)
     inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *imbalance_note(heldout, labels, metric.name), *ends)
     task = Task(
         name=spec.name,
@@ -189,7 +190,7 @@ def assemble(
         heldout=heldout,
         leaked=tuple(case.id for case in heldout if case.id in sides.leaked),
         stayed=tuple(case.id for case in heldout if case.id in sides.stayed),
-        perhaps_leaked=tuple(case.id for case in heldout if case.id in sides.perhaps_leaked),
+        perhaps_leaked=tuple(case.id for case in heldout if case.id in perhaps),
         metric=metric,
         shown_metrics=shown,
         target=target,

@@ -15,7 +15,7 @@ from benchmarks.data.frozen import freeze, thaw
 from benchmarks.evaluation.evaluate import leaks, perhaps_leaked
 from benchmarks.specs.spec import parse_spec
 from benchmarks.statistics.confidence import shown_interval
-from strategies.contract import Case, Prediction
+from strategies.contract import Case, Document, Prediction
 from tests import tiny
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
@@ -72,6 +72,20 @@ def test_cases_beside_what_stays_in_other_words_or_of_their_group_are_written_do
     assert thaw(before).perhaps_leaked == (), "of a run of before it is not known"
 
 
+def test_cases_whose_input_stands_in_a_document_are_among_those_and_stay() -> None:
+    """What looks things up finds them more easily, which no figure showed; an FAQ holds them on purpose."""
+    cases = tiny.questions(40)
+    faq = Document(id="faq", text=f"{cases[30].input} {cases[30].output}. {cases[3].input} {cases[3].output}.")
+    spec = SPEC.model_copy(update={"kind": "qa", "labels": None})
+    data = Loaded(examples=cases[:20], heldout=cases[20:], documents=(faq,))
+    made = assemble(spec, data=data).benchmark
+    without = assemble(spec, data=replace(data, documents=())).benchmark
+    assert {*made.perhaps_leaked} - {*without.perhaps_leaked} == {cases[30].id}
+    assert {case.id for case in made.heldout} == {case.id for case in cases[20:]}
+    found = {each.kind: each for each in assemble(spec, data=data).findings}
+    assert "Of an FAQ, which holds them on purpose" in found["questions in documents"].what_to_do
+
+
 def test_the_figure_without_those_that_perhaps_leaked_has_a_row_of_its_own() -> None:
     ids = tuple(f"h{place:03}" for place in range(30))
     benchmark = replace(benchmark_of(cases=100), leaked=ids[:10], perhaps_leaked=ids[10:])
@@ -88,6 +102,10 @@ def test_the_figure_without_those_that_perhaps_leaked_has_a_row_of_its_own() -> 
     assert [row[0] for row in story.leaks.rows] == ["linear head", "linear head, perhaps"]
     assert "10 held-out cases, the same or nearly." in story.leaks.note
     assert 'Rows with "perhaps" are of 20 held-out cases beside which examples stayed' in story.leaks.note
+    assert "documents" not in story.leaks.note
+    faq = replace(benchmark, task=replace(benchmark.task, documents=(Document(id="faq", text="Who?"),)))
+    told = Bakeoff(evaluations=(evaluation,), benchmark=faq).told().story.leaks.note
+    assert "or are of their group, or that documents hold" in told
     assert story.facts["candidates"][0]["perhaps_leaked"]["cases"] == 20
     assert not any("perhaps" in risk for risk in story.risks)
     alone = Bakeoff(evaluations=(replace(evaluation, leaks=None),), benchmark=benchmark).told().story
