@@ -195,6 +195,11 @@ def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike])
         say(" ".join(told))
     elif task.labels:
         say(f"{folder / SAMPLE}: label the first hundred or more, from the top, to know the share of wrong labels.")
+    else:
+        say(
+            "Which share of the answers is wrong, and what ceiling that sets, cannot be estimated here, as it is of labels: who "
+            "answers once more may use other words and be right, so there is no sample to fill in."
+        )
     say(
         f"The copy: {folder / 'task.yaml'}, of {lineage.examples.says('example')}, of {lineage.heldout.says('held-out case')}. "
         "Once the sheets are filled in, the same command makes it anew."

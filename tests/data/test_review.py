@@ -236,6 +236,7 @@ def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
     done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
     assert done.code == 0, done.err
     assert "label the first hundred or more" in done.err
+    assert "cannot be estimated" not in done.err
     assert "Write into `corrected` (x there takes what `perhaps` holds) or `leave out`;" in done.err
     filled(tmp_path / "copy" / "sample.csv", lambda place, row: {"label": "login"} if place < 40 else {})
     done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
