@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.audit.findings import Finding
     from benchmarks.audit.summary import Lengths
     from benchmarks.data.assemble import Assembly
+    from strategies.contract import Case, Document
 
 _LABELS_SHOWN = 12
 
@@ -110,7 +111,11 @@ def _without_private_ids(findings: tuple[Finding, ...], found: Found) -> tuple[F
     if not any(is_private(name) for finding in findings for name in finding.examples):
         return findings
     data = found.data()
-    sides = {"document": data.documents, "held-out row": data.heldout or (), "row": data.examples}
+    sides: dict[str, Sequence[Case | Document]] = {
+        "document": data.documents,
+        "held-out row": data.heldout or (),
+        "row": data.examples,
+    }
     names = {
         each.id: f"{side} {place:,}"
         for side, several in sides.items()
