@@ -15,6 +15,7 @@ from typing import Literal
 from benchmarks.checked import Grounding
 from benchmarks.metrics._words import CLOSED, beginnings, plain, stands, words
 from benchmarks.statistics.counted import by_group
+from strategies.answers import is_fault
 from strategies.contract import Case, Document, Evidence, Outcome, Prediction, Task
 from strategies.spans import standing_answers
 
@@ -123,20 +124,23 @@ class Library:
 
 
 def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) -> Grounding | None:
-    """Of (case, outcome, right) for each held-out case; None where no outcome is an answer.
+    """Of (case, outcome, right) for each held-out case; None where no outcome is an answer and no question is without one.
 
-    Where the key of a case says that there is no answer, whatever else it accepts says so too, in other words.
+    Where the key of a case says that there is no answer, whatever else it accepts says so too, in other words, and so does
+    silence; what a fault took says nothing.
     """
     counts: Counter[str] = Counter()
     standing, declined = list[tuple[Case, bool]](), list[tuple[Case, bool]]()
     for case, outcome, right in answered:
-        if not isinstance(outcome, Prediction) or not outcome.text.strip():
-            continue
         unanswerable = any(library.declines(text) for text in case.accepted)
-        refuses = unanswerable and plain(outcome.text) in map(plain, case.accepted)
-        place = "declined" if refuses else library.place(outcome.text, outcome.evidence)
-        counts[place] += 1
-        counts[f"{place}, wrong"] += not right
+        place: Place = "declined"
+        if isinstance(outcome, Prediction) and outcome.text.strip():
+            if not (unanswerable and plain(outcome.text) in map(plain, case.accepted)):
+                place = library.place(outcome.text, outcome.evidence)
+            counts[place] += 1
+            counts[f"{place}, wrong"] += not right
+        elif is_fault(outcome) or not unanswerable:
+            continue
         if place in ("evidence", "documents", "nowhere"):
             standing.append((case, place != "nowhere"))
         if unanswerable:

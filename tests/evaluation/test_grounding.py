@@ -13,7 +13,7 @@ from benchmarks.checked import Grounding
 from benchmarks.evaluation.grounding import Library, declining, grounding
 from benchmarks.evaluation.guard import refusals
 from benchmarks.evaluation.mistakes import Standing
-from strategies.contract import Abstention, Case, Document, Evidence, Fold, Outcome, Prediction, Task
+from strategies.contract import Abstention, Case, Document, Evidence, Failure, Fold, Outcome, Prediction, Task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
 NOTHING = "not in the handbook"
@@ -189,6 +189,24 @@ def test_counts_tell_right_from_wrong_and_leave_out_what_is_no_answer(library: L
     grouped = grounding(library, [(replace(each, group="g"), text, right) for each, text, right in answered])
     assert grouped is not None
     assert (grouped.grounded_by_group, grouped.declined_by_group) == (((2, 4),), ((1, 2),))
+
+
+def test_a_question_without_an_answer_that_gets_none_is_declined_unless_a_fault_took_the_answer(
+    library: Library,
+) -> None:
+    silent: list[Outcome] = [Prediction(text=" "), Abstention(reason="unsure"), Failure(kind="refused", message="no")]
+    lost: list[Outcome] = [Failure(kind="infrastructure", message="HTTP 503")]
+    blank = case(0, NOTHING)
+    answered: list[tuple[Case, Outcome, bool]] = [(blank, outcome, False) for outcome in (*silent, *lost)]
+    stands = grounding(library, answered)
+    assert stands is not None
+    assert (stands.unanswerable, stands.unanswerable_answered, stands.declined, stands.answers) == (3, 0, 0, 0)
+    measured = replace(evaluation_of("retrieval", scores_of(2, 4)), grounding=stands)
+    assert declined(measured) == Counted(3, 3)
+    also = grounding(library, [*answered, (blank, Prediction(text="120 euros"), False)])
+    assert also is not None
+    assert (also.unanswerable, also.unanswerable_answered) == (4, 1)
+    assert grounding(library, [(blank, outcome, False) for outcome in lost]) is None
 
 
 @pytest.mark.parametrize("output", [NOTHING, "I don't know"])
