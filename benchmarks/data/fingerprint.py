@@ -17,8 +17,13 @@ def fingerprint(heldout: Sequence[Case], metric: Metric) -> str:
     digest = hashlib.sha256()
     digest.update(_canonical({"metric": metric.name, "parameters": _fields(metric)}))
     for case in heldout:
-        digest.update(b"\n" + _canonical(_fields(case)))
+        digest.update(b"\n" + canonical(case))
     return digest.hexdigest()
+
+
+def canonical(case: Case) -> bytes:
+    """All that a metric may be told of it, the same for the same case."""
+    return _canonical(_fields(case))
 
 
 def _fields(value: Any) -> Mapping[str, Any]:

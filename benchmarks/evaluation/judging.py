@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contract import BadInput, Benchmark, Metric
+from benchmarks.data.fingerprint import canonical
 from benchmarks.review.sheets import NO, YES, read_sheet, write_sheet
 from benchmarks.running.foreign import foreign_metric_code
 from benchmarks.scored import text_score
@@ -36,6 +37,11 @@ class Answer:
     @property
     def key(self) -> str:
         return f"{self.case.id}|{hashlib.sha256(self.text.encode()).hexdigest()[:12]}"
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that a judge may go by: the whole case, and the answer."""
+        return hashlib.sha256(b"\0".join((canonical(self.case), self.text.encode()))).hexdigest()[:24]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +119,7 @@ class Grading:
             raise BadInput(f"{self.judge.name} scores a whole table of answers, and a judge is asked for each.")
         journal, identity = self.store.journal(GRADES), self.identity  # Once: it reads the code of the judge's package.
         for answer in self.answers:
-            key = f"{identity}|{_hash([answer.case.input, *answer.case.accepted, answer.text])}"
+            key = f"{identity}|{answer.digest}"
             known = journal.get(key)
             if known is None:
                 known = {"grade": text_score(self.judge, answer.case, answer.text)}

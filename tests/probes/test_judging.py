@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ from benchmarks.evaluation.judging import COLUMNS, SHEET, Grading, Judge, OfOne,
 from benchmarks.metrics.accuracy import Accuracy
 from benchmarks.statistics.looks import FILE
 from benchmarks.storage.store import Finished, Store
-from strategies.contract import Abstention, Prediction
+from strategies.contract import Abstention, Case, Prediction
 from tests.conftest import Folders
 from tests.desk import call, everything, write_task
-from tests.verdict_cases import benchmark_of
+from tests.verdict_cases import PlainMetric, benchmark_of
 
 GRADES = """
 from pathlib import Path
@@ -222,6 +223,29 @@ def test_its_grade_is_over_the_cases_that_an_approach_was_asked(tmp_path: Path) 
         found = judged(benchmark_of(cases=100), ["linear head"], store)
     assert found is not None
     assert (found.by["linear head"].cases, found.by["linear head"].right) == (40, 0.75)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByMetadata(PlainMetric):
+    """Goes by what a case says besides its answers, as an installed class may."""
+
+    name: str = "by metadata"
+
+    def score(self, case: Case, text: str) -> float:
+        return float(case.metadata["must say"] in text)
+
+
+def test_cases_that_differ_in_what_a_judge_is_told_besides_get_grades_of_their_own(tmp_path: Path) -> None:
+    alike = benchmark_of(cases=2)
+    cases = tuple(
+        replace(each, input="May I return it?", output="see contract", answers=(), metadata={"must say": days})
+        for each, days in zip(alike.heldout, ("30 days", "14 days"), strict=True)
+    )
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        stored(store, "lora", ["You have 30 days."] * 2)
+        answers = answers_of(replace(alike, heldout=cases), ["lora"], store)
+        grading = Grading(judge=ByMetadata(), name="judge.py:grade", answers=answers, store=store)
+        assert [grade for _, grade in grading.grades()] == [1.0, 0.0]
 
 
 def test_answers_that_came_after_it_was_asked_are_not_counted_as_wrong(tmp_path: Path) -> None:
