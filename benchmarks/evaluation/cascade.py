@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
 from benchmarks.costs.dearer import Dearer
+from benchmarks.evaluation.handover import too_many_unknown
 from benchmarks.probes.consistency import probe_cases
 from benchmarks.storage.store import Finished, Store
 from strategies.answers import sureness
@@ -104,8 +105,8 @@ def add_cascade(
 ) -> None:
     """Writes the cascade that the selection cases name into the store, where one is of use (`best_cascade`).
 
-    Its first part states how sure it is of every selection answer: of a label by its share, of what it wrote or read by how
-    likely that is, else by how near the evidence is.
+    Its first part states how sure it is of its selection answers, but for a few, which are handed on: of a label by its share,
+    of what it wrote or read by how likely that is, else by how near the evidence is.
 
     It takes the place of the one of an earlier start, from before what had failed then was measured. `anew`: of the same one too,
     which was made while checks of its parts were left.
@@ -175,13 +176,14 @@ def _reaches(stage: Stage, second: Stage, target: float | None, dearer: Dearer) 
 def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
     """One for each share that may be handed on, where it beats the first."""
     common = sorted(first.answers.keys() & second.answers.keys())
-    sure = sorted(mark for case in common if (mark := first.answers[case][1]) is not None)
-    if len(common) < FEWEST or len(sure) < len(common):
+    marks = [first.answers[case][1] for case in common]
+    if len(common) < FEWEST or too_many_unknown(marks):
         return
+    sure = sorted(mark for mark in marks if mark is not None)
     alone = tuple(sum(stage.answers[case][0] for case in common) / len(common) for stage in (first, second))
     for share in SHARES:
         below = sure[int(share * len(sure))]
-        handed = [case for case in common if first.answers[case][1] < below]  # type: ignore[operator]  # all are known
+        handed = [case for case in common if _is_handed_on(first.answers[case][1], below)]
         gained = sum(second.answers[case][0] - first.answers[case][0] for case in handed)
         if gained > 1e-9:
             yield Cascade(

@@ -9,19 +9,16 @@ import numpy as np
 
 from benchmarks.checked import Coverage
 from benchmarks.contract import Benchmark, Row
-from benchmarks.evaluation.handover import sure
+from benchmarks.evaluation.handover import sure, too_many_unknown
 
 SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)
-MOST_UNKNOWN = 0.05
-"""Share of answers of which it may not say how sure it is; they count as the least sure."""
 
 
 def coverage(benchmark: Benchmark, rows: Sequence[Row], near: bool = False) -> Coverage | None:
     """From held-out rows and the scores of single answers; None where the answers do not say how sure they are. `near` as of
     `sure`."""
     marks = [sure(benchmark, row, near) for row in rows]
-    unknown = sum(mark is None for mark in marks)
-    if not rows or unknown > MOST_UNKNOWN * len(rows):
+    if not rows or too_many_unknown(marks):
         return None
     known = [(float("-inf") if mark is None else mark, row.score) for mark, row in zip(marks, rows, strict=True)]
     known.sort(key=lambda each: -each[0])

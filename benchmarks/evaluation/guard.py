@@ -16,9 +16,8 @@ from typing import Any
 
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import Benchmark, Row
-from benchmarks.evaluation.coverage import MOST_UNKNOWN
 from benchmarks.evaluation.grounding import declining
-from benchmarks.evaluation.handover import FEWEST, sure
+from benchmarks.evaluation.handover import FEWEST, sure, too_many_unknown
 from benchmarks.metrics._words import plain
 from benchmarks.statistics.confidence import FIXED
 from benchmarks.storage.outcomes import text_of
@@ -72,7 +71,7 @@ def guard(
     asked = [
         _asked(sure(benchmark, row, near), row.score, says, (text_of(row.outcome), cases[row.key])) for row in rows
     ]
-    if len(known) < FEWEST or _unknown(known) or _unknown(asked):
+    if len(known) < FEWEST or any(too_many_unknown([each.mark for each in some]) for some in (known, asked)):
         return None
     groups = [cases[row.key].group or row.key for row in rows]
     thresholds = {0.0: 0.0} | {share: mark for share in AT_MOST if (mark := threshold(known, share)) is not None}
@@ -112,11 +111,6 @@ def threshold(known: Sequence[_Asked], share: float) -> float | None:
         if lost > max(0.0, allowed) + 1e-9:
             return mark if allowed > -1e-9 else None
     return None
-
-
-def _unknown(asked: Sequence[_Asked]) -> bool:
-    """Whether too many answers do not say how sure they are; few of them are held back under any threshold."""
-    return sum(each.mark is None for each in asked) > MOST_UNKNOWN * len(asked)
 
 
 def _asked(mark: float | None, score: float, says: Collection[str], answered: tuple[str, Case]) -> _Asked:

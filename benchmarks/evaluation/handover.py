@@ -13,6 +13,8 @@ from strategies.contract import Prediction
 
 FEWEST = 20
 """Selection cases above the threshold, and held-out ones, below which nothing is said."""
+MOST_UNKNOWN = 0.05
+"""Share of answers of which it may not say how sure it is; they count as the least sure."""
 
 
 def handover(
@@ -23,7 +25,7 @@ def handover(
 
     `looked` are the selection answers: (case, text, score, how sure); `near` as of `sure`. Scores are those of single answers,
     also where the metric is one over rows: the share of right ones is held against the target then. None without a target,
-    where the answers do not say how sure they are, where no threshold reaches the target or none is needed, and where asking
+    where too few answers say how sure they are, where no threshold reaches the target or none is needed, and where asking
     stopped early.
     """
     target = benchmark.target
@@ -31,7 +33,7 @@ def handover(
         return None
     marks = [sure(benchmark, row, near) for row in rows]
     threshold = _threshold([(row[3], row[2]) for row in looked if len(row) > 3], target)
-    if threshold is None or any(mark is None for mark in marks):
+    if threshold is None or too_many_unknown(marks):
         return None
     kept = [row for row, mark in zip(rows, marks, strict=True) if mark is not None and mark >= threshold]
     if not FEWEST <= len(kept) < len(rows):
@@ -54,10 +56,16 @@ def sure(benchmark: Benchmark, row: Row, near: bool = False) -> float | None:
     return sureness(row.outcome) if by_label or near or not benchmark.task.labels else None
 
 
+def too_many_unknown(marks: Sequence[float | None]) -> bool:
+    """Whether too many answers do not say how sure they are."""
+    return sum(mark is None for mark in marks) > MOST_UNKNOWN * len(marks)
+
+
 def _threshold(looked: Sequence[tuple[float | None, float]], target: float) -> float | None:
-    """The least sureness above which the answers reach the target on average; None where there is none, or all do."""
+    """The least sureness above which the answers reach the target on average, of those that say it; None where there is none, or
+    all do."""
     known = sorted(((mark, score) for mark, score in looked if mark is not None), reverse=True)
-    if len(known) < len(looked) or len(known) <= FEWEST:
+    if too_many_unknown([mark for mark, _ in looked]) or len(known) <= FEWEST:
         return None
     total, found = 0.0, None
     for place, (mark, score) in enumerate(known, 1):

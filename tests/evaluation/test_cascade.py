@@ -82,6 +82,14 @@ def test_what_is_not_sure_is_handed_on() -> None:
     assert not found.passes(0.9)
 
 
+def test_a_selection_answer_that_was_lost_is_handed_on() -> None:
+    for lost, made in ((2, True), (3, False)):
+        some = {case: (0.0, None) if place < lost else pair for place, (case, pair) in enumerate(CHEAP.items())}
+        found = best_cascade([stage("cheap", 1, some), stage("dear", 2, BEST)])
+        assert (found is not None) == made, "one in twenty may say nothing"
+        assert found is None or (found.score, found.handed_on) == (1.0, 0.25 + lost / 40)
+
+
 def test_only_cases_that_both_answered_count() -> None:
     later = dict(list(DEAR.items())[5:])
     found = best_cascade([stage("cheap", 1, CHEAP), stage("dear", 2, later)])
@@ -204,8 +212,8 @@ def test_of_two_as_simple_neither_comes_first_and_of_cascades_as_good_the_one_th
     found = best_cascade([stage("cheap", 1, few), stage("dear", 2, BEST)])
     assert found is not None
     assert (found.score, found.handed_on) == (1.0, 0.1)
-    partly = {**CHEAP, "c00": (1.0, None)}
-    assert best_cascade([stage("cheap", 1, partly), stage("dear", 2, DEAR)]) is None, "of one it is not known"
+    partly = {**CHEAP, **{case: (1.0, None) for case in ("c00", "c01", "c02")}}
+    assert best_cascade([stage("cheap", 1, partly), stage("dear", 2, DEAR)]) is None, "of more than one in twenty not known"
 
 
 def test_how_sure_an_answer_is() -> None:

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.checked import Handover
 from benchmarks.contract import Row
 from benchmarks.evaluation.handover import _threshold, handover
-from strategies.contract import Evidence, Prediction
+from strategies.contract import Evidence, Failure, Prediction
 from tests.verdict_cases import Bakeoff, PlainMetric, benchmark_of, evaluation_of, scores_of
 
 TARGET = 0.8
@@ -49,7 +49,8 @@ def test_the_threshold_is_the_lowest_that_reaches_the_target() -> None:
     assert _threshold(right, TARGET) is None, "all of them do"
     assert _threshold(wrong + wrong, TARGET) is None, "none does"
     assert _threshold([(0.9, 1.0)] * 30 + [(0.9, 0.0)] * 10, TARGET) is None, "equal ones stay together"
-    assert _threshold([*right, *wrong, (None, 1.0)], TARGET) is None
+    assert _threshold([*right, *wrong, *[(None, 1.0)] * 2], TARGET) == pytest.approx(0.44), "of those that say it"
+    assert _threshold([*right, *wrong, *[(None, 1.0)] * 3], TARGET) is None, "more than one in twenty do not"
     assert _threshold(right[:10] + wrong[:5], TARGET) is None, "too few"
     assert _threshold([(0.9, 1.0)] * 16 + [(0.9, 0.0)] * 4 + [(0.5, 0.0)] * 5, TARGET) == 0.9, "16 of 20 reach it"
 
@@ -78,6 +79,26 @@ def test_an_answer_as_sure_as_the_threshold_is_kept_and_cases_of_a_group_count_a
     assert alone.alone == together.alone == 60
     assert together.lower < alone.lower - 0.1
     assert [found(kept) is None for kept in (19, 20, 99, 100)] == [True, False, False, True]
+
+
+def test_an_answer_that_was_lost_goes_to_the_person() -> None:
+    dice = random.Random(1)
+    looked, asked = looks(drawn(dice, 200)), rows(drawn(dice, 300))
+    lost = Failure(kind="infrastructure", message="HTTP 503")
+
+    def found(held_out: int, selected: int = 0) -> Handover | None:
+        gone = [replace(row, outcome=lost, score=0.0) for row in asked[:held_out]]
+        said = [[row[0], "", 0.0, None] for row in looked[:selected]]
+        benchmark = benchmark_of(target=TARGET)
+        return handover(benchmark, [*said, *looked[selected:]], [*gone, *asked[held_out:]], 0.05)
+
+    whole, some = found(0), found(15)
+    assert whole is not None
+    assert some is not None
+    gone = sum(row.outcome.probabilities["refund"] >= whole.threshold for row in asked[:15])  # type: ignore[union-attr, index]
+    assert (some.threshold, some.of, some.alone) == (whole.threshold, 300, whole.alone - gone)
+    assert found(0, selected=10) is not None
+    assert [found(16), found(0, selected=11)] == [None, None]
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:
