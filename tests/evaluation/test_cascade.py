@@ -212,8 +212,10 @@ def test_of_two_as_simple_neither_comes_first_and_of_cascades_as_good_the_one_th
     found = best_cascade([stage("cheap", 1, few), stage("dear", 2, BEST)])
     assert found is not None
     assert (found.score, found.handed_on) == (1.0, 0.1)
-    partly = {**CHEAP, **{case: (1.0, None) for case in ("c00", "c01", "c02")}}
-    assert best_cascade([stage("cheap", 1, partly), stage("dear", 2, DEAR)]) is None, "of more than one in twenty not known"
+    partly = {**CHEAP, **dict.fromkeys(("c00", "c01", "c02"), (1.0, None))}
+    assert best_cascade([stage("cheap", 1, partly), stage("dear", 2, DEAR)]) is None, (
+        "of more than one in twenty not known"
+    )
 
 
 def test_how_sure_an_answer_is() -> None:
