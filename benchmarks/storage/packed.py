@@ -2,8 +2,9 @@
 
 The file is gzipped JSON, one object a line: first the run (`run.json`, with the examples once and the folds by their
 ids), then every row of the store's tables. What is not needed to tell or score the run again is left out and named in
-the first line: fits, the journal of fitting, probabilities of labels but the highest, the text of evidence, and the text
-of the documents where they are long (what the task alone suggests cannot be said without it; everything measured can).
+the first line: fits, the journal of fitting, probabilities of labels but the highest, how sure answers to most checks are,
+the text of evidence, and the text of the documents where they are long (what the task alone suggests cannot be said without
+it; everything measured can).
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ LONG_DOCUMENTS = 300_000
 _TABLES = ("meta", "units", "rows", "usage", "trials")
 _JSON = frozenset({"value", "note", "outcome", "usage", "trial"})
 """Columns that hold JSON; in the file they are plain values."""
+_SURE = frozenset({"heldout", "planted", "rebuild"})
+"""Purposes of the answers that are held against a threshold by how sure they are: that is kept to the last digit, since a
+threshold is the sureness of another answer, and may be as large. Of others it is not told."""
 
 
 def pack(folder: Path, file: Path, *, recorded: bool = False, made: Mapping[str, Any] | None = None) -> None:
@@ -44,7 +48,13 @@ def pack(folder: Path, file: Path, *, recorded: bool = False, made: Mapping[str,
         missing = [row["name"] for row in about["candidates"] if row["name"] not in begun]
         if open_units or missing:
             raise BadInput(f"The run in {folder} is not finished. Go on with it by `advisor run ... --resume` first.")
-        left_out = ["fits", "journal", "label probabilities but the highest", "text of evidence"]
+        left_out = [
+            "fits",
+            "journal",
+            "label probabilities but the highest",
+            "sureness in most checks",
+            "text of evidence",
+        ]
         run = _slim_run(about, left_out)
         if recorded:
             run["recorded"] = True
@@ -133,14 +143,22 @@ def _slim_row(row: dict[str, Any]) -> dict[str, Any]:
     if row["table"] != "rows":
         return row
     outcome = dict(row["outcome"])
-    if odds := outcome.pop("probabilities", None):
-        sure = max(odds, key=odds.__getitem__)  # How sure an answer is decides what it may do alone.
-        outcome["probabilities"] = {sure: round(odds[sure], 6)}
-    if "certainty" in outcome:
-        outcome["certainty"] = round(outcome["certainty"], 6)
-    if "evidence" in outcome:
-        outcome["evidence"] = [found | {"text": "", "score": round(found["score"], 4)} for found in outcome["evidence"]]
+    odds, likely = outcome.pop("probabilities", None), outcome.pop("certainty", None)
+    sure = row["purpose"] in _SURE
+    if odds and sure:
+        label = max(odds, key=odds.__getitem__)
+        outcome["probabilities"] = {label: odds[label]}
+    if likely is not None and sure:
+        outcome["certainty"] = likely
+    if evidence := outcome.get("evidence"):
+        best = max(found["score"] for found in evidence) if sure else float("inf")
+        outcome["evidence"] = [found | {"text": "", "score": _slim(found["score"], best)} for found in evidence]
     return row | {"outcome": outcome}
+
+
+def _slim(score: float, best: float) -> float:
+    """Rounded, but for the best one, by which it may be told how sure the answer is; no other is above that."""
+    return best if score == best else min(best, round(score, 4))
 
 
 def _cell(column: str, value: Any) -> Any:

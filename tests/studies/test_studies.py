@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.example import opened as example
 from advisor.experiments.stored import reopen
 from benchmarks.contract import BadInput
+from benchmarks.contract import Row as Answered
 from benchmarks.storage.packed import pack, read_lines, unpack, write_lines
+from benchmarks.storage.store import Finished, Store
 from benchmarks.studies import bakeoffs, others
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
@@ -28,6 +32,8 @@ from benchmarks.studies.bakeoffs import MOST_BYTES, export, read_made
 from benchmarks.studies.bakeoffs import run as bake
 from benchmarks.studies.others import Watch
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
+from strategies.answers import sureness
+from strategies.contract import Evidence, Prediction
 from tests.tiny import FLOAT32, WordHashes, benchmark, model_folder
 
 TASK = "support-intents"
@@ -58,6 +64,33 @@ def test_a_packed_run_tells_the_same_as_the_run(stored: Path, tmp_path: Path) ->
     assert first.story == second.story
     assert first.story.facts["candidates"][0]["figure"] is not None
     assert reopen(tmp_path / "again", rescore=True).story == reopen(stored).story
+
+
+def test_answers_are_as_sure_in_a_packed_run_to_the_last_digit(stored: Path, tmp_path: Path) -> None:
+    """A threshold is the sureness of another answer; rounded, those as sure as it fell below it."""
+    shutil.copytree(stored, tmp_path / "run")
+    sure = (1 / 3, 1 - 1e-9)
+    evidence = tuple(Evidence(document_id="d", text="t", score=score) for score in (sure[1], 0.123449))
+    outcomes = (
+        Prediction(text="a", probabilities={"a": sure[0], "b": 0.3, "c": 0.3}),
+        Prediction(text="a", certainty=sure[1]),
+        Prediction(text="a", evidence=evidence),
+    )
+    rows = tuple(
+        Answered(candidate="majority", purpose=purpose, key=f"k{place}", outcome=outcome, score=1.0)
+        for purpose in ("planted", "edit")
+        for place, outcome in enumerate(outcomes)
+    )
+    with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
+        store.begin("sure", "planted", "majority")
+        store.finish(Finished(unit="sure", kind="planted", candidate="majority", rows=rows))
+    pack(tmp_path / "run", tmp_path / "run.gz")
+    unpack(tmp_path / "run.gz", tmp_path / "again")
+    with closing(Store(tmp_path / "again" / "run.sqlite")) as store:
+        told = {row.key: row.outcome for row in store.rows("majority", "planted")}
+        assert [sureness(told[f"k{place}"]) for place in range(3)] == [sure[0], sure[1], sure[1]]
+        assert [found.score for found in told["k2"].evidence] == [sure[1], 0.1234]  # type: ignore[union-attr]
+        assert all(sureness(row.outcome) in (None, 1.0) for row in store.rows("majority", "edit") if row.key in told)
 
 
 def test_packing_twice_writes_the_same_bytes(stored: Path, tmp_path: Path) -> None:
