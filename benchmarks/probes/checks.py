@@ -24,6 +24,7 @@ from benchmarks.running.plan import Unit, curve_part
 from benchmarks.running.workbench import NotRemembering
 from benchmarks.storage.store import Finished
 from strategies.answers import is_lost, trimmed
+from strategies.approaches.recorded import Recorded
 from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Usage
 from strategies.retrieval.index import PassageIndex
 from strategies.retrieval.timed import Watch
@@ -269,6 +270,9 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     """Wall-clock seconds of single warm requests; for recorded answers what the file says."""
     fitted = worker.fitted(candidate)
     cases = worker.probe_cases()[: LATENCY_REQUESTS + 2]
+    if isinstance(fitted, Recorded):
+        stated = fitted.waits([Query.of(case.input) for case in cases[:LATENCY_REQUESTS]])
+        return worker.done(unit, candidate, (), {"seconds": stated})
     seconds: list[float] = []
     used, outcomes = list[Usage](), list[Outcome]()
     begun = time.perf_counter()
@@ -280,9 +284,8 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
             outcome = dict(fitted.answer([Query.of(case.input)], worker.sampling(0)))[Query.of(case.input).key]
             spent = time.perf_counter() - start
             outcomes.append(outcome)
-            recorded = candidate.strategy.family == "recorded"
-            used += () if recorded else outcome.usage
-            seconds.append(sum(row.seconds for row in outcome.usage) if recorded else spent)
+            used += outcome.usage
+            seconds.append(spent)
     note = worker.lost(unit, outcomes) or {"seconds": seconds[2:] or seconds}
     return replace(worker.done(unit, candidate, (), note), usage=total(used))
 

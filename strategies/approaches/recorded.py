@@ -29,7 +29,8 @@ class RecordedAnswer:
     """One line of the file, with what it cost where the file says so."""
 
     text: str
-    seconds: float = 0.0
+    seconds: float | None = None
+    """None: the file does not say."""
     prompt_tokens: int = 0
     answer_tokens: int = 0
     cost: float | None = None
@@ -70,10 +71,16 @@ class Recorded:
                 step="answering",
                 prompt_tokens=known.prompt_tokens,
                 answer_tokens=known.answer_tokens,
-                seconds=known.seconds,
+                seconds=known.seconds or 0.0,
                 cost=known.cost,
             )
             yield query.key, Prediction(text=known.text, usage=(usage,))
+
+    def waits(self, queries: Sequence[Query]) -> list[float]:
+        """Seconds that the file states for those of the queries that it answers; none where it does not for one of these."""
+        found = [self.answers[query.key].seconds for query in queries if query.key in self.answers]
+        stated = [seconds for seconds in found if seconds is not None]
+        return stated if len(stated) == len(found) else []
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

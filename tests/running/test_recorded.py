@@ -78,6 +78,22 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     assert story.facts["checks_took"] is None or story.facts["checks_took"]["of_seconds"] < 12
 
 
+def test_waits_are_of_the_answers_there_are_and_unknown_where_one_does_not_say(tmp_path: Path) -> None:
+    """An input without a line did not take 0 seconds, nor did an answer without `seconds`."""
+    answers: list[dict[str, object]] = []
+    for place, text in enumerate(held_out_inputs()):
+        if place % 3:
+            answers.append({"input": text, "answer": "red", "system": "gaps", "seconds": 2.0})
+        waits = {"seconds": 4.0} if place % 8 else {}
+        answers.append({"input": text, "answer": "red", "system": "some", **waits})
+    wishes = Wishes(approaches=("majority", "gaps", "some"))
+    verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
+    waited = {each.candidate: each.latency for each in verdict.evaluations}
+    assert waited["gaps"] is not None
+    assert set(waited["gaps"].seconds) == {2.0}
+    assert waited["some"] is None
+
+
 def test_an_input_without_an_answer_is_a_failure_and_never_left_out(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text('{"input": "a", "answer": "x"}\n', encoding="utf-8")
