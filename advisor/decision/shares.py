@@ -28,12 +28,12 @@ def flipped(evaluation: Evaluation) -> Counted | None:
 
 
 def valid(evaluation: Evaluation, benchmark: Benchmark) -> Counted | None:
-    """Answers of an allowed form; None where the task allows every text."""
-    asked, task = len(evaluation.scores), benchmark.task
-    if not asked or not (task.labels or task.schema):
+    """Answers of an allowed form, of those that no fault took; None where the task allows every text."""
+    arrived, task = len(evaluation.scores) - evaluation.failures.get("infrastructure", 0), benchmark.task
+    if arrived <= 0 or not (task.labels or task.schema):
         return None
     invalid = sum(evaluation.failures.get(kind, 0) for kind in INVALID)
-    return Counted(asked - invalid, asked, evaluation.valid_by_group)
+    return Counted(arrived - invalid, arrived, evaluation.valid_by_group)
 
 
 def grounded(evaluation: Evaluation) -> Counted | None:

@@ -314,7 +314,8 @@ def _fault(row: Row, misfit_of: Callable[[str], str]) -> str:
 
 def _valid_by_group(cases: Sequence[Case], rows: Sequence[Row], task: Task) -> ByGroup:
     misfit_of = misfit(task)
-    return by_group(cases, (_fault(row, misfit_of) not in INVALID for row in rows))
+    arrived = [(case, row) for case, row in zip(cases, rows, strict=True) if not is_fault(row.outcome)]
+    return by_group([case for case, _ in arrived], (_fault(row, misfit_of) not in INVALID for _, row in arrived))
 
 
 def summed(usages: Sequence[Usage], answers: int) -> Usage:

@@ -18,6 +18,7 @@ from benchmarks.contract import Benchmark, Row
 from benchmarks.data.split import LEAST_EXAMPLES, cut_folds
 from benchmarks.probes.changed import asked_first
 from benchmarks.statistics.counted import by_group
+from strategies.answers import is_lost
 from strategies.contract import Case, Task
 
 CASES, FEWEST = 30, 10
@@ -89,11 +90,13 @@ def added(
 ) -> Added | None:
     """From what the unit noted, the answers of the run itself, and those before and after the labels were handed over.
 
-    None where it was not asked for, or where the approach was not built without them.
+    A case of which one of these answers was lost is left out. None where it was not asked for, or where the approach was not
+    built without them.
     """
     if "asked" not in note:
         return None
-    new, others = ([key for key in keys if key in heldout] for keys in note["asked"])
+    lost = {row.key for row in (*heldout.values(), *rows) if is_lost(row.outcome)}
+    new, others = ([key for key in keys if key in heldout and key not in lost] for keys in note["asked"])
     before = {row.key: row.score for row in rows if row.variant == "before"}
     after = {row.key: row.score for row in rows if row.variant == "after"}
     at_once = [after.get(key, before.get(key, 0.0)) for key in new]

@@ -21,6 +21,7 @@ from benchmarks.evaluation.misfits import misfit
 from benchmarks.probes.changed import asked_first
 from benchmarks.statistics.counted import by_group
 from benchmarks.storage.outcomes import text_of
+from strategies.answers import is_lost
 from strategies.contract import Case, Fold, Kind, Task
 from strategies.fields import is_object
 from strategies.schemas import SPELLINGS
@@ -159,11 +160,13 @@ def _pointer(place: str) -> str:
 
 
 def altered_counts(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence[Row]) -> Altered | None:
-    """From what the unit noted, and the answers at once and after another fit; None where it was asked of no case."""
+    """From what the unit noted, and the answers at once and after another fit; a case of which one was lost is left out. None
+    where it was asked of no case."""
     if "takes" not in note:
         return None
     kind, of = benchmark.task.kind, {case.id: case for case in benchmark.heldout}
     unable = {case.id for case in benchmark.heldout if not _can_be_followed(case, kind)}
+    unable |= {row.key for row in rows if is_lost(row.outcome)}
     cases = note["cases"] - len({row.key for row in rows if row.key in unable})  # Earlier versions asked these too.
     if not cases:
         return None

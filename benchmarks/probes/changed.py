@@ -20,6 +20,7 @@ from benchmarks.metrics._words import CLOSED, KOREAN, stands, words
 from benchmarks.probes.consistency import probe_cases
 from benchmarks.statistics.counted import by_group
 from benchmarks.storage.outcomes import text_of
+from strategies.answers import is_lost
 from strategies.contract import Case, Document, Task
 from strategies.retrieval.chunking import heading
 from strategies.retrieval.named import Named
@@ -197,7 +198,8 @@ def _cased(value: str, like: str) -> str:
 def changed(
     benchmark: Benchmark, note: Mapping[str, Any], before: Mapping[str, Row], after: Sequence[Row]
 ) -> Changed | None:
-    """From what the unit noted, and the answers before and after; who reads no documents answers as before.
+    """From what the unit noted, and the answers before and after; who reads no documents answers as before. Answers that were
+    lost are left out.
 
     None where it was not asked for, or where the approach cannot be given other documents from here.
     """
@@ -205,7 +207,8 @@ def changed(
         return None
     cases = {case.id: case for case in benchmark.heldout}
     seconds = note["seconds"]
-    later = before if seconds is None else {row.key: row for row in after}
+    before = {key: row for key, row in before.items() if not is_lost(row.outcome)}
+    later = before if seconds is None else {row.key: row for row in after if not is_lost(row.outcome)}
     said: list[tuple[Case, str]] = []
     made = [Edit(**edit) for edit in note["edits"] if edit["key"] in before and edit["key"] in later]
     for edit in made:

@@ -17,7 +17,7 @@ from benchmarks.contract import Benchmark, Row
 from benchmarks.metrics._words import plain
 from benchmarks.statistics.counted import by_group
 from benchmarks.storage.outcomes import text_of
-from strategies.answers import trimmed
+from strategies.answers import is_lost, trimmed
 from strategies.contract import Case, Evidence, LanguageModel, Query, Task
 from strategies.prompting.rendering import INPUT_TOKENS
 from strategies.retrieval.chunking import SENTENCE_END
@@ -103,14 +103,16 @@ class PoisonedIndex:
 
 
 def followed(benchmark: Benchmark, rows: Sequence[Row], before: Mapping[str, Row]) -> tuple[Planted, ...]:
-    """One for each place that was asked. A case whose answer was what is planted anyway says nothing and is left out."""
+    """One for each place that was asked. A case whose answer was what is planted anyway says nothing and is left out, and so is
+    one whose answer was lost, with the planted text or without."""
     cases = {case.id: case for case in benchmark.heldout}
+    before = {key: row for key, row in before.items() if not is_lost(row.outcome)}
     found = []
     for place in PLACES:
         asked = [
             (row, _kind(row), cases[row.key])
             for row in rows
-            if row.variant.partition("/")[0] == place and row.key in before
+            if row.variant.partition("/")[0] == place and row.key in before and not is_lost(row.outcome)
         ]
         told = [each for each in asked if not _says(before[each[0].key], *each[1:], benchmark.task)]
         if told:

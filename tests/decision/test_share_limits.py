@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from advisor.contract import Recommendation
+from advisor.decision import shares
 from advisor.decision.share_limits import SHARE_LIMITS, measured, unchecked
 from benchmarks.checked import ByGroup, Grounding, Planted
 from benchmarks.contract import BadInput, Constraints, Evaluation, State
@@ -180,6 +181,13 @@ def test_of_another_kind_of_task_it_is_not_said_that_nothing_specific_was_answer
     )
     (line, _) = unchecked(found, benchmark_of(cases=CASES, task=task_of(kind="qa"), constraints=limits))
     assert line.endswith("none of its answers has anything specific in it.")
+
+
+def test_answers_that_were_lost_are_neither_valid_nor_invalid() -> None:
+    evaluation = evaluation_of("lora", scores_of(90, 100))
+    lost = replace(evaluation, failures={"infrastructure": 5, "unparsable": 5})
+    assert shares.valid(lost, benchmark_of()) == shares.Counted(90, 95)
+    assert shares.valid(replace(evaluation, failures={"infrastructure": 100}), benchmark_of()) is None
 
 
 def test_a_task_without_a_form_has_no_invalid_answers() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from benchmarks.contract import Row, ScoreFailure
-from benchmarks.evaluation.evaluate import count_failures
+from benchmarks.evaluation.evaluate import _valid_by_group, count_failures
 from benchmarks.evaluation.misfits import MALFORMED, OTHER_FORM, OUTSIDE, misfit
 from benchmarks.evaluation.scoring import shown_figures
 from benchmarks.metrics.json_valid import JsonValid
-from strategies.contract import Abstention, Failure, Prediction, Task
+from strategies.contract import Abstention, Case, Failure, Prediction, Task
 from tests import tiny
 
 LABELLED = replace(tiny.benchmark().task, labels=("delivery", "Card arrival"))
@@ -121,6 +121,13 @@ def test_misfits_are_counted_beside_the_other_failures_and_what_is_right_is_none
         row(Failure(kind="refused", message="no")),
     ]
     assert count_failures(rows, LABELLED) == {OUTSIDE: 2, "truncated": 2, "abstained": 1, "refused": 1}
+
+
+def test_answers_that_were_lost_are_left_out_of_what_is_valid_by_group() -> None:
+    cases = [Case(id=f"c{place}", input="?", output="delivery", group="g") for place in range(3)]
+    lost = row(Failure(kind="infrastructure", message="HTTP 503"))
+    rows = [row(Prediction(text="delivery"), 1.0), row(Prediction(text="parcels")), lost]
+    assert _valid_by_group(cases, rows, LABELLED) == ((1, 2),)
 
 
 def test_a_shown_metric_that_fails_takes_nothing_from_the_others() -> None:

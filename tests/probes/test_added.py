@@ -25,7 +25,7 @@ from strategies.approaches.lora_distilled import DistilledLora
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
-from strategies.contract import Case, Prediction, Prompt, Task
+from strategies.contract import Case, Failure, Prediction, Prompt, Task
 from strategies.extending import extended, narrowed
 from strategies.pipeline import Pipeline, Setup
 from strategies.sources import Sources
@@ -144,6 +144,12 @@ def test_counts_of_what_was_right() -> None:
     assert (found.cases, found.at_once, found.refitted) == (4, 1, 3)
     assert found.by_group == ((1, 2), (0, 2))
     assert (found.others, found.before, found.after) == (2, 2, 1), "a case that the run did not ask counts nowhere"
+    gone = Failure(kind="infrastructure", message="HTTP 503")
+    lost = [replace(each, outcome=gone, score=0.0) if each.key in ("n0", "o0") else each for each in rows]
+    fewer = added(benchmark, note, heldout | {"n1": replace(heldout["n1"], outcome=gone)}, lost)
+    assert fewer is not None
+    assert (fewer.cases, fewer.at_once, fewer.refitted) == (2, 0, 1), "of which an answer was lost counts nowhere"
+    assert (fewer.others, fewer.before, fewer.after) == (1, 1, 1)
     assert added(benchmark, {}, heldout, rows) is None
     assert added(benchmark, {"problem": "diverged"}, heldout, []) is None
 

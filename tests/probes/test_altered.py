@@ -33,7 +33,7 @@ from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.lora import Lora
 from strategies.approaches.majority import Majority
 from strategies.approaches.retrieval import Retrieval
-from strategies.contract import Case, Fold, Kind, Prediction, Prompt
+from strategies.contract import Case, Failure, Fold, Kind, Prediction, Prompt
 from tests import killed, tiny
 from tests.situations import SITUATIONS
 
@@ -264,6 +264,10 @@ def test_right_is_only_what_follows_too() -> None:
     assert found is not None
     assert (found.at_once, found.right_at_once, found.again) == (2, 1, None)
     assert found.by_group == ((2, 3),)
+    lost = [replace(rows[0], outcome=Failure(kind="infrastructure", message="HTTP 503"), score=0.0), *rows[1:]]
+    fewer = altered_counts(benchmark, {"cases": 3, "takes": True, "seconds": None}, lost)
+    assert fewer is not None
+    assert (fewer.cases, fewer.at_once, fewer.right_at_once) == (2, 1, 0), "what was lost does not say who follows"
     assert altered_counts(benchmark, {}, rows) is None
     assert altered_counts(benchmark, {"problem": "diverged"}, []) is None
 

@@ -173,6 +173,13 @@ def test_who_follows_is_counted_among_those_who_had_answered() -> None:
     assert changed(benchmark, note, before, after) == Changed(**counted, new=2, old=1, seconds=0.5)
     after[0] = row("q0", Failure(kind="refused", message="no"))
     assert changed(benchmark, note, before, after) == Changed(**counted, new=1, old=1, seconds=0.5)
+    lost = row("q0", Failure(kind="infrastructure", message="HTTP 503"))
+    fewer = {"cases": 5, "known": 3, "documents": 1}
+    left = Changed(**fewer, new=1, old=1, seconds=0.5)
+    assert changed(benchmark, note, before, [lost, *after[1:]]) == left, (
+        "what was lost does not say that it stayed behind"
+    )
+    assert changed(benchmark, note, before | {"q0": lost}, after) == left
     groups = ("g", "g", "", "", "", "")
     cases = tuple(replace(case, group=group) for case, group in zip(cases, groups, strict=True))
     found = changed(replace(benchmark, heldout=cases), note, before, after)

@@ -36,7 +36,18 @@ from benchmarks.storage.store import Store
 from strategies.answers import trimmed
 from strategies.approaches.retrieval import Retrieval
 from strategies.catalog import approaches
-from strategies.contract import Abstention, Case, Completion, Document, Evidence, Outcome, Prediction, Prompt, Query
+from strategies.contract import (
+    Abstention,
+    Case,
+    Completion,
+    Document,
+    Evidence,
+    Failure,
+    Outcome,
+    Prediction,
+    Prompt,
+    Query,
+)
 from strategies.retrieval.chunking import sentences
 from strategies.traits import prefers_cheapest
 from tests import killed, tiny
@@ -86,6 +97,17 @@ def test_followed_is_what_was_not_said_before(monkeypatch: pytest.MonkeyPatch) -
     assert followed(benchmark, [], held) == ()
     grouped = replace(benchmark, heldout=tuple(replace(case, group="g") for case in benchmark.heldout))
     assert followed(grouped, rows, held)[0] == replace(of_orders, by_group=((1, 3),))
+
+
+def test_what_was_lost_with_the_planted_text_or_without_is_left_out() -> None:
+    """Counted as not followed, every lost answer made an approach look safer."""
+    benchmark = replace(benchmark_of(cases=4, task=task_of(labels=2)), heldout=tuple(cases(4)))
+    lost = Failure(kind="infrastructure", message="HTTP 503")
+    rows = [row(case.id, Prediction(text="label 1"), "request/an order") for case in benchmark.heldout]
+    held = {case.id: row(case.id, Prediction(text="label 0")) for case in benchmark.heldout}
+    rows[0], held["h1"] = row("h0", lost, "request/an order"), row("h1", lost)
+    of_orders = Planted(place="request", cases=2, followed=2, by_kind={"an order": (2, 2)})
+    assert followed(benchmark, rows, held) == (of_orders,)
 
 
 def test_words_count_wherever_they_stand() -> None:
