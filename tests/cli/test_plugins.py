@@ -14,7 +14,8 @@ from dataclasses import replace
 from importlib import import_module, reload
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -29,15 +30,17 @@ from advisor.experiments.experiment import subject_of
 from advisor.experiments.stored import reopen
 from advisor.reports import suffix
 from benchmarks import metrics
-from benchmarks.contract import Answered, BadInput, ScoreFailure, State
+from benchmarks.contract import Answered, BadInput, Metric, ScoreFailure, State
 from benchmarks.data.assemble import load
 from benchmarks.evaluation.judging import Grading
+from benchmarks.metrics import load as load_metric
 from benchmarks.running.installed import made
 from benchmarks.running.pending import Silent
+from benchmarks.statistics.resampling import resampled_metric
 from benchmarks.storage.store import Store
 from benchmarks.tasks import find
 from strategies.catalog import CannotLoad, plugins
-from strategies.contract import Prediction
+from strategies.contract import Case, Prediction
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, Done, call, finish, start, write_task
@@ -559,7 +562,7 @@ def test_the_format_that_the_documentation_walks_through_reads_what_the_installe
 ) -> None:
     page = ROOT / "docs" / "plugins.md"
     told: dict[str, Any] = {}
-    (block,) = blocks(page, "python")
+    block, _ = blocks(page, "python")
     exec(compile(block, page.name, "exec"), told)  # noqa: S102 - our own documentation
     monkeypatch.syspath_prepend(str(place))
     turns = [{"from": who, "value": f"{who} {turn}"} for turn in range(3) for who in ("human", "gpt")]
@@ -571,6 +574,22 @@ def test_the_format_that_the_documentation_walks_through_reads_what_the_installe
     (points,) = blocks(page, "toml")
     own = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
     assert tomllib.loads(points)["project"]["entry-points"].items() <= own.items()
+
+
+def test_the_figure_by_counts_that_the_documentation_shows_has_the_bounds_of_the_slow_one() -> None:
+    told: dict[str, Any] = {}
+    _, block = blocks(ROOT / "docs" / "plugins.md", "python")
+    exec(compile(block, "plugins.md", "exec"), told)  # noqa: S102 - our own documentation
+    said = ["spam", "ham", "spam", "ham", "spam"] * 12
+    rows = [
+        Answered(case=Case(id=f"h{place}", input="?", output=output), text=text, score=float(text == output))
+        for place, (output, text) in enumerate(zip(said, ["spam", *said[:-1]], strict=True))
+    ]
+    slow = load_metric("f1_of_label", {"label": "spam"})
+    alone = SimpleNamespace(name="f1", summarise=slow.summarise)
+    counted = SimpleNamespace(name="f1", by_counts=lambda rows: told["by_counts"](None, rows))
+    one, other = (resampled_metric(cast(Metric, metric), rows, draws=300) for metric in (alone, counted))
+    assert one.figures == pytest.approx(other.figures)
 
 
 def test_an_export_names_the_package_that_it_needs(
