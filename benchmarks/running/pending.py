@@ -284,7 +284,7 @@ class Pending:
         """Whether the unit asks held-out cases of a candidate that those before them have decided."""
         if self.rules.enough is None or unit.kind != "answer" or unit.part == 0:
             return False
-        scores = {row.key: row.score for row in self.store.rows(unit.candidate, "heldout")}
+        scores = self.store.scores(unit.candidate, "heldout")
         first, _ = shards(self.benchmark)[unit.part]  # The unit itself may have rows: of answers that were lost.
         asked = list(takewhile(lambda case: case.id in scores, self.benchmark.heldout[:first]))
         return self.rules.enough([scores[case.id] for case in asked], [case.group or case.id for case in asked])

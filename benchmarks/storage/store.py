@@ -331,6 +331,11 @@ class Store:
                 score=score,
             )
 
+    def scores(self, candidate: str, purpose: str) -> dict[str, float]:
+        """key -> score of these rows, without their outcomes; of one key the last variant's."""
+        query = "SELECT key, score FROM rows WHERE candidate = ? AND purpose = ? ORDER BY key, variant"
+        return dict(self._db.execute(query, (candidate, purpose)).fetchall())
+
     def rescore(self, changes: Sequence[tuple[float, str, str, str, str]]) -> None:
         """Writes new scores: (score, candidate, purpose, key, variant)."""
         with _Transaction(self._db):

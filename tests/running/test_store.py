@@ -89,8 +89,8 @@ def test_an_outcome_comes_back_as_it_went_in(outcome: Outcome) -> None:
 
 def test_a_packed_row_keeps_how_sure_it_is_and_a_row_of_before_opens_without() -> None:
     outcome = json.loads(to_json(Prediction(text="40 euros", certainty=0.123456789)))
-    slim = _slim_row({"table": "rows", "outcome": outcome})
-    assert from_json(json.dumps(slim["outcome"])) == Prediction(text="40 euros", certainty=0.123457)
+    slim = _slim_row({"table": "rows", "purpose": "heldout", "outcome": outcome})
+    assert from_json(json.dumps(slim["outcome"])) == Prediction(text="40 euros", certainty=0.123456789)
     assert from_json(to_json(Prediction(text="40 euros", certainty=0.0))).certainty == 0.0  # type: ignore[union-attr]
     assert from_json('{"type": "prediction", "text": "40 euros"}') == Prediction(text="40 euros")
 
@@ -215,6 +215,21 @@ def test_what_is_stored_is_there_for_the_next_process(tmp_path: Path) -> None:
     assert [found.key for found in reading.rows("c", "heldout")] == ["a"]
     reading.close()
     writing.close()
+
+
+def test_scores_are_told_without_their_outcomes(store: Store) -> None:
+    store.begin("u1", "answer", "c")
+    store.finish(Finished(unit="u1", kind="answer", candidate="c", rows=(row("b", 0.5), row("a"))))
+    store.begin("u2", "answer", "d")
+    store.finish(
+        Finished(unit="u2", kind="answer", candidate="d", rows=(dataclasses.replace(row("z"), candidate="d"),))
+    )
+    assert (
+        store.scores("c", "heldout")
+        == {each.key: each.score for each in store.rows("c", "heldout")}
+        == {"a": 1.0, "b": 0.5}
+    )
+    assert store.scores("c", "edit") == {}
 
 
 def test_new_scores_change_the_score_only(store: Store) -> None:
