@@ -321,7 +321,10 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
             _log.warning("%s", prepared.allowed.told(error, folder))
         except LimitReached as error:
             _log.warning("%s", error)
-        write_bom(folder, prepared.run(folder).identity(), prepared.models.commits)
+        reranker = prepared.models.reranker_spec
+        write_bom(
+            folder, prepared.run(folder).identity(), prepared.models.commits, "" if reranker is None else reranker.name
+        )
         about = about_run(folder)
         benchmark = prepared.assembly.benchmark
         if prepared.looks is not None:  # Once more, for what was put together of parts or begun by an earlier version.

@@ -27,10 +27,12 @@ ROOTS = (
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def write_bom(folder: Path, identity: Mapping[str, Any], commits: Mapping[str, str]) -> None:
-    """Writes bom.json into the run folder. `identity`: that of the run; `commits`: model of a hub -> where it was taken from."""
-    models = {name: commits.get(name, "") for name in (*_hashed(identity), *commits)}
-    told = [_model(name, _hashed(identity).get(name, ""), commit) for name, commit in sorted(models.items())]
+def write_bom(folder: Path, identity: Mapping[str, Any], commits: Mapping[str, str], reranker: str = "") -> None:
+    """Writes bom.json into the run folder. `identity`: that of the run; `commits`: model of a hub -> where it was taken from;
+    `reranker`: its name, if there is one, which the identity lacks."""
+    hashed = _hashed(identity, reranker)
+    models = {name: commits.get(name, "") for name in (*hashed, *commits)}
+    told = [_model(name, hashed.get(name, ""), commit) for name, commit in sorted(models.items())]
     components = [*_packages(), *told, *_adapters(folder)]
     values = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
     partial = folder / f"{FILE}.partial"
@@ -68,10 +70,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _hashed(identity: Mapping[str, Any]) -> dict[str, str]:
-    """Model -> hash of its weights, or of a server's address and model; an embedder too, where its name does not say all."""
+def _hashed(identity: Mapping[str, Any], reranker: str) -> dict[str, str]:
+    """Model -> hash of its weights, or of a server's address and model; an embedder too, where its name does not say all, and a
+    reranker."""
     embedder = identity.get("embedder_weights") or identity.get("embedder_files")
-    return {**identity["weights"], **({identity["embedder"]: embedder} if embedder else {})}
+    found = {identity["embedder"]: embedder, reranker: identity.get("reranker")}
+    return {**identity["weights"], **{name: weights for name, weights in found.items() if name and weights}}
 
 
 def _model(name: str, fingerprint: str, commit: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from advisor.deploy.gate import hash_of_right
 from advisor.reports.text import one_line
 from benchmarks.checked import Handover
 from benchmarks.specs.paths import without_folders
+from benchmarks.storage.bom import write_bom
 from benchmarks.storage.outcomes import text_of
 from benchmarks.storage.store import Store
 from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Query, Sampling
@@ -117,6 +118,14 @@ def test_a_run_lists_what_it_was_made_of(finished: Finished) -> None:
     (adapter,) = [name for name in models if name.startswith("fits/")]
     content = (finished.folder / adapter / "adapter_model.safetensors").read_bytes()
     assert models[adapter]["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}]
+
+
+def test_it_lists_a_reranker_that_is_from_no_hub(tmp_path: Path) -> None:
+    identity = {"weights": {"lm": "h1"}, "embedder": "letters", "embedder_weights": "h2", "reranker": "h3"}
+    write_bom(tmp_path, identity, {}, "crossing")
+    bom = json.loads((tmp_path / "bom.json").read_text(encoding="utf-8"))
+    models = {each["name"]: each["version"] for each in bom["components"] if each["type"] == "machine-learning-model"}
+    assert models == {"lm": "h1", "letters": "h2", "crossing": "h3"}
 
 
 def test_a_model_in_a_folder_is_shown_by_the_folders_own_name(finished: Finished) -> None:
