@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -71,7 +72,7 @@ class Concern:
     case: Case
     why: list[str] = field(default_factory=list)
     like: list[str] = field(default_factory=list)
-    """Ids of the rows that it resembles."""
+    """Ids of rows that it resembles: the first ones, and one more than is shown where there are more."""
     perhaps: str = ""
 
     def row(self) -> tuple[str, ...]:
@@ -115,10 +116,11 @@ def concerns(material: Material, suspected: Sequence[Doubt | Alike]) -> list[Con
             of("example", case).why.append("the words and the answer of a held-out case: stays unless you take it out")
     for side, group in ((side, group) for side, several in groups.items() for group in several):
         inputs = [normalised(case.input) for case in group]
+        times = Counter(inputs)
         for case, text in zip(group, inputs, strict=True):
             concern = of(side, case)
-            concern.why.append("a copy" if inputs.count(text) > 1 else "nearly a copy")
-            concern.like = [other.id for other in group if other is not case]
+            concern.why.append("a copy" if times[text] > 1 else "nearly a copy")
+            concern.like = [other.id for other in group[: _SHOWN_IDS + 2] if other is not case]
     known = {(side, case.id): case for side, case in rows}
     for alike_one in (each for each in suspected if isinstance(each, Alike)):
         side = "held-out case" if alike_one.held_out else "example"

@@ -459,6 +459,21 @@ def test_what_only_late_rows_have_is_in_the_copy_too(tmp_path: Path) -> None:
     assert first == {"id": "d0", "text": "Rule 0", "date": ""}
 
 
+def test_of_many_copies_each_row_names_the_first_others() -> None:
+    """Named whole, 8,000 copies of one text took minutes and hundreds of megabytes."""
+    copies = tuple(
+        Case(id=f"e{place}", input="I was charged twice for my order", output="refund") for place in range(60)
+    )
+    held = (Case(id="h", input="something wholly other is asked here", output="refund"),)
+    material = Material(kind="classification", labels=("refund",), examples=copies, heldout=held, documents=())
+    found = concerns(material, ())
+    assert max(len(each.like) for each in found) <= 5
+    told = {each.case.id: each.row()[2:4] for each in found}
+    assert (told["e0"], told["e59"]) == (("a copy", "e1 e2 e3 ..."), ("a copy", "e0 e1 e2 ..."))
+    few = concerns(dataclasses.replace(material, examples=copies[:4]), ())
+    assert [each.row()[3] for each in few] == ["e1 e2 e3", "e0 e2 e3", "e0 e1 e3", "e0 e1 e2"]
+
+
 def test_no_label_is_doubted_of_the_held_out_cases() -> None:
     cases = tiny.messages(40)
     material = Material(
