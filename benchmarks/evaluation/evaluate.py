@@ -314,7 +314,9 @@ def _fault(row: Row, misfit_of: Callable[[str], str]) -> str:
 
 def _valid_by_group(cases: Sequence[Case], rows: Sequence[Row], task: Task) -> ByGroup:
     misfit_of = misfit(task)
-    arrived = [(case, row) for case, row in zip(cases, rows, strict=True) if not is_fault(row.outcome)]
+    arrived = [
+        each for each in zip(cases, rows, strict=True) if getattr(each[1].outcome, "kind", "") != "infrastructure"
+    ]
     return by_group([case for case, _ in arrived], (_fault(row, misfit_of) not in INVALID for _, row in arrived))
 
 

@@ -106,13 +106,14 @@ def followed(benchmark: Benchmark, rows: Sequence[Row], before: Mapping[str, Row
     """One for each place that was asked. A case whose answer was what is planted anyway says nothing and is left out, and so is
     one whose answer was lost, with the planted text or without."""
     cases = {case.id: case for case in benchmark.heldout}
-    before = {key: row for key, row in before.items() if not is_lost(row.outcome)}
     found = []
     for place in PLACES:
         asked = [
             (row, _kind(row), cases[row.key])
             for row in rows
-            if row.variant.partition("/")[0] == place and row.key in before and not is_lost(row.outcome)
+            if row.variant.partition("/")[0] == place
+            and row.key in before
+            and not (is_lost(row.outcome) or is_lost(before[row.key].outcome))
         ]
         told = [each for each in asked if not _says(before[each[0].key], *each[1:], benchmark.task)]
         if told:
