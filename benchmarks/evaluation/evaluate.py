@@ -314,9 +314,8 @@ def _fault(row: Row, misfit_of: Callable[[str], str]) -> str:
 
 def _valid_by_group(cases: Sequence[Case], rows: Sequence[Row], task: Task) -> ByGroup:
     misfit_of = misfit(task)
-    arrived = [
-        each for each in zip(cases, rows, strict=True) if getattr(each[1].outcome, "kind", "") != "infrastructure"
-    ]
+    told = zip(cases, rows, strict=True)
+    arrived = [each for each in told if getattr(each[1].outcome, "kind", "") != "infrastructure"]
     return by_group([case for case, _ in arrived], (_fault(row, misfit_of) not in INVALID for _, row in arrived))
 
 
