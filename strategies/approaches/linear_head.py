@@ -68,17 +68,30 @@ class Heads:
                     yield query.key, self.heads[LABEL].label(decided[LABEL], usage)
                 else:
                     found = {path: values[row] for path, values in copied.items()}
-                    yield query.key, Prediction(text=self._json(decided, found), usage=usage)
+                    yield query.key, self._object(decided, found, usage)
 
     def leant(self, shift: Shift | None) -> Heads:
         """The same with this added to the log-shares of labels."""
         return self if shift is None else replace(self, heads={LABEL: self.heads[LABEL].leant(shift)})
 
-    def _json(self, decided: Mapping[FieldPath, Any], copied: Mapping[FieldPath, Any]) -> str:
+    def _object(
+        self,
+        decided: Mapping[FieldPath, Any],
+        copied: Mapping[FieldPath, tuple[str | int | None, float]],
+        usage: tuple[Usage, ...],
+    ) -> Prediction:
+        """As sure as its fields are on average: of what is decided and copied, the share of each value."""
         values = dict(self.rest)
         values |= {path: self.heads[path].classes[int(shares.argmax())] for path, shares in decided.items()}
-        values |= {path: json.dumps(value, ensure_ascii=False) for path, value in copied.items() if value is not None}
-        return json.dumps(nested(values), ensure_ascii=False)
+        values |= {
+            path: json.dumps(value, ensure_ascii=False) for path, (value, _) in copied.items() if value is not None
+        }
+        sure = [*(float(shares.max()) for shares in decided.values()), *(share for _, share in copied.values())]
+        return Prediction(
+            text=json.dumps(nested(values), ensure_ascii=False),
+            certainty=sum(sure) / len(sure) if sure else None,
+            usage=usage,
+        )
 
     def save(self, folder: Path) -> None:
         import numpy as np

@@ -297,12 +297,12 @@ def _by_heads(place: Path, models: Models) -> Surely:
 
     def answer(text: str) -> Said:
         (vector,), values = embed([text]), {tuple(path): value for path, value in kept["rest"]}
-        for path, table, head in zip(paths, tables, kept["heads"], strict=True):
-            values[path] = head["classes"][int((table[:, :-1] @ vector + table[:, -1]).argmax())]
-        for path, tagger in taggers.items():
-            (found,) = tagger.find([text])
-            values |= {path: json.dumps(found, ensure_ascii=False)} if found is not None else {}
-        return Said(json.dumps(_nested(values), ensure_ascii=False), 0.0)
+        decided = [_decided(head["classes"], table, vector) for table, head in zip(tables, kept["heads"], strict=True)]
+        found = {path: tagger.find([text])[0] for path, tagger in taggers.items()}
+        values |= {path: said.text for path, said in zip(paths, decided, strict=True)}
+        values |= {path: json.dumps(each, ensure_ascii=False) for path, (each, _) in found.items() if each is not None}
+        shares = [*(said.sure for said in decided), *(share for _, share in found.values())]
+        return Said(json.dumps(_nested(values), ensure_ascii=False), sum(shares) / len(shares) if shares else -math.inf)
 
     return answer
 
@@ -331,11 +331,11 @@ def _by_tuned_head(place: Path, _: Models) -> Surely:
 
 
 def _by_table(classes: list[str], table: Any, embed: Callable[[list[str]], Any]) -> Surely:
-    def answer(text: str) -> Said:
-        (vector,) = embed([text])
-        return likeliest(classes, as_shares((table[:, :-1] @ vector + table[:, -1]).tolist()))
+    return lambda text: _decided(classes, table, embed([text])[0])
 
-    return answer
+
+def _decided(classes: list[str], table: Any, vector: Any) -> Said:
+    return likeliest(classes, as_shares((table[:, :-1] @ vector + table[:, -1]).tolist()))
 
 
 def _by_nearest(place: Path, models: Models) -> Surely:

@@ -124,20 +124,23 @@ class Tagger:
         kinds = {"number": self.number, "lower": self.lower, "always": self.always, "digits": self.digits}
         return {"offset": self.offset, **kinds}
 
-    def find(self, texts: Sequence[str]) -> list[str | int | None]:
-        """The run of words with the greatest sum of log-odds in each text, as a value; None where no run is likely."""
+    def find(self, texts: Sequence[str]) -> list[tuple[str | int | None, float]]:
+        """The run of words with the greatest sum of log-odds in each text, as a value, and its share among all runs; None where
+        no run is likely, and the share of that."""
         odds = _matrix(texts) @ self.weights + self.offset
         found, first = [], 0
         for text in texts:
             spans = words(text)
-            found.append(self._value(text, spans, odds[first : first + len(spans)]))
+            here = odds[first : first + len(spans)]
+            run = _best_run([float(each) for each in here])
+            if run is not None and run[2] <= 0 and not self.always:
+                run = None
+            value = None if run is None else self._value(text, spans, run)
+            found.append((value, _share(here, 0.0 if run is None else run[2])))
             first += len(spans)
         return found
 
-    def _value(self, text: str, spans: Sequence[tuple[int, int]], odds: Any) -> str | int | None:
-        run = _best_run([float(each) for each in odds])
-        if run is None or (run[2] <= 0 and not self.always):
-            return None
+    def _value(self, text: str, spans: Sequence[tuple[int, int]], run: tuple[int, int, float]) -> str | int | None:
         value = text[spans[run[0]][0] : spans[run[1] - 1][1]]
         if self.number:
             digits = re.sub(r"\D", "", value)
@@ -183,6 +186,15 @@ def _best_run(odds: Sequence[float]) -> tuple[int, int, float] | None:
         if best is None or total > best[2]:
             best = (start, place + 1, total)
     return best
+
+
+def _share(odds: Any, total: float) -> float:
+    """Of a run with this sum of log-odds, among all runs and none at all, whose sum is 0: each by the exponential of its sum."""
+    import numpy as np
+
+    before = np.concatenate([[0.0], np.cumsum(odds, dtype=float)])
+    ending = before[1:] + np.logaddexp.accumulate(-before[:-1])  # All runs that end at a word.
+    return float(np.exp(total - np.logaddexp.reduce(ending, initial=0.0)))
 
 
 def _matrix(texts: Sequence[str]) -> Any:

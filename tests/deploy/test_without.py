@@ -374,6 +374,7 @@ def test_an_object_by_heads_and_taggers_is_put_together_without_them(
     answer = alone.surely(tmp_path, str(model_folders.embedder))
     theirs = [answer(text) for text in texts]
     same(answers(made, texts), theirs)
+    assert all(0 < said.sure <= 1 for said in theirs)
     assert json.loads(theirs[0].text)["order"]["number"] == 90
     assert [program.name for program in needed(tmp_path)] == ["predict.py", "reading.py", "tagging.py"]
 

@@ -33,6 +33,7 @@ from benchmarks.running.run import Run
 from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.storage.store import Finished, Store
 from strategies.answers import sureness
+from strategies.approaches.linear_head import LinearHead
 from strategies.contract import (
     Evidence,
     Failure,
@@ -96,6 +97,17 @@ def test_only_cases_that_both_answered_count() -> None:
     assert found is not None
     assert (found.score, found.cases, found.handed_on) == (1.0, 35, 10 / 35)
     assert found.alone == (25 / 35, 1.0)
+
+
+def test_what_copies_fields_says_how_sure_it_is_and_can_begin_a_cascade(tmp_path: Path) -> None:
+    fitted = LinearHead().fit(tiny.benchmark("extraction", examples=60).task, tiny.Bench(folder=tmp_path))
+    rows = {case: (score, sure) for case, _, score, sure in fitted.describe()["selection_answers"]}
+    assert all(0 < sure <= 1 for _, sure in rows.values())
+    found = best_cascade(
+        [stage("linear head", 3, rows), stage("dear", 5, dict.fromkeys(rows, (1.0, None)))], target=0.9
+    )
+    assert found is not None
+    assert found.first.name == "linear head"
 
 
 MIXED = answers([1.0] * 20 + [0.0] * 20, [0.9] * 20 + [0.04 * step for step in range(20)])

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from strategies.answers import sureness
 from strategies.approaches.linear_head import LinearHead
 from strategies.contract import Case, Fold, Outcome, Prediction, Query, Sampling, Task
 from strategies.fields import columns, flat, is_object, nested
@@ -29,6 +33,10 @@ def notes() -> list[tuple[str, str | None]]:
     return [note(number, f"{NAMES[number % 10]} {number}th" if number % 5 else None) for number in range(40)]
 
 
+def values_of(tagger: Tagger, texts: Sequence[str]) -> list[str | int | None]:
+    return [value for value, _ in tagger.find(texts)]
+
+
 def test_a_value_is_found_at_whole_words_whatever_the_case() -> None:
     assert words("a-b 12") == [(0, 1), (1, 2), (2, 3), (4, 6)]
     assert places("Nitrile gloves, nitrile GLOVES, nitrile", "nitrile gloves") == [(0, 2), (3, 5)]
@@ -44,16 +52,25 @@ def test_a_value_is_found_at_whole_words_whatever_the_case() -> None:
 def test_a_tagger_copies_what_stands_where_the_examples_have_it() -> None:
     texts, values = zip(*notes(), strict=True)
     tagger = Tagger.fit(texts, values, 10.0)
-    assert tagger.find([note(1, "Zoe Hill 99th")[0], note(2, None)[0], ""]) == ["Zoe Hill 99th", None, None]
+    assert values_of(tagger, [note(1, "Zoe Hill 99th")[0], note(2, None)[0], ""]) == ["Zoe Hill 99th", None, None]
     assert not tagger.always
+
+
+def test_a_value_has_its_share_of_all_runs_of_words_and_of_none_at_all() -> None:
+    for odds, best in (((-2.0, 3.0, 0.5, -1.0), 3.5), ((-2.0, -0.5), 0.0), ((), 0.0), ((-900.0, 800.0), 800.0)):
+        sums = [sum(odds[first:last]) for last in range(len(odds) + 1) for first in range(last)]
+        whole = np.logaddexp.reduce([0.0, *sums])
+        assert tagging._share(odds, best) == pytest.approx(math.exp(best - whole))
+    texts, values = zip(*notes(), strict=True)
+    tagger = Tagger.fit(texts, values, 10.0)
+    (_, sure), (_, doubtful) = tagger.find([note(1, "Zoe Hill 99th")[0], "Signed Zoe, or Kim Hill"])
+    assert sure > 0.8 > doubtful
 
 
 def test_a_number_below_zero_keeps_its_sign() -> None:
     texts = [f"It was {number} degrees at noon." for number in range(-20, 20)]
-    found = Tagger.fit(texts, list(range(-20, 20)), 10.0).find(
-        ["It was -31 degrees at noon.", "It was 7 degrees at noon."]
-    )
-    assert found == [-31, 7]
+    tagger = Tagger.fit(texts, list(range(-20, 20)), 10.0)
+    assert values_of(tagger, ["It was -31 degrees at noon.", "It was 7 degrees at noon."]) == [-31, 7]
 
 
 def test_a_number_may_have_as_many_digits_as_those_of_the_examples() -> None:
@@ -62,9 +79,9 @@ def test_a_number_may_have_as_many_digits_as_those_of_the_examples() -> None:
     tagger = Tagger.fit([f"Please look at post {post} today" for post in posts], posts, 10.0)
     kept = Tagger(weights=tagger.weights, **json.loads(json.dumps(tagger.manifest)))
     asked = [f"Please look at post {number} today" for number in (-posts[3], 5, 10**19)]
-    assert kept.find(asked) == [-posts[3], 5, None]
+    assert values_of(kept, asked) == [-posts[3], 5, None]
     earlier = {name: value for name, value in tagger.manifest.items() if name != "digits"}
-    assert Tagger(weights=tagger.weights, **earlier).find(asked) == [None, 5, None], (
+    assert values_of(Tagger(weights=tagger.weights, **earlier), asked) == [None, 5, None], (
         "what was saved then answers as then"
     )
 
@@ -72,10 +89,10 @@ def test_a_number_may_have_as_many_digits_as_those_of_the_examples() -> None:
 def test_numbers_come_back_as_numbers_and_lower_case_as_lower_case() -> None:
     texts = [text for text, _ in notes()]
     numbers = Tagger.fit(texts, [number + 3 for number in range(40)], 10.0)
-    assert numbers.find(["We need more of them, thanks. 777 crates."]) == [777]
+    assert values_of(numbers, ["We need more of them, thanks. 777 crates."]) == [777]
     assert numbers.always
     lower = Tagger.fit([f"Send {name.upper()} today" for name in NAMES], [name.casefold() for name in NAMES], 10.0)
-    assert lower.find(["Send NORA today"]) == ["nora"]
+    assert values_of(lower, ["Send NORA today"]) == ["nora"]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +162,9 @@ def test_what_was_saved_answers_as_what_was_fitted(tmp_path: Path) -> None:
     first, again = (dict(each.answer(queries, Sampling())) for each in (fitted, head.load(tmp_path / "fit", bench)))
     texts = {key: outcome.text for key, outcome in first.items() if isinstance(outcome, Prediction)}
     assert texts == {key: outcome.text for key, outcome in again.items() if isinstance(outcome, Prediction)}
+    assert {key: sureness(outcome) for key, outcome in first.items()} == pytest.approx(
+        {key: sureness(outcome) for key, outcome in again.items()}
+    )
     answers = [json.loads(texts[query.key]) for query in queries]
     assert sum(row["who"]["name"] == name for row, (_, name) in zip(answers, notes(), strict=True)) >= 38
     assert {row["n"] for row in answers} == {answers[0]["n"]}
@@ -168,7 +188,7 @@ def test_of_much_text_a_tagger_learns_from_some_and_that_is_said(
     told = LinearHead()._heads(cases, on, 10.0, {})
     assert told.describe()["copied_from"] == len(taken)
     (tagger,) = told.taggers.values()
-    assert tagger.find([note(1, "Zoe Hill 99th")[0], note(2, None)[0], ""]) == ["Zoe Hill 99th", None, None]
+    assert values_of(tagger, [note(1, "Zoe Hill 99th")[0], note(2, None)[0], ""]) == ["Zoe Hill 99th", None, None]
     assert not Tagger.fit(texts, names, 10.0).always, "what the values are like is told of all"
     monkeypatch.setattr(tagging, "LESSONS", 0)
     assert len(tagging.sampled(texts)) == 1
@@ -177,4 +197,4 @@ def test_of_much_text_a_tagger_learns_from_some_and_that_is_said(
 def test_inputs_that_are_nothing_but_the_value_are_taken_whole() -> None:
     """There is nothing to tell apart then, and fitting it ended the approach with an error."""
     texts = [f"A{number}" for number in range(30)]
-    assert Tagger.fit(texts, texts, 1.0).find(["A77", "B 12"]) == ["A77", "B 12"]
+    assert values_of(Tagger.fit(texts, texts, 1.0), ["A77", "B 12"]) == ["A77", "B 12"]
