@@ -1,8 +1,8 @@
 """Fine-tuning and retrieval together: LoRA trained on prompts that hold what retrieval finds, then retrieval at run time.
 
 With documents the prompts hold retrieved passages, wrong ones among them and in a fifth of the lessons no right one (RAFT, arXiv
-2403.10131), unless some examples say that there is no answer; without, and for labels besides, the nearest examples. For labels
-the neighbours' votes can be mixed in as well.
+2403.10131), unless some examples say that there is no answer; without, and besides but for questions without labels, the nearest
+examples. For labels the neighbours' votes can be mixed in as well.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LoraRetrieval:
         nearest = Setup(form=form, shots=2, picks="nearest")
         if task.documents:
             one, three = (Setup(form=form, passages=passages, mode=mode) for passages in (1, 3))
-            return [one, nearest, three] if task.labels else [one, three]
+            return [one, three] if task.kind == "qa" and not task.labels else [one, nearest, three]
         return [Setup(form=form), nearest] if task.labels else [nearest]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:

@@ -35,9 +35,10 @@ def test_nearest_examples_alone_are_in_the_space_beside_passages(kind: Kind) -> 
         assert alone[0] < LEAST, "a small budget pays for a look at one"
 
 
-def test_they_are_trained_with_too_where_there_are_labels() -> None:
-    found = [(setup.passages, setup.shots) for setup in LoraRetrieval().setups(with_policy())]
-    assert found == [(1, 0), (0, 2), (3, 0)]
+def test_they_are_trained_with_too_but_for_questions() -> None:
+    for kind in ("classification", "extraction", "generation"):
+        found = [(setup.passages, setup.shots) for setup in LoraRetrieval().setups(with_policy(kind))]
+        assert found == [(1, 0), (0, 2), (3, 0)]
     assert [setup.passages for setup in LoraRetrieval().setups(with_policy("qa"))] == [1, 3]
 
 
