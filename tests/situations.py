@@ -134,6 +134,8 @@ def everything_meets() -> Bakeoff:
             heldout_from="a file of their own",
             predicted_order=("lora", "prompting", "linear head"),
             predicted_outcome="a clear choice",
+            predicted_target=0.8,
+            predicted_why="Four labels and 300 examples are enough to tune on.",
             trials={
                 "linear head": [tried("linear head", {"C": strength}, 0.9, 60) for strength in (0.3, 1.0)],
                 "prompting": PROMPTS,

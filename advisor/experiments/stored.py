@@ -237,6 +237,8 @@ def _verdict(
         cases=shown_cases(benchmark, found, (answers, store), cases, about_it),
         predicted_order=tuple(prediction.get("ranking", ())),
         predicted_outcome=str(prediction.get("outcome", "")),
+        predicted_target=target if isinstance(target := prediction.get("target"), int | float) else None,
+        predicted_why=str(prediction.get("why", "")),
         recorded=bool(about.get("recorded", False)),
         by_name=bool(about.get("origin")),
         population=Apart(**found_apart) if (found_apart := store.meta(POPULATION)) else None,

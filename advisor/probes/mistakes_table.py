@@ -94,7 +94,7 @@ def mistakes_table(material: Material) -> Table:
         columns=("what", "cases", "right by", "what may help"),
         rows=tuple(rows),
         note=(
-            f"Of {counted(found.asked, 'selection case')}, {found.wrong:,} are {_not_right(material)} "
+            f"Of {counted(found.asked, 'selection case')}, {found.wrong:,} are {not_right(material)} "
             f"({percent(found.wrong / found.asked)}){_heldout(material, found.candidate)} Right by: the other approach that "
             f"gets most of them right.{twice}{_again(found)}{more}"
         ),
@@ -114,7 +114,7 @@ def all_mistakes_table(material: Material) -> Table:
     return Table(
         title="What goes wrong, approach by approach",
         columns=("approach", "wrong", "mostly"),
-        rows=tuple((name, f"{told[name].wrong:,} of {told[name].asked:,}", _mostly(told[name])) for name in order),
+        rows=tuple((name, f"{told[name].wrong:,} of {told[name].asked:,}", mostly(told[name])) for name in order),
         note=(
             "On selection cases, of which each approach was asked as many as its budget allowed"
             f"{'; what is not fully right counts as wrong' if material.benchmark.metric.graded else ''}. "
@@ -139,7 +139,7 @@ def as_fact(found: Mistakes | None) -> dict[str, Any] | None:
     }
 
 
-def _mostly(found: Mistakes) -> str:
+def mostly(found: Mistakes) -> str:
     """`not found 12, misread 8, 2 other kinds`."""
     named, rest = found.kinds[:_MOST_KINDS], found.kinds[_MOST_KINDS:]
     parts = [f"{_SHORT[kind]} {cases:,}" for kind, cases in named]
@@ -155,7 +155,7 @@ def _heldout(material: Material, name: str) -> str:
     return f", before it was fitted on all examples; held-out cases{reached} are not looked at."
 
 
-def _not_right(material: Material) -> str:
+def not_right(material: Material) -> str:
     return "not fully right" if material.benchmark.metric.graded else "wrong"
 
 

@@ -17,23 +17,23 @@ from advisor.drawn import WinnerMap
 from advisor.figures.winners import cells_at
 from advisor.probes.asked_again import reach
 from advisor.probes.steadiness import steadiness
+from advisor.story.foretold import Foretold
 from advisor.story.gap import USABLE, between_models
 from advisor.story.material import Material
 from advisor.story.more_data import all_ahead, prompt_worth
-from advisor.story.story_text import foretold_pairs
 from benchmarks.checked import Agreement, ByHeart, Grounding, Handover, Latency
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.statistics.counted import interval, shown
 
 
-def of_the_run(material: Material, winners: WinnerMap | None) -> dict[str, Any]:
+def of_the_run(material: Material, winners: WinnerMap | None, foretold: Foretold) -> dict[str, Any]:
     """Beside the facts that are stated or measured. What does not apply is null, or an empty list."""
     return {
         "tested": sum(each.state in (State.MEETS, State.MISSES, State.UNDECIDED) for each in material.statuses),
         "limits": _limits(material.benchmark),
         **_data(material),
         "suggested": _suggested(material),
-        "predicted": _predicted(material),
+        "predicted": _predicted(material, foretold),
         "keys": _keys(material),
         "left_out": _left_out(material),
         "short_of_target": _short(material),
@@ -88,12 +88,21 @@ def _suggested(material: Material) -> dict[str, Any] | None:
     return {"family": material.evaluations[name].family, "best": name, "figure": material.evaluations[name].figure}
 
 
-def _predicted(material: Material) -> dict[str, Any] | None:
-    pairs, wrong = foretold_pairs(material)
-    if not pairs:
+def _predicted(material: Material, found: Foretold) -> dict[str, Any] | None:
+    if not found.pairs:
         return None
-    names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    return {"order": names, "approaches": len(names), "pairs": len(pairs), "true": len(pairs) - len(wrong)}
+    return {
+        "order": list(found.order),
+        "approaches": len(found.order),
+        "pairs": found.pairs,
+        "true": len(found.true),
+        "within_noise": len(found.within_noise),
+        "otherwise": [list(pair) for pair in found.otherwise],
+        "target": material.extras.predicted_target,
+        "outcome": found.outcome,
+        "came_true": found.came_true,
+        "why": material.extras.predicted_why,
+    }
 
 
 def _keys(material: Material) -> dict[str, Any] | None:

@@ -52,6 +52,10 @@ class Extras:
     predicted_order: tuple[str, ...] = ()
     """Candidates, best first, as predicted and written down before the first run."""
     predicted_outcome: str = ""
+    predicted_target: float | None = None
+    """For which the outcome was predicted."""
+    predicted_why: str = ""
+    """The reason that was given for it."""
     population: Apart | None = None
     """How well real requests are told from the held-out cases, where there is a sample of them."""
     alike: Mapping[str, Apart] = field(default_factory=dict)

@@ -280,7 +280,10 @@ def _suggested(facts: Facts) -> Iterator[str]:
         family = FAMILY_NAMES.get(found["family"], found["family"])
         yield f"The task alone suggested {family}; the best of it, {found['best']}, reached {found['figure']:.4f}."
     if order is not None:
-        yield f"Of {counted(order['pairs'], 'predicted pair')} of approaches {order['true']:,} came true."
+        yield (
+            f"Of {counted(order['pairs'], 'predicted pair')} of approaches {order['true']:,} came true, "
+            f"{order['within_noise']:,} within noise, {len(order['otherwise']):,} the other way."
+        )
 
 
 def _short(facts: Facts) -> Iterator[str]:

@@ -132,32 +132,6 @@ def _like_traffic(material: Material) -> str:
     return f" The sample of {found.other} looks like them: a classifier that was trained to tell the two apart {told}."
 
 
-def foretold_pairs(material: Material) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Pairs of approaches whose order was predicted, the one first that was to be better, and those that came otherwise."""
-    figures = {name: each.figure for name, each in material.evaluations.items() if math.isfinite(each.figure)}
-    foretold = [name for name in material.extras.predicted_order if name in figures]
-    pairs = [(one, other) for index, one in enumerate(foretold) for other in foretold[index + 1 :]]
-    return pairs, [(one, other) for one, other in pairs if figures[one] < figures[other]]
-
-
-def predicted(material: Material) -> tuple[str, ...]:
-    """Whether the order that was written down before the first run came true."""
-    extras, (pairs, wrong) = material.extras, foretold_pairs(material)
-    if not pairs:
-        return ()
-    figures = {name: each.figure for name, each in material.evaluations.items()}
-    foretold = dict.fromkeys(name for pair in pairs for name in pair)
-    outcome = f" and the outcome to be: {extras.predicted_outcome}" if extras.predicted_outcome else ""
-    said = f"Before the first run {pairs[0][0]} was predicted to come first{outcome}"
-    if not wrong:
-        return (f"{said}. The whole predicted order of {len(foretold)} approaches came true.",)
-    one, other = max(wrong, key=lambda pair: figures[pair[1]] - figures[pair[0]])
-    return (
-        f"{said}. Of {len(pairs)} predicted pairs {len(pairs) - len(wrong)} came true. The largest surprise: {other} "
-        f"({percent(figures[other])}) is above {one} ({percent(figures[one])}).",
-    )
-
-
 def data(material: Material) -> tuple[str, ...]:
     """What the cases are, what was found in them, the other metrics, and answers that were none."""
     benchmark = material.benchmark

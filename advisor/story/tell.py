@@ -40,6 +40,7 @@ from advisor.probes.steadiness import rebuilds_table, tuned_or_prompted
 from advisor.probes.time_taken import as_fact as time_fact
 from advisor.probes.time_taken import checks_took_too_long
 from advisor.story import derived
+from advisor.story.foretold import foretold, predicted
 from advisor.story.gap import key_noise, what_closes_the_gap
 from advisor.story.material import Extras, Material
 from advisor.story.more_data import curve_table, expected, towards_the_target, worth_of_the_prompt
@@ -53,7 +54,7 @@ from advisor.story.story_tables import (
     picture,
     targets_table,
 )
-from advisor.story.story_text import confidence, data, headline, method, predicted
+from advisor.story.story_text import confidence, data, headline, method
 from advisor.story.titles import title
 from advisor.story.tries import as_facts, tries_table, tuning_table
 from advisor.story.what_they_do import about, approaches_table
@@ -81,7 +82,7 @@ def tell(
         extras=extras,
         ranking=rank(costs, evaluations),
     )
-    winners = winner_map(material)
+    winners, found = winner_map(material), foretold(material)
     return Story(
         task=benchmark.task.name,
         title=title(material),
@@ -100,7 +101,7 @@ def tell(
             *the_day_it_changes(material),
             *the_day_labels_are_added(material),
             *the_day_the_format_is_altered(material),
-            *predicted(material),
+            *predicted(material, found),
         ),
         a_month=a_month(material),
         would_change=(*recommendation.would_change, *towards_the_target(material)),
@@ -154,7 +155,7 @@ def tell(
         cases=extras.cases,
         recorded=extras.recorded,
         provenance=dict(extras.provenance),
-        facts=_finite({**_facts(material), **derived.of_the_run(material, winners)}),
+        facts=_finite({**_facts(material), **derived.of_the_run(material, winners, found)}),
     )
 
 

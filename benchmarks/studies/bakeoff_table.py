@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.drawn import Table
+from advisor.story.foretold import in_words
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
 from benchmarks.contract import BadInput, State
 from benchmarks.statistics.confidence import paired_difference
@@ -21,7 +22,6 @@ from benchmarks.studies.trust.tables import forgotten, of_bakeoffs
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
 ASKED = "handbook-qa"
 ON_THE_FRONT = ("banking77", "nq_open_oracle", "order-extract")
-RENAMED = ("safe now", "proven so far")  # What a verdict was called when predictions were written.
 
 
 # ---------------------------------------------------------------- the document
@@ -70,7 +70,7 @@ def overview(found: Mapping[str, BakeOff]) -> str:
         rows.append(
             (
                 each.task,
-                _outcome(bakeoff.verdict.recommendation.verdict),
+                in_words(bakeoff.verdict.recommendation.verdict),
                 _named(bakeoff),
                 f"{lower} of {compared}" if compared else NOT_RUN,
                 f"{minutes:.0f}" if minutes is not None else "not noted",
@@ -232,17 +232,11 @@ def _prediction(bakeoff: BakeOff) -> str:
     pairs = len(foretold) * (len(foretold) - 1) // 2
     right = f"{pairs - len(wrong) - equal} of {pairs} pairs came true{f', {equal} came out equal' if equal else ''}"
     rows = [
-        ("outcome", str(said.get("outcome", "")).replace(*RENAMED), _outcome(bakeoff.verdict.recommendation.verdict)),
+        ("outcome", in_words(str(said.get("outcome", ""))), in_words(bakeoff.verdict.recommendation.verdict)),
         ("order", " > ".join(foretold), " > ".join(came)),
     ]
     wrongly = f" Wrong: {'; '.join(wrong)}." if wrong else ""
     return f"{table(('', 'predicted', 'measured'), rows)}\n\nOf the predicted order {right}.{wrongly}"
-
-
-def _outcome(verdict: str) -> str:
-    """The verdict in the words in which predictions are written, but for those of `RENAMED`."""
-    said = {"choose": "a clear choice", "safe but cheaper undecided": "proven so far, a cheaper one is undecided"}
-    return said.get(verdict, verdict)
 
 
 # ---------------------------------------------------------------- the front page
@@ -301,7 +295,7 @@ def summary(found: Mapping[str, BakeOff]) -> str:
             (
                 task,
                 "none" if goal is None else plain_percent(goal),
-                _outcome(told.verdict),
+                in_words(told.verdict),
                 _named(bakeoff),
                 f"{best.arm} ({percent(best.figure)})" if best else NOT_RUN,
             )

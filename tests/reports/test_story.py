@@ -14,8 +14,11 @@ import pytest
 
 from advisor.contract import Amount, Story
 from advisor.drawn import Table
+from advisor.experiments.example import opened
+from advisor.experiments.stored import reopen
 from advisor.story import setups
 from advisor.story.explain import premises
+from advisor.story.material import Extras
 from advisor.wording import (
     NONE,
     about,
@@ -32,6 +35,7 @@ from advisor.wording import (
 )
 from benchmarks.contract import Constraints, Procedure, State
 from benchmarks.costs.prices import MachinePrices
+from benchmarks.evaluation.mistakes import Mistakes
 from strategies.contract import Recipe
 from strategies.leaning import Shift
 from strategies.pipeline import Setup
@@ -51,6 +55,58 @@ def test_the_story_reads_as_agreed(build: Callable[[], Bakeoff]) -> None:
         difflib.unified_diff(agreed.splitlines(), told.splitlines(), "agreed", "told", lineterm="", n=0)
     )
     assert told == agreed, f"Read the change; if it is meant, run python -m tests.situations.\n{changes}"
+
+
+def predicting(outcome: str, target: float | None = 0.8) -> Bakeoff:
+    """Retrieval and lora are shown to be ahead of prompting, and not of each other; lora was predicted to be the last."""
+    found = Mistakes(candidate="prompting", asked=40, wrong=12, found=(), kinds=(("confused", 9), ("no answer", 3)))
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(150, 300)),
+            evaluation_of("retrieval", scores_of(240, 300, 3)),
+            evaluation_of("lora", scores_of(237, 300, 7)),
+        ),
+        benchmark=benchmark_of(),
+        extras=Extras(
+            predicted_order=("retrieval", "prompting", "lora", "never measured"),
+            predicted_outcome=outcome,
+            predicted_target=target,
+            predicted_why="A prompt\n is enough.",
+            all_mistakes={"prompting": found},
+        ),
+    )
+
+
+def test_a_prediction_is_held_against_the_verdict_and_pairs_within_noise_are_neither_right_nor_wrong() -> None:
+    story = predicting("a clear choice").told().story
+    (told, why) = (each for each in story.reasons if "predict" in each)
+    assert story.verdict == "undecided"
+    assert told == (
+        "Before the first run retrieval was predicted to come first and the outcome to be: a clear choice. The outcome is "
+        "another one: undecided. Of 3 predicted pairs 1 came true, 1 is within noise and 1 came out the other way. The largest "
+        "surprise: lora (79 %) is above prompting (50 %). Wrong on selection cases: prompting 12 of 40 (labels confused 9, "
+        "without answer 3)."
+    )
+    assert why == 'The reason given for that prediction: "A prompt is enough".'
+    facts = story.facts["predicted"]
+    assert (facts["true"], facts["within_noise"], facts["otherwise"]) == (1, 1, [["prompting", "lora"]])
+    assert facts["came_true"] is False
+    assert predicting("undecided").told().story.facts["predicted"]["came_true"] is True
+
+
+def test_a_prediction_for_another_target_is_not_held_against_the_verdict() -> None:
+    story = predicting("undecided", 0.9).told().story
+    (told,) = (each for each in story.reasons if each.startswith("Before the first run"))
+    assert "the outcome to be: undecided (at a target of 90 %). Of 3 predicted pairs" in told
+    assert story.facts["predicted"]["came_true"] is None
+
+
+def test_a_stored_run_is_told_with_the_reason_of_its_prediction() -> None:
+    with opened() as folder:
+        reasons = reopen(folder).story.reasons
+    assert any(each.startswith('The reason given for that prediction: "Twenty-four intents') for each in reasons)
+    (told,) = (each for each in reasons if each.startswith("Before the first run"))
+    assert "and the outcome to be: proven so far, a cheaper one is undecided. The outcome " in told
 
 
 def test_no_golden_text_is_left_over() -> None:
