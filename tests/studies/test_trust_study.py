@@ -12,6 +12,7 @@ from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.stored import reopen
 from benchmarks.checked import Agreement, Forgetting, GeneralAnswers, GeneralTask, Grounding, Planted, Rebuilds
 from benchmarks.metrics import load
+from benchmarks.studies import sessions
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.trust import __main__ as study
 from benchmarks.studies.trust import page, tables
@@ -104,7 +105,7 @@ def test_what_was_measured_comes_back_from_the_file(stored: Path, tmp_path: Path
 
 
 def test_a_run_that_cannot_be_ends_with_its_exit_code_and_one_that_is_there_is_not_run(tmp_path: Path) -> None:
-    assert study.performed(replace(PART, task="no-such-task"), tmp_path / "nothing")[0] == 2
+    assert study.performed(replace(PART, task="no-such-task"), tmp_path / "nothing") == 2
     for part in parts():
         file_of(part, tmp_path).parent.mkdir(exist_ok=True)
         file_of(part, tmp_path).touch()
@@ -112,6 +113,27 @@ def test_a_run_that_cannot_be_ends_with_its_exit_code_and_one_that_is_there_is_n
     assert done.exit_code == 0
     assert done.output.count("done before") == len(parts())
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_was_gone_on_with_is_as_old_as_its_first_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, moments = tmp_path / "a.sessions.json", iter(["one", "other", "other"])
+    monkeypatch.setattr(sessions, "commit", lambda: next(moments))
+
+    def killed() -> int:
+        assert [each["commit"] for each in sessions.read(file)] == ["one"], "noted before the work"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sessions.noted(file, killed)
+    sessions.noted(file, lambda: 1)
+    code, noted = sessions.noted(file, lambda: 100)
+    assert (code, [each.get("exit") for each in noted]) == (100, [None, 1, 100])
+    first = {**noted[0], "started": "2026-01-01 00:00 UTC"}
+    made = study.made_of([first, *noted[1:]])
+    assert (made["commit"], made["started"], made["seconds"]) == ("one, other", "2026-01-01 00:00 UTC", None)
+    assert study.made_of([{**first, "seconds": 30}, {**noted[2], "seconds": 60}])["seconds"] == 90
 
 
 # ---------------------------------------------------------------- the page

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
+from benchmarks.studies import sessions
 from benchmarks.studies.bakeoffs import RUNS, VERDICTS
-from benchmarks.studies.settings import ROOT, ROWS, commit
+from benchmarks.studies.settings import ROOT, ROWS
 from benchmarks.studies.trust.parts import EXAMPLES, Part, parts
 from benchmarks.studies.trust.rows import FOLDER, file_of, keep
 from strategies.models.measured import machine
@@ -41,23 +43,30 @@ def run(tasks: Sequence[str], kinds: Sequence[str], runs: Path, rows: Path) -> N
         if file_of(part, rows).is_file():
             click.echo(f"{part.name}: done before", err=True)
             continue
-        begun_by = commit()
-        code, seconds = performed(part, runs / part.name)
+        folder = runs / part.name
+        code, noted = sessions.noted(folder.with_name(f"{part.name}.sessions.json"), partial(performed, part, folder))
         if code not in VERDICTS:
             raise SystemExit(code)
-        started = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time.time() - seconds))
-        made = {"commit": begun_by, "machine": machine(), "started": started, "seconds": round(seconds)}
-        keep(part, runs / part.name, made, rows)
-        click.echo(f"{part.name}: {seconds / 60:.0f} minutes", err=True)
+        keep(part, folder, made_of(noted), rows)
+        click.echo(f"{part.name}: {noted[-1]['seconds'] / 60:.0f} minutes", err=True)
 
 
-def performed(part: Part, folder: Path) -> tuple[int, float]:
-    """The run as a process of its own, through the product's own front door: its exit code, and the seconds."""
+def performed(part: Part, folder: Path) -> int:
+    """The exit code of the run as a process of its own, through the product's own front door."""
     command = [sys.executable, "-m", "advisor", "run", part.task, "--out", str(folder), "--yes", *part.words]
     begun = (folder / "run.sqlite").exists()
-    start = time.monotonic()
-    code = subprocess.run([*command, *(["--resume"] if begun else [])], cwd=ROOT, check=False).returncode
-    return code, time.monotonic() - start
+    return subprocess.run([*command, *(["--resume"] if begun else [])], cwd=ROOT, check=False).returncode
+
+
+def made_of(noted: Sequence[sessions.Session]) -> dict[str, Any]:
+    """How a run was made: begun with its first session, by the commits of all; seconds None where one of them was killed."""
+    seconds = [each.get("seconds") for each in noted]
+    return {
+        "commit": sessions.commits(noted),
+        "machine": machine(),
+        "started": noted[0]["started"],
+        "seconds": None if None in seconds else sum(seconds),
+    }
 
 
 @main.command()

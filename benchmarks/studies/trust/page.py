@@ -375,4 +375,6 @@ def made(found: Mapping[str, Found]) -> str:
 
 def _minutes(found: Mapping[str, Found], task: str, kind: str) -> str:
     done = next((each for each in found.values() if (each.part.task, each.part.kind) == (task, kind)), None)
-    return NONE if done is None else duration(done.made["seconds"])
+    if done is None:
+        return NONE
+    return "unknown" if done.made["seconds"] is None else duration(done.made["seconds"])
