@@ -3,39 +3,81 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from advisor.contract import Verdict
 from advisor.experiments.comparison import Wishes, prepare
 from benchmarks.checked import Leaks
+from benchmarks.contract import State
 from benchmarks.studies import afternoon
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record
 from benchmarks.studies.afternoon_rows import Row as PlainRow
 from benchmarks.studies.floors import __main__ as program
 from benchmarks.studies.floors import copies, searching, table
 from benchmarks.studies.floors.goals import AHEAD, GOALS, SEARCHES, TASKS, Ahead, Goal, Search, approaches, arms
-from benchmarks.studies.floors.table import Reached, document, reached
+from benchmarks.studies.floors.table import Opened, Reached, document, reached
 from strategies.catalog import approaches as offered
+from strategies.contract import Case
 from tests.situations import SITUATIONS
 
 GOAL = Goal(task="t", says="the best", approaches=("prompting", "lora"), metric="accuracy", least=0.8)
 
 
 def test_the_cases_are_others_and_the_examples_the_same(tmp_path: Path) -> None:
-    known, heldout = copies.rest("support-intents", examples=60, seen=40, most=50)
+    found = copies.rest("support-intents", examples=60, seen=40, most=50)
+    known, heldout = found.known, found.heldout
     looked_at = {case.id for case in known.benchmark.heldout}
     assert len(looked_at) == 40
-    assert len(heldout) == 50
+    assert len(heldout) == 50 < found.left
     assert not looked_at & {case.id for case in heldout}
-    assert heldout == copies.rest("support-intents", examples=60, seen=40, most=50)[1]
-    task = copies.write(known, heldout, tmp_path / "copy")
+    assert heldout == copies.rest("support-intents", examples=60, seen=40, most=50).heldout
+    task = copies.write(found, tmp_path / "copy")
     again = prepare(task, Wishes()).assembly
     assert {case.id for case in again.benchmark.heldout} == {case.id for case in heldout}
     assert {case.id for case in again.benchmark.task.examples} == {case.id for case in known.benchmark.task.examples}
     assert again.benchmark.target == known.benchmark.target
     assert again.benchmark.metric.name == known.benchmark.metric.name
     assert not any("reviewed" in note for note in again.inferred)
+    assert json.loads((tmp_path / "copy" / copies.COUNTS).read_text()) == {"left": found.left, "near": found.near}
+
+
+def case_of(name: str, text: str) -> Case:
+    return Case(id=name, input=text, output="a")
+
+
+WORDS = ("apples", "rivers", "trains", "ladders", "violins", "planets", "harbours", "lanterns")
+
+
+def test_at_most_two_near_duplicates_are_asked() -> None:
+    """Else the largest group weighs most: of 330 such cases the interval was 20 points wide whatever was reached."""
+    text = "Please tell me where all of the {} in this town are sold today, number {}"
+    alike = [case_of(f"{word} {place}", text.format(word * 4, place)) for word in WORDS[:2] for place in range(9)]
+    alone = [case_of(word, f"{word} " * 9) for word in WORDS[2:]]
+    drawn = copies.sampled("t", [*alike, *alone], 600)
+    assert sorted(case.id.split()[0] for case in drawn) == sorted([*WORDS[:2] * 2, *WORDS[2:]])
+    assert len(copies.sampled("t", [*alike, *alone], 5)) == 5
+
+
+def test_examples_that_a_run_leaves_out_have_others_in_their_place(tmp_path: Path) -> None:
+    known = [case_of(f"known {word}", f"{word} " * 9) for word in WORDS[:4]]
+    others = [case_of(f"other {word}", f"{word} " * 9) for word in WORDS[4:]]
+    heldout = [case_of("asked", "apples " * 9)]
+    found = copies.filled("t", known, [*known[1:], *others], heldout, 4)
+    assert found[:4] == tuple(known)
+    assert len(found) == 5, "one is left out by a run, as it stands among its held-out cases"
+    assert len(copies.filled("t", known, others[:1], heldout, 9)) == 5
+
+
+def test_cases_of_the_other_samples_of_the_peers_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(copies.SEEDS, "support-intents", (0, 1))
+    found = copies.rest("support-intents", examples=60, seen=40, most=500)
+    for seed in (0, 1):
+        asked = prepare("support-intents", Wishes(examples=60, heldout=40, seed=seed)).assembly.benchmark.heldout
+        assert not {case.input for case in asked} & {case.input for case in found.heldout}
 
 
 def test_every_goal_names_approaches_that_there_are() -> None:
@@ -45,23 +87,60 @@ def test_every_goal_names_approaches_that_there_are() -> None:
     assert "lora + retrieval" in approaches("banking77")
 
 
-def test_the_best_of_the_approaches_counts_and_leaks_are_left_out_where_that_is_asked() -> None:
+def shown_as(verdict: Verdict, **changed: dict[str, Any]) -> Verdict:
+    """With other values of some evaluations, by candidate (underlines for spaces)."""
+    return dataclasses.replace(
+        verdict,
+        evaluations=tuple(
+            dataclasses.replace(each, **changed.get(each.candidate.replace(" ", "_"), {}))
+            for each in verdict.evaluations
+        ),
+    )
+
+
+def test_the_approach_that_its_selection_cases_name_counts_and_leaks_are_left_out_where_that_is_asked() -> None:
     verdict = SITUATIONS["facts_in_the_documents_change"]().told()
-    found = reached(dataclasses.replace(GOAL, approaches=("retrieval", "lora")), verdict)
+    both = dataclasses.replace(GOAL, approaches=("retrieval", "lora"))
+    chosen = shown_as(verdict, retrieval={"selection_score": 0.5}, lora={"selection_score": 0.6})
+    found = reached(both, chosen)
     assert found is not None
-    assert found.counted == pytest.approx(0.87)
-    assert found.cases == 300
+    assert found.told.startswith("lora "), "not the highest on these cases"
+    highest = reached(both, shown_as(chosen, lora={"selection_score": None}))
+    assert highest is not None
+    assert highest.told.startswith("retrieval ")
+    assert highest.counted == pytest.approx(0.87)
+    assert highest.counted > found.counted
+    assert highest.cases == 300
     assert reached(dataclasses.replace(GOAL, approaches=("nobody",)), verdict) is None
     leaks = Leaks(cases=10, figure=1.0, others=290, without=0.8, lower=0.75, upper=0.85)
-    leaky = dataclasses.replace(
-        verdict, evaluations=tuple(dataclasses.replace(each, leaks=leaks) for each in verdict.evaluations)
+    without = reached(
+        dataclasses.replace(GOAL, approaches=("lora",), without_leaks=True), shown_as(verdict, lora={"leaks": leaks})
     )
-    without = reached(dataclasses.replace(GOAL, approaches=("lora",), without_leaks=True), leaky)
     assert without == Reached(counted=0.8, told="0.800 (0.750-0.850)", cases=290)
-    every = reached(dataclasses.replace(GOAL, approaches=("retrieval", "lora"), every=True), verdict)
+    every = reached(dataclasses.replace(both, every=True), verdict)
     assert every is not None
     assert every.told.startswith("lora "), "the worst of them, by the upper end of its interval"
-    assert every.counted < found.counted
+    assert every.counted < highest.counted
+
+
+def opened(verdict: Verdict) -> Opened:
+    return Opened(verdict=verdict, made={}, examples=600, cases=300)
+
+
+@pytest.mark.parametrize("lost", [{"scores": ()}, {"state": State.INVALID}])
+def test_what_has_no_scores_that_count_has_not_reached_a_floor(lost: dict[str, Any]) -> None:
+    verdict = shown_as(SITUATIONS["facts_in_the_documents_change"]().told(), lora=lost)
+    every = dataclasses.replace(GOAL, approaches=("retrieval", "lora"), least=0.1, every=True)
+    assert table._row(every, opened(verdict)).endswith("| - | - | not reached (lora has no scores) |")
+    assert table._row(dataclasses.replace(every, every=False), opened(verdict)).endswith("| reached |")
+    alone = dataclasses.replace(GOAL, approaches=("lora",))
+    assert table._row(alone, opened(verdict)).endswith("| - | - | not reached (lora has no scores) |")
+    goal = Ahead(task="t", approaches=("retrieval",), others=("lora",))
+    assert table._ahead_row(goal, opened(verdict), Path()).endswith(
+        "| not shown (lora without scores on these cases) |"
+    )
+    turned = Ahead(task="t", approaches=("lora",), others=("retrieval",))
+    assert table._ahead_row(turned, opened(verdict), Path()).endswith("| not shown (lora without scores) |")
 
 
 def test_other_metrics_are_taken_from_what_is_shown() -> None:
@@ -79,6 +158,10 @@ def test_without_rows_the_table_says_what_is_missing(tmp_path: Path) -> None:
     text = document(tmp_path)
     assert text.count("not run |") == len(GOALS) + len(AHEAD) + len(SEARCHES)
     assert f"Not run yet: {', '.join(TASKS)}." in text
+
+
+def test_the_committed_rows_give_the_committed_document() -> None:
+    assert program.DOCUMENT.read_text(encoding="utf-8") == document(program.FOLDER), "run `table`"
 
 
 def test_a_task_that_has_its_rows_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,10 +195,10 @@ def test_ours_is_set_against_the_best_arm_case_by_case(tmp_path: Path, right: in
         ]
         record.add(Arm.of(arm, "cpu", 0.0), rows)
     goal = Ahead(task="t", approaches=("lora", "retrieval"), plain=("lora", "lora with passage"))
-    row = table._ahead_row(goal, (verdict, {}), tmp_path)
+    row = table._ahead_row(goal, opened(verdict), tmp_path)
     assert row.endswith(f"| {said} |")
     assert f"| plain script, lora | {right / 300:.3f} |" in row
-    assert "| not run |" in table._ahead_row(dataclasses.replace(goal, task="other"), (verdict, {}), tmp_path)
+    assert "| not run |" in table._ahead_row(dataclasses.replace(goal, task="other"), opened(verdict), tmp_path)
 
 
 @pytest.mark.nightly

@@ -6,9 +6,9 @@ script that some goal names, searches its documents, and keeps the rows; `table`
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,17 +16,19 @@ import click
 
 from advisor.experiments.comparison import Wishes, prepare
 from benchmarks.storage.packed import pack
-from benchmarks.studies import afternoon
+from benchmarks.studies import afternoon, sessions
 from benchmarks.studies.afternoon import Afternoon
 from benchmarks.studies.afternoon_rows import FILE, Record
+from benchmarks.studies.bakeoffs import VERDICTS
 from benchmarks.studies.floors import copies, searching
 from benchmarks.studies.floors import table as tables
 from benchmarks.studies.floors.goals import SEARCHES, TASKS, Search, approaches, arms
-from benchmarks.studies.settings import FLOORS, ROOT, ROWS, commit
+from benchmarks.studies.settings import FLOORS, ROOT, ROWS
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "floors.md"
 FOLDER = ROWS / FLOORS
 RUNS = ROOT / "runs" / "floors"
+SESSIONS = "sessions.json"
 
 
 @click.group(help=__doc__)
@@ -43,7 +45,7 @@ def run(tasks: Sequence[str], effort: str, runs: Path, rows: Path) -> None:
     for task in tasks or TASKS:
         folder = runs / task
         if not (folder / "task.yaml").is_file():
-            copies.write(*copies.rest(task), folder)
+            copies.write(copies.rest(task), folder)
         _run_ours(task, folder, effort, rows)
         if arms(task):
             benchmark = prepare(str(folder / "task.yaml"), Wishes()).assembly.benchmark
@@ -57,11 +59,12 @@ def _run_ours(task: str, folder: Path, effort: str, rows: Path) -> None:
     if (rows / f"{task}.jsonl.gz").is_file():
         click.echo(f"{task}: done before", err=True)
         return
-    made = {"commit": commit(), "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())}
-    if performed(folder, approaches(task), effort) not in (0, 100, 101):
+    code, noted = sessions.noted(folder / SESSIONS, lambda: performed(folder, approaches(task), effort))
+    if code not in VERDICTS:
         raise click.ClickException(f"the run of {task} has no verdict; its own words stand above.")
     rows.mkdir(parents=True, exist_ok=True)
-    pack(folder / "run", rows / f"{task}.jsonl.gz", made=made)
+    counts = json.loads((folder / copies.COUNTS).read_text(encoding="utf-8"))
+    pack(folder / "run", rows / f"{task}.jsonl.gz", made={"sessions": noted, **counts})
 
 
 def _run_search(goal: Search, folder: Path, rows: Path) -> None:

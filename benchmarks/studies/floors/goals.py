@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 EXAMPLES, SEEN, MOST = 600, 300, 600
 """Examples; held-out cases of each file (seed 0) that the approaches were developed on; further ones that are asked, at most."""
+ALIKE = 2
+"""Of these from one group of near-duplicates, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)

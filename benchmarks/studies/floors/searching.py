@@ -33,6 +33,7 @@ def file_of(goal: Search, rows: Path) -> Path:
 
 def keep(goal: Search, prepared: Prepared, rows: Path) -> None:
     """Writes which documents were found for each held-out case that names one."""
+    begun_by = commit()
     benchmark = prepared.assembly.benchmark
     task = replace(benchmark.task, documents=(*benchmark.task.documents, *_others(goal)))
     with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +46,7 @@ def keep(goal: Search, prepared: Prepared, rows: Path) -> None:
         "goal": asdict(goal),
         "way": mode,
         "documents": len(task.documents),
-        "commit": commit(),
+        "commit": begun_by,
         "finished": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
     lines = [
