@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from strategies.traits import prefers_cheapest
 SPEAKING = ("prompting", "fine-tuning", "combined", "answers")
 """Comparisons whose peers ask the language model, or train it."""
 SCRIPTS = Path(__file__).parent / "scripts"
+AS_OURS = "decoded as ours"
 DEEPEST = 10
 """Documents of a search that are kept, of passages that may be of the same one."""
 
@@ -40,8 +41,8 @@ class Found:
     """What one part gave: a text, or ids of documents, for each held-out case in their order, and how."""
 
     answers: Sequence[str] = ()
-    same_way: Sequence[str] = ()
-    """What the same trained model gives when it is decoded as ours are."""
+    also: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What the same trained model gives in other ways, such as decoded as ours are; the last is the nearest to ours."""
     found: Sequence[Sequence[str]] = ()
     seconds: Mapping[str, float]
     settings: Mapping[str, Any]
@@ -80,6 +81,7 @@ def work_of(part: Part, place: Place) -> dict[str, Any]:
         "model": str(resolve(place.prepared.models.names[0]).folder),
         "embedder": str(resolve(place.prepared.models.embedder_spec.name).folder),
         "instruction": task.instruction,
+        "metric": place.benchmark.metric.name,
         "labels": list(task.labels),
         "examples": [
             {
@@ -144,7 +146,7 @@ def _decoded(part: Part, place: Place, adapter: Path, found: Found) -> Found:
     return replace(
         found,
         answers=[labels.get(text.strip(), text) for text in found.answers],
-        same_way=[_text(outcomes[query.key]) for query in queries],
+        also={AS_OURS: [_text(outcomes[query.key]) for query in queries]},
     )
 
 

@@ -5,7 +5,8 @@
 The model stands behind an OpenAI-compatible server. Tried are no examples, the nearest ones (KNNFewShot), bootstrapped ones
 (BootstrapFewShot), and instructions and examples together (MIPROv2). Where there are labels they are the type of the answer,
 or the answer is any text, whichever is better with the nearest examples. Nearest examples are shown as they are: a
-bootstrapped one would be the model's own answer in the place of the right one, and only where the two are the same.
+bootstrapped one would be the model's own answer in the place of the right one, and only where the two are the same. Programs
+are compared by what the study counts. An optimizer that fails is left out and named: its rounds before are paid for.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import os
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+
+from compared import Score, score_of  # type: ignore[import-not-found]
 
 NEIGHBOURS, DEMONSTRATIONS = (3, 5, 8), 8
 JUDGED, BOOTSTRAPPED, THREADS = 100, 200, 16
 """Examples that programs are compared on, and that examples are bootstrapped from, at most; requests at once."""
 FRAME_TOKENS = 64
 """Of an answer besides itself: the names of the fields."""
+ANY_ERRORS = 10**9
+"""A small model's answers are often of no form that can be read. Its optimizers end at the tenth where nothing is said."""
 PACKAGES = ("dspy", "optuna", "sentence-transformers")
 
 
@@ -42,22 +47,27 @@ def main() -> None:
         temperature=0.0,
         max_tokens=work["answer_tokens"] + FRAME_TOKENS,
     )
-    dspy.configure(lm=model)
-    best, scores = chosen(work)
+    dspy.configure(lm=model, max_errors=ANY_ERRORS)
+    best, scores, failed = chosen(work)
     fitting = time.perf_counter() - start
     answers = told(best, [dspy.Example(text=case["input"]).with_inputs("text") for case in work["heldout"]])
     found = {
         "answers": answers,
         "seconds": {"fitting": fitting, "answering": time.perf_counter() - start - fitting},
-        "settings": {"chosen": max(scores, key=lambda name: scores[name]), "dev scores": scores},
+        "settings": {
+            "chosen": max(scores, key=lambda name: scores[name]),
+            "dev scores": scores,
+            **({"failed": failed} if failed else {}),
+        },
         "versions": {name: version(name) for name in PACKAGES},
     }
     Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
 
 
-def chosen(work: dict[str, Any]) -> tuple[Any, dict[str, float]]:
-    """The best program, and how often each was right."""
+def chosen(work: dict[str, Any]) -> tuple[Any, dict[str, float], dict[str, str]]:
+    """The best program, the score of each, and why an optimizer failed."""
     learnt, judged = parts(work)
+    score = score_of(work["metric"])
     types: dict[str, Any] = {"text": str}
     if work["labels"]:
         types["label"] = Literal[tuple(work["labels"])]
@@ -65,15 +75,28 @@ def chosen(work: dict[str, Any]) -> tuple[Any, dict[str, float]]:
     for name, kind in types.items():
         for k in NEIGHBOURS if name == "text" else NEIGHBOURS[1:2]:
             programs[f"{k} nearest, {name}"] = nearest(work, kind, learnt, k)
-    scores = {name: share(program, judged) for name, program in programs.items()}
+    scores = {name: share(program, judged, score) for name, program in programs.items()}
     kind = types[max(scores, key=lambda name: scores[name]).split(", ")[1]]
-    others = {
-        "no examples": plain(work, kind),
-        "BootstrapFewShot": bootstrapped(work, kind, learnt),
-        "MIPROv2": proposed(work, kind, (learnt, judged)),
-    }
-    scores |= {name: share(program, judged) for name, program in others.items()}
-    return (programs | others)[max(scores, key=lambda name: scores[name])], scores
+    others, failed = optimized(
+        {
+            "no examples": lambda: plain(work, kind),
+            "BootstrapFewShot": lambda: bootstrapped(work, kind, learnt),
+            "MIPROv2": lambda: proposed(work, kind, (learnt, judged)),
+        }
+    )
+    scores |= {name: share(program, judged, score) for name, program in others.items()}
+    return (programs | others)[max(scores, key=lambda name: scores[name])], scores, failed
+
+
+def optimized(makers: dict[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What each makes, and the words of those that failed."""
+    made, failed = {}, {}
+    for name, make in makers.items():
+        try:
+            made[name] = make()
+        except Exception as error:
+            failed[name] = f"{type(error).__name__} {error}".replace("\n", " ")[:200]
+    return made, failed
 
 
 def parts(work: dict[str, Any]) -> tuple[list[Any], list[Any]]:
@@ -117,7 +140,7 @@ def nearest(work: dict[str, Any], kind: Any, learnt: Sequence[Any], k: int) -> A
 def bootstrapped(work: dict[str, Any], kind: Any, learnt: Sequence[Any]) -> Any:
     import dspy
 
-    maker = dspy.BootstrapFewShot(metric=right, max_bootstrapped_demos=4, max_labeled_demos=DEMONSTRATIONS)
+    maker = dspy.BootstrapFewShot(metric=metric_of(work), max_bootstrapped_demos=4, max_labeled_demos=DEMONSTRATIONS)
     return maker.compile(plain(work, kind), trainset=list(learnt[:BOOTSTRAPPED]))
 
 
@@ -125,7 +148,7 @@ def proposed(work: dict[str, Any], kind: Any, rows: tuple[Sequence[Any], Sequenc
     import dspy
 
     learnt, judged = rows
-    maker = dspy.MIPROv2(metric=right, auto="light", num_threads=THREADS, max_labeled_demos=DEMONSTRATIONS)
+    maker = dspy.MIPROv2(metric=metric_of(work), auto="light", num_threads=THREADS, max_labeled_demos=DEMONSTRATIONS)
     return maker.compile(
         plain(work, kind), trainset=list(learnt[:BOOTSTRAPPED]), valset=list(judged), seed=work["seed"] + 1
     )
@@ -149,25 +172,20 @@ def told(program: Any, examples: Sequence[Any]) -> list[str]:
     return ["" if one is None or one.answer is None else str(one.answer) for one in found]
 
 
-def share(program: Any, examples: Sequence[Any]) -> float:
+def share(program: Any, examples: Sequence[Any], score: Score) -> float:
     answers = told(program, examples)
-    return sum(map(same, answers, (example.accepted for example in examples))) / len(examples)
+    return sum(map(score, answers, (example.accepted for example in examples))) / len(examples)
 
 
-def right(example: Any, prediction: Any, trace: Any = None) -> bool:
-    return same(str(prediction.answer), example.get("accepted", [example.answer]))
+def metric_of(work: dict[str, Any]) -> Callable[..., float]:
+    """As DSPy asks it: a share, but where examples are bootstrapped (with a trace) only what is wholly right."""
+    score = score_of(work["metric"])
 
+    def metric(example: Any, prediction: Any, trace: Any = None) -> float:
+        found = score(str(prediction.answer), example.get("accepted") or [example.answer])
+        return found if trace is None else found == 1.0
 
-def same(answer: str, accepted: Sequence[str]) -> bool:
-    """Equal as JSON, or in the same words."""
-    return any(plainly(answer) == plainly(one) for one in accepted)
-
-
-def plainly(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), sort_keys=True)
-    except ValueError:
-        return " ".join("".join(letter if letter.isalnum() else " " for letter in text.casefold()).split())
+    return metric
 
 
 if __name__ == "__main__":
