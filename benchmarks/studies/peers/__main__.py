@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from benchmarks.studies.peers import table as tables
 from benchmarks.studies.peers.arms import ARMS, EXAMPLES, HELDOUT, Part, parts
 from benchmarks.studies.peers.performed import Place, performed
 from benchmarks.studies.peers.rows import FOLDER, file_of, keep
+from benchmarks.studies.settings import commit
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "peers.md"
 COMPARISONS = tuple(dict.fromkeys(arm.comparison for arm in ARMS))
@@ -58,9 +60,10 @@ def _run(part: Part, sizes: tuple[int, int], rows: Path) -> str:
 
     prepared = prepare(part.task, Wishes(examples=sizes[0], heldout=sizes[1], seed=part.seed))
     place = Place(prepared=prepared, environments=user_cache_path("finetune-advisor") / "peers")
+    started, begun_by = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), commit()
     watch = Watch.begin()
     found = performed(part, place)
-    keep(part, place.benchmark, found, rows, watch.others())
+    keep(part, place.benchmark, found, rows, {"commit": begun_by, "started": started, "others": watch.others()})
     return f"fitting {found.seconds['fitting']:.0f} s, answering {found.seconds['answering']:.0f} s"
 
 

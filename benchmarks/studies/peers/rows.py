@@ -13,14 +13,15 @@ from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.afternoon_rows import examples_hash
 from benchmarks.studies.peers.arms import Part
 from benchmarks.studies.peers.performed import Found
-from benchmarks.studies.settings import ROWS, commit
+from benchmarks.studies.settings import ROWS
 
 FOLDER = ROWS / "peers"
 DEPTHS = (1, 3, 5, 10)
 """Of recall@k: whether one of the first k documents is one that holds the answer."""
 
 
-SAME_WAY = "score_decoded_as_ours"
+CONTAINED = "answer_contained"
+"""Told beside the metric of questions: a peer's own answers may be whole sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +30,24 @@ class Kept:
 
     about: Mapping[str, Any]
     scores: Mapping[str, tuple[float, ...]]
+    cases: tuple[str, ...]
+    """Their ids, in this order."""
 
 
 def file_of(part: Part, folder: Path) -> Path:
     return folder / f"{part.name}.jsonl.gz"
 
 
-def keep(part: Part, benchmark: Benchmark, found: Found, folder: Path, others: float | None) -> Path:
-    """Writes the part's file, whole; `others` is how many cores other programs kept busy meanwhile."""
+def keep(part: Part, benchmark: Benchmark, found: Found, folder: Path, made: Mapping[str, Any]) -> Path:
+    """Writes the part's file, whole; `made` says by which commit it was begun, when, and how busy others kept the machine."""
     about = {
         "study": "peers",
         "part": part.name,
         "fingerprint": benchmark.fingerprint,
         "examples": examples_hash(benchmark),
         "metric": benchmark.metric.name if found.answers else "recall",
-        "commit": commit(),
         "finished": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "others": others,
+        **made,
         **{name: value for name, value in asdict(found).items() if name in ("seconds", "settings", "versions")},
     }
     file = file_of(part, folder)
@@ -59,18 +61,29 @@ def _rows(benchmark: Benchmark, found: Found) -> list[dict[str, Any]]:
     if len(given) != len(benchmark.heldout):
         raise BadInput(f"{len(given)} answers were given to {len(benchmark.heldout)} held-out cases.")
     if found.answers:
-        rows = [
-            {"id": case.id, "text": text, "score": benchmark.metric.score(case, text)}
-            for case, text in zip(benchmark.heldout, found.answers, strict=True)
+        metrics = [benchmark.metric, *(each for each in benchmark.shown_metrics if each.name == CONTAINED)]
+        texts = {"": found.answers, **found.also}
+        return [
+            {
+                "id": case.id,
+                "text": found.answers[place],
+                "scores": {
+                    _measure(metric.name, way): metric.score(case, answers[place])
+                    for metric in metrics
+                    for way, answers in texts.items()
+                },
+            }
+            for place, case in enumerate(benchmark.heldout)
         ]
-        for case, row, text in zip(benchmark.heldout, rows, found.same_way, strict=False):
-            row[SAME_WAY] = benchmark.metric.score(case, text)
-        return rows
     return [
         {"id": case.id, "found": list(names)[: max(DEPTHS)], "wanted": list(case.document_ids)}
         for case, names in zip(benchmark.heldout, found.found, strict=True)
         if case.document_ids
     ]
+
+
+def _measure(metric: str, way: str) -> str:
+    return f"{metric}, {way}" if way else metric
 
 
 def read(part: Part, folder: Path) -> Kept | None:
@@ -81,15 +94,18 @@ def read(part: Part, folder: Path) -> Kept | None:
     about, *rows = list(read_lines(file))
     if about.get("study") != "peers" or about.get("part") != part.name:
         raise BadInput(f"{file.name} holds no rows of {part.name}. Remove it and run the part again.")
-    if about["metric"] != "recall":
-        scores = {about["metric"]: tuple(row["score"] for row in rows)}
-        if rows and SAME_WAY in rows[0]:
-            scores[f"{about['metric']}, decoded as ours"] = tuple(row[SAME_WAY] for row in rows)
-        return Kept(about=about, scores=scores)
+    if about["metric"] == "recall":
+        scores = [{f"recall@{depth}": _hit(row, depth) for depth in DEPTHS} for row in rows]
+    else:
+        # Rows from before several ways were kept have the score by the metric alone.
+        scores = [row.get("scores") or {about["metric"]: row["score"]} for row in rows]
+    measures = scores[0] if scores else ()
     return Kept(
         about=about,
-        scores={
-            f"recall@{depth}": tuple(float(bool(set(row["found"][:depth]) & set(row["wanted"]))) for row in rows)
-            for depth in DEPTHS
-        },
+        scores={measure: tuple(each[measure] for each in scores) for measure in measures},
+        cases=tuple(row["id"] for row in rows),
     )
+
+
+def _hit(row: Mapping[str, Any], depth: int) -> float:
+    return float(bool(set(row["found"][:depth]) & set(row["wanted"])))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from advisor.wording import listed
 from benchmarks.contract import BadInput
+from benchmarks.studies.dated import from_before
+from benchmarks.studies.others import NOTICED
 from benchmarks.studies.peers.arms import OURS, Part, parts
 from benchmarks.studies.peers.rows import Kept, read
 from benchmarks.studies.settings import UNCOMMITTED
@@ -25,8 +28,17 @@ TOLD = "recall@5"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One sample of a task in a comparison: the cases, and how much more ours scores on each."""
+
+    seed: int
+    cases: tuple[str, ...]
+    differences: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One measure of one tool beside ours: mean scores, and draws of their paired difference."""
+    """One measure of one tool beside ours: mean scores, and the paired differences."""
 
     what: str
     task: str
@@ -34,17 +46,41 @@ class Comparison:
     measure: str
     ours: float
     theirs: float
-    differences: tuple[tuple[float, ...], ...]
-    """Of the cases of each sample."""
-    fitting: tuple[float, float] = (0.0, 0.0)
+    samples: tuple[Sample, ...]
+    fitting: tuple[str, str] = ("", "")
     """Seconds before the first answer, ours and the tool's, a mean of the samples."""
+    counts: bool = True
+    """It is the measure that counts among all comparisons."""
 
-    def draws(self, dice: np.random.Generator) -> Floats:
-        """Mean differences of resampled samples of resampled cases."""
-        rows = [np.asarray(row) for row in self.differences]
-        means = np.stack([row[dice.integers(0, len(row), (DRAWS, len(row)))].mean(1) for row in rows])
-        drawn: Floats = means[dice.integers(0, len(rows), (DRAWS, len(rows))), np.arange(DRAWS)[:, None]].mean(1)
-        return drawn
+
+def drawn(found: Sequence[Comparison]) -> dict[Comparison, Floats]:
+    """Mean differences of resampled samples of resampled cases; all comparisons on a sample have the same of its cases."""
+    dice = np.random.default_rng(0)
+    cases: dict[tuple[str, int], dict[str, int]] = {}
+    for each in found:
+        for sample in each.samples:
+            places = cases.setdefault((each.task, sample.seed), {})
+            for name in sample.cases:
+                places.setdefault(name, len(places))
+    times = {
+        key: dice.multinomial(len(places), [1 / len(places)] * len(places), DRAWS) for key, places in cases.items()
+    }
+    seeds = dict.fromkeys((each.task, tuple(sample.seed for sample in each.samples)) for each in found)
+    chosen = {key: dice.integers(0, len(key[1]), (DRAWS, len(key[1]))) for key in seeds}
+
+    def means(task: str, sample: Sample) -> Floats:
+        key = (task, sample.seed)
+        counts = times[key][:, [cases[key][name] for name in sample.cases]]
+        mean: Floats = counts @ np.asarray(sample.differences) / np.maximum(1, counts.sum(1))
+        return mean
+
+    def of(each: Comparison) -> Floats:
+        rows = np.stack([means(each.task, sample) for sample in each.samples])
+        picked = chosen[each.task, tuple(sample.seed for sample in each.samples)]
+        mean: Floats = rows[picked, np.arange(DRAWS)[:, None]].mean(1)
+        return mean
+
+    return {each: of(each) for each in found}
 
 
 def comparisons(folder: Path) -> tuple[list[Comparison], list[Part]]:
@@ -53,63 +89,91 @@ def comparisons(folder: Path) -> tuple[list[Comparison], list[Part]]:
     missing = [part for part, found in kept.items() if found is None]
     found: list[Comparison] = []
     for what, task, tool in dict.fromkeys((p.arm.comparison, p.task, p.arm.name) for p in kept if p.arm.name != OURS):
-        pairs = [
-            (ours, theirs)
+        pairs = {
+            part.seed: (ours, theirs)
             for part, theirs in kept.items()
             if (part.arm.comparison, part.task, part.arm.name) == (what, task, tool) and theirs is not None
             for other, ours in kept.items()
             if (other.arm.comparison, other.task, other.arm.name, other.seed) == (what, task, OURS, part.seed)
             and ours is not None
-        ]
+        }
         found += _of_pairs(pairs, (what, task, tool))
     return found, missing
 
 
-def _of_pairs(pairs: Sequence[tuple[Kept, Kept]], about: tuple[str, str, str]) -> list[Comparison]:
-    for ours, theirs in pairs:
+def _of_pairs(pairs: Mapping[int, tuple[Kept, Kept]], about: tuple[str, str, str]) -> list[Comparison]:
+    """`pairs`: ours and the tool's by sample."""
+    for ours, theirs in pairs.values():
         if any(ours.about[key] != theirs.about[key] for key in ("fingerprint", "examples", "metric")):
             raise BadInput(f"{ours.about['part']} and {theirs.about['part']} hold answers on different cases.")
+    measures = list(dict.fromkeys(measure for _, theirs in pairs.values() for measure in theirs.scores))
+    counted = _counted(measures)
+    return [_measured(measure, _with(measure, pairs), about, counts=measure == counted) for measure in measures]
+
+
+def _with(measure: str, pairs: Mapping[int, tuple[Kept, Kept]]) -> Mapping[int, tuple[Kept, Kept]]:
+    """Those of the samples whose rows have the measure: a way to answer may have been added since others were run."""
+    return {seed: pair for seed, pair in pairs.items() if measure in pair[1].scores}
+
+
+def _measured(
+    measure: str, pairs: Mapping[int, tuple[Kept, Kept]], about: tuple[str, str, str], *, counts: bool
+) -> Comparison:
     what, task, tool = about
-
-    def own(ours: Kept, measure: str) -> tuple[float, ...]:
-        """Ours are decoded in one way only."""
-        return ours.scores.get(measure) or ours.scores[ours.about["metric"]]
-
-    return [
-        Comparison(
-            what=what,
-            task=task,
-            tool=tool,
-            measure=measure,
-            ours=float(np.mean([np.mean(own(ours, measure)) for ours, _ in pairs])),
-            theirs=float(np.mean([np.mean(theirs.scores[measure]) for _, theirs in pairs])),
-            differences=tuple(
-                tuple(np.subtract(own(ours, measure), theirs.scores[measure]).tolist()) for ours, theirs in pairs
-            ),
-            fitting=(_fitting([ours for ours, _ in pairs]), _fitting([theirs for _, theirs in pairs])),
-        )
-        for measure in (pairs[0][1].scores if pairs else ())
-    ]
+    scores = {seed: (_own(ours, measure), theirs.scores[measure]) for seed, (ours, theirs) in pairs.items()}
+    return Comparison(
+        what=what,
+        task=task,
+        tool=tool,
+        measure=measure,
+        ours=float(np.mean([np.mean(ours) for ours, _ in scores.values()])),
+        theirs=float(np.mean([np.mean(theirs) for _, theirs in scores.values()])),
+        samples=tuple(
+            Sample(seed=seed, cases=pairs[seed][0].cases, differences=tuple(np.subtract(*each).tolist()))
+            for seed, each in scores.items()
+        ),
+        fitting=(_fitting([ours for ours, _ in pairs.values()]), _fitting([theirs for _, theirs in pairs.values()])),
+        counts=counts,
+    )
 
 
-def _fitting(kept: Sequence[Kept]) -> float:
-    return float(np.mean([each.about["seconds"].get("fitting", 0.0) for each in kept]))
+def _counted(measures: Sequence[str]) -> str:
+    """Of a tool's measures the one that counts among all comparisons: a search by one depth, a tool whose model answers in
+    several ways by that which is nearest to ours, all by the task's own metric."""
+    if TOLD in measures:
+        return TOLD
+    return ([measure for measure in measures if measure.split(", ")[0] == measures[0]] or [""])[-1]
+
+
+def _own(ours: Kept, measure: str) -> tuple[float, ...]:
+    """Ours answer in one way only."""
+    return ours.scores.get(measure) or ours.scores[measure.split(", ")[0]]
+
+
+def _fitting(kept: Sequence[Kept]) -> str:
+    mean = float(np.mean([each.about["seconds"].get("fitting", 0.0) for each in kept]))
+    return f"{mean:.0f} s{DISTURBED if any(_disturbed(each) for each in kept) else ''}"
+
+
+def _disturbed(kept: Kept) -> bool:
+    return (kept.about.get("others") or 0.0) > NOTICED
 
 
 def document(folder: Path) -> str:
     """The whole text of peers.md."""
     found, missing = comparisons(folder)
-    dice = np.random.default_rng(0)
-    drawn = {each: each.draws(dice) for each in found}
+    draws = drawn(found)
     lines = [
         TITLE,
         "",
         *_lacking(found, missing),
         *HEAD,
-        *(_row(each, drawn[each]) for each in found),
+        *(_row(each, draws[each]) for each in found),
         "",
-        *_pooled(drawn),
+        *_pooled(draws),
     ]
+    if told := _before(folder):
+        lines += ["", told]
     if missing:
         lines += ["", f"Not run yet: {', '.join(part.name for part in missing)}."]
     return "\n".join([*lines, "", *_how(folder)]) + "\n"
@@ -132,6 +196,7 @@ SPOKEN = {
     "rungs": "methods without a language model",
 }
 """How a comparison is called where its own name says little."""
+DISTURBED = "*"
 TITLE = "# Ours beside the dedicated tools"
 HEAD = (
     "The same model, examples and held-out cases for both; everything that is chosen is chosen on the examples. `words` is",
@@ -140,7 +205,10 @@ HEAD = (
     "bootstrap over samples and cases.",
     "",
     "Ours has the tokens of standard effort, a tool its own recipe in full; fitting is the seconds that each took before its",
-    "first answer, ours and then the tool's, on one machine. Search is compared without a cross-encoder: there was none.",
+    f"first answer, ours and then the tool's, on one machine, a mean of the samples; {DISTURBED} marks seconds that are too high",
+    "since other programs ran beside. Search is compared without a cross-encoder: there was none. A tool whose trained model",
+    "answers in several ways (decoded as ours, or SetFit with the C of its head searched in place of its fixed 1) has a row for",
+    "each, and the last of them counts in the sentence below the table.",
     "",
     "| what | task | tool | measure | ours | tool's | difference | fitting | samples x cases |",
     "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
@@ -149,11 +217,11 @@ HEAD = (
 
 def _row(each: Comparison, drawn: Floats) -> str:
     low, high = _interval(drawn)
-    size = f"{len(each.differences)} x {len(each.differences[0])}"
+    size = f"{len(each.samples)} x {len(each.samples[0].cases)}"
     difference = f"{100 * (each.ours - each.theirs):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
     return (
         f"| {each.what} | {each.task} | {each.tool} | {each.measure} | {each.ours:.3f} | {each.theirs:.3f} | "
-        f"{difference} | {each.fitting[0]:.0f} s, {each.fitting[1]:.0f} s | {size} |"
+        f"{difference} | {each.fitting[0]}, {each.fitting[1]} | {size} |"
     )
 
 
@@ -163,7 +231,7 @@ def _interval(drawn: Floats) -> tuple[float, float]:
 
 
 def _pooled(drawn: dict[Comparison, Floats]) -> list[str]:
-    counted = [each for each in drawn if not each.measure.startswith("recall@") or each.measure == TOLD]
+    counted = [each for each in drawn if each.counts]
     if not counted:
         return ["Nothing can be compared yet."]
     low, high = _interval(np.mean([drawn[each] for each in counted], axis=0))
@@ -177,6 +245,22 @@ def _pooled(drawn: dict[Comparison, Floats]) -> list[str]:
     ]
 
 
+def _before(folder: Path) -> str:
+    """Which of our rows are from before changes in what our approaches do; the tools' are not touched by these."""
+    ours = {part: read(part, folder) for part in parts() if part.arm.name == OURS}
+    began = {part: _began(kept.about) for part, kept in ours.items() if kept is not None}
+    told = from_before(began, lambda asked: listed([part.name for part in asked])) if began else ""
+    return f"Of our own rows, which changes of ours may alter: {told}" if told else ""
+
+
+def _began(about: Mapping[str, Any]) -> str:
+    """Rows from before that was kept tell when they were finished, and how long it took."""
+    if "started" in about:
+        return str(about["started"])
+    ended = datetime.strptime(about["finished"], "%Y-%m-%d %H:%M UTC")
+    return f"{ended - timedelta(seconds=sum(about['seconds'].values())):%Y-%m-%d %H:%M} UTC"
+
+
 def _how(folder: Path) -> list[str]:
     """Settings, versions and time of every part that was run."""
     lines = ["| part | chosen | versions | fitting, answering | commit |", "| --- | --- | --- | --- | --- |"]
@@ -184,8 +268,7 @@ def _how(folder: Path) -> list[str]:
         found = read(part, folder)
         if found is not None:
             about = found.about
-            others = about["others"] or 0.0
-            beside = f", {others:.1f} cores busy with other programs" if others > 0.1 else ""
+            beside = f", {about['others']:.1f} cores busy with other programs" if _disturbed(found) else ""
             seconds = f"{about['seconds']['fitting']:.0f} s, {about['seconds']['answering']:.1f} s{beside}"
             lines.append(
                 f"| {part.name} | {_plain(about['settings'])} | {_plain(about['versions'])} | {seconds} | {about['commit']} |"
