@@ -50,6 +50,7 @@ class Row:
 
 def trained(model: LocalModel, renderer: Renderer, parts: tuple[Sequence[Case], Sequence[Case]], seed: int) -> Row:
     """Trains on the first part of the cases and asks the second one."""
+    begun_by = commit()
     rows = [TrainingRow(prompt=renderer.request(case.input), answer=renderer.answer(case)) for case in parts[0]]
     prompts = [renderer.request(case.input) for case in parts[1]]
     words = renderer.words
@@ -60,7 +61,7 @@ def trained(model: LocalModel, renderer: Renderer, parts: tuple[Sequence[Case], 
         for place, found in adapted.score_labels(prompts, [words.words] * len(prompts)):
             best = words.labels[int(np.argmax(found.log_likelihoods))]
             scores[place] = float(best == parts[1][place].output)
-    return Row(seed=seed, dtype=model.placement.dtype, loss=done.losses[-1], scores=tuple(scores))
+    return Row(seed=seed, dtype=model.placement.dtype, loss=done.losses[-1], scores=tuple(scores), commit=begun_by)
 
 
 def read(file: Path = FILE) -> list[Row]:
@@ -109,13 +110,13 @@ def section(rows: Sequence[Row]) -> str:
         for seed, pair in zip(seeds, pairs, strict=True)
     ]
     if len(seeds) > 1:
-        all_scores = [[score for pair in pairs for score in pair[place].scores] for place in range(len(FORMATS))]
-        lines.append(("all", "", "", *_scored(all_scores)))
+        means = [np.mean([pair[place].scores for pair in pairs], axis=0).tolist() for place in range(len(FORMATS))]
+        lines.append(("all", "", "", *_scored(means)))
     head = ("seed", "loss in float32", "in bfloat16", "right in float32", "in bfloat16", "difference")
     says = (
         f"LoRA on {EXAMPLES} examples of {TASK}, {RECIPE.epochs} epochs, and {len(pairs[0][0].scores)} other examples asked "
-        "with it, each in the format that it was trained in; the difference in points with its 95 % interval "
-        "(`python -m benchmarks.studies.rounding`)."
+        "with it, each in the format that it was trained in; the difference in points with its 95 % interval, "
+        "of all over the cases, of which each counts once with the mean of its seeds (`python -m benchmarks.studies.rounding`)."
     )
     made = sorted({f"- {row.machine}, commit {row.commit or 'unknown'}" for row in rows})
     return "\n\n".join(["## Trained in bfloat16", says, markdown(head, lines, range(6)), "\n".join(made)])

@@ -50,7 +50,11 @@ def test_a_training_in_either_format_is_asked_the_same_cases(tmp_path: Path, mon
     task = tiny.benchmark("classification").task
     model = tiny.local_model(tiny.model_folder(tmp_path, "llama"))
     parts = task.examples[:12], task.examples[12:18]
+    commits = iter(["before", "after"])
+    monkeypatch.setattr(rounding, "commit", lambda: next(commits))
     row = rounding.trained(model, Renderer.of(task, Form()), parts, 0)
+    assert row.commit == "before"
+    monkeypatch.setattr(rounding, "commit", lambda: "before")
     assert (row.dtype, len(row.scores)) == ("float32", 6)
     assert set(row.scores) <= {0.0, 1.0}
     assert row == rounding.trained(model, Renderer.of(task, Form()), parts, 0)
@@ -62,4 +66,7 @@ def test_the_trainings_are_told_by_seed_and_together() -> None:
     assert rounding.section([exact]) == ""
     assert "| 0 | 0.5000 | 0.5100 | 66.7 % | 33.3 % | -33.3 (" in rounding.section([exact, rounded])
     both = [exact, rounded, replace(exact, seed=1), replace(rounded, seed=1)]
-    assert "| all |  |  | 66.7 % | 33.3 % | -33.3 (" in rounding.section(both)
+    text = rounding.section(both)
+    assert "| all |  |  | 66.7 % | 33.3 % | -33.3 (" in text
+    one, every = (line.split("|")[6] for line in text.splitlines() if line.startswith(("| 1 ", "| all ")))
+    assert one == every, "the same cases once more tell nothing new"
