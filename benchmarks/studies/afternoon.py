@@ -22,7 +22,7 @@ import click
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.others import Watch
-from benchmarks.studies.settings import ROWS, SETTINGS, setting
+from benchmarks.studies.settings import ROWS, SETTINGS, commit, setting
 from strategies.contract import Case
 from strategies.models.device import Placement, choose
 
@@ -287,12 +287,12 @@ def run(work: Afternoon, record: Record, wanted: Sequence[str] = ()) -> None:
         if name in record.arms:
             click.echo(f"{task.name}, {name}: done before", err=True)
             continue
-        watch = Watch.begin()
+        begun_by, watch = commit(), Watch.begin()
         with quiet():
             answers = ARMS[name](work)
         others = watch.others()
         rows = scored(name, answers, work.benchmark)
-        record.add(Arm.of(name, str(work.placement), answers.fit_seconds, others), rows)
+        record.add(Arm.of(name, str(work.placement), answers.fit_seconds, begun_by, others), rows)
         mean = sum(row.score for row in rows) / len(rows)
         spent = f"fitting {answers.fit_seconds:.0f} s, answering {sum(answers.seconds):.0f} s"
         click.echo(f"{task.name}, {name}: mean score {mean:.3f}, {spent}", err=True)

@@ -15,7 +15,6 @@ from advisor.wording import listed
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.others import NOTICED
-from benchmarks.studies.settings import commit
 from strategies.models.measured import cores
 
 FILE = "afternoon-{}.jsonl.gz"
@@ -48,14 +47,15 @@ class Arm:
     """Cores that other programs kept busy meanwhile; None: not known."""
 
     @classmethod
-    def of(cls, name: str, placement: str, fit_seconds: float, others: float | None = None) -> Arm:
+    def of(cls, name: str, placement: str, fit_seconds: float, begun_by: str, others: float | None = None) -> Arm:
+        """`begun_by`: the commit before its work, as the tree may change meanwhile."""
         packages = ("torch", "transformers", "peft", "faiss-cpu", "sentence-transformers")
         return cls(
             arm=name,
             placement=placement,
             cores=cores(),
             fit_seconds=fit_seconds,
-            commit=commit(),
+            commit=begun_by,
             finished=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             versions={package: version(package) for package in packages},
             others=others,

@@ -116,7 +116,7 @@ class Ground:
 
     def trained(self, way: Way) -> Row:
         """Trains in this way and asks the cases."""
-        start, fold = time.perf_counter(), self.task.folds[0]
+        begun_by, start, fold = commit(), time.perf_counter(), self.task.folds[0]
         task = self.task if way.instructed else replace(self.task, instruction="")
         kitchen = Kitchen(task, self.bench, calibrates=False)
         pipeline = kitchen.build(self._setup(way, kitchen), fold.train)
@@ -133,6 +133,7 @@ class Ground:
             scores=look.scores,
             request_tokens=float(np.mean([self.bench.model.count(request.prompt) for request in asked])),
             seconds=time.perf_counter() - start,
+            commit=begun_by,
         )
 
     def _setup(self, way: Way, kitchen: Kitchen) -> Setup:

@@ -175,12 +175,13 @@ def run(names: Sequence[str], rows: Path) -> None:
         if _done(file):
             click.echo(f"{name}: done before", err=True)
             continue
+        begun_by = commit()
         try:
             with quiet():
                 found = [asdict(row) for row in compare(name)]
         except BadInput as error:
             raise click.ClickException(str(error)) from error
-        write_lines(file, [{"dataset": name, "commit": commit(), "machine": machine()}, *found])
+        write_lines(file, [{"dataset": name, "commit": begun_by, "machine": machine()}, *found])
         click.echo(f"{name}: {sum(row['ours'] for row in found)} of {len(found)} answers are the same", err=True)
 
 

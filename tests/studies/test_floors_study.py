@@ -20,6 +20,7 @@ from benchmarks.studies.floors import __main__ as program
 from benchmarks.studies.floors import copies, searching, table
 from benchmarks.studies.floors.goals import AHEAD, GOALS, SEARCHES, TASKS, Ahead, Goal, Search, approaches, arms
 from benchmarks.studies.floors.table import Opened, Reached, document, reached
+from benchmarks.studies.peers.arms import SEEDS
 from strategies.catalog import approaches as offered
 from strategies.contract import Case
 from tests.situations import SITUATIONS
@@ -73,7 +74,7 @@ def test_examples_that_a_run_leaves_out_have_others_in_their_place(tmp_path: Pat
 
 
 def test_cases_of_the_other_samples_of_the_peers_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(copies.SEEDS, "support-intents", (0, 1))
+    monkeypatch.setitem(SEEDS, "support-intents", (0, 1))
     found = copies.rest("support-intents", examples=60, seen=40, most=500)
     for seed in (0, 1):
         asked = prepare("support-intents", Wishes(examples=60, heldout=40, seed=seed)).assembly.benchmark.heldout
@@ -193,7 +194,7 @@ def test_ours_is_set_against_the_best_arm_case_by_case(tmp_path: Path, right: in
             PlainRow(arm=arm, id=key, text="", score=float(place < hits), seconds=0.1, prompt_tokens=1)
             for place, key in enumerate(lora.keys)
         ]
-        record.add(Arm.of(arm, "cpu", 0.0), rows)
+        record.add(Arm.of(arm, "cpu", 0.0, "abc"), rows)
     goal = Ahead(task="t", approaches=("lora", "retrieval"), plain=("lora", "lora with passage"))
     row = table._ahead_row(goal, opened(verdict), tmp_path)
     assert row.endswith(f"| {said} |")

@@ -23,7 +23,7 @@ from benchmarks.contract import BadInput
 from benchmarks.contract import Row as Answered
 from benchmarks.storage.packed import pack, read_lines, unpack, write_lines
 from benchmarks.storage.store import Finished, Store
-from benchmarks.studies import bakeoffs, others
+from benchmarks.studies import afternoon, bakeoffs, others
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
@@ -187,9 +187,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Afternoon:
 
 
 @PEFT_ASKS_THE_OLD_NAME
-def test_each_arm_answers_every_case_once_and_is_not_run_again(work: Afternoon, tmp_path: Path) -> None:
+def test_each_arm_answers_every_case_once_and_is_not_run_again(
+    work: Afternoon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "rows.gz"
+    commits = iter(["one", "other"])
+    monkeypatch.setattr(afternoon, "commit", lambda: next(commits, "later"))
     run(work, Record.opened(file, work.benchmark), ["copy nearest", "zero-shot"])
+    assert [arm.commit for arm in Record.read(file).arms.values()] == ["one", "other"]
     before = file.read_bytes()
     run(work, Record.opened(file, work.benchmark), ["copy nearest", "zero-shot"])
     assert file.read_bytes() == before

@@ -65,7 +65,7 @@ def sampled(task: str, cases: Sequence[Case], most: int) -> tuple[Case, ...]:
     marked = list(grouped(cases))
     random.Random(f"floors {task}").shuffle(marked)
     taken: Counter[str] = Counter()
-    chosen = []
+    chosen: list[Case] = []
     for case in marked:
         name = case.group or f"\0{case.id}"
         if len(chosen) < most and taken[name] < ALIKE:

@@ -49,9 +49,10 @@ def main() -> None: ...
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the rows go.")
 def run(parts: Sequence[str], rows: Path) -> None:
     """Perform what is missing of PARTS, by default of all."""
+    begun_by = commit()
     for part in parts or tuple(PERFORM):
         for row in PERFORM[part](read(rows)):
-            write_lines(rows, [*read(rows), {"part": part, "commit": commit(), "machine": machine(), **row}])
+            write_lines(rows, [*read(rows), {"part": part, "commit": begun_by, "machine": machine(), **row}])
             click.echo(f"{part}: {told(row)}", err=True)
 
 
