@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = Path(__file__).parent / "rows"
@@ -69,6 +72,17 @@ UNCOMMITTED = "+: with changes that were not committed"
 def told_commit(commits: str) -> str:
     """The commits of rows, with what the mark of a changed tree means where one has it."""
     return f"{commits} ({UNCOMMITTED})" if "+" in commits else commits
+
+
+def by_commits(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence on how many rows are of which commit; older ones do not say."""
+    counts = Counter(row.get("commit", "") for row in rows)
+    unnamed = counts.pop("", 0)
+    parts = (
+        [told_commit(", ".join(f"{commit} ({count:,})" for commit, count in counts.most_common()))] if counts else []
+    )
+    parts += [f"{unnamed:,} from before it was kept, by several"] if unnamed else []
+    return f"Rows by the commit that made them: {'; '.join(parts)}." if parts else ""
 
 
 _CHANGED = ("status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude){ROWS.relative_to(ROOT)}")

@@ -17,7 +17,7 @@ from benchmarks.statistics.grouping import Floats
 from benchmarks.studies.decisions import __main__ as study
 from benchmarks.studies.decisions import curves, draws, light, looks, stopping
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
-from benchmarks.studies.settings import FLOORS, PACKED, ROOT, ROWS
+from benchmarks.studies.settings import FLOORS, PACKED, ROOT, ROWS, by_commits, commit
 from tests import tiny
 
 POOLS = {pool.name: pool for pool in simulated()}
@@ -168,6 +168,11 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     rows.write_text("".join(json.dumps(row) + "\n" for row in stale), encoding="utf-8")
     assert CliRunner().invoke(study.main, ["anew", "max-t", "--rows", str(rows)]).exit_code == 0
     assert rows.read_text(encoding="utf-8") == first, "the same sets again, and nothing else of a row"
+    assert all(json.loads(line)["commit"] == commit() for line in first.splitlines())
+    monkeypatch.setattr(study, "commit", lambda: "later")
+    assert CliRunner().invoke(study.main, ["anew", "max-t", "--rows", str(rows)]).exit_code == 0
+    drawn = {row["part"]: row["commit"] for row in study.read(rows)}
+    assert (drawn["look"], drawn["loop"]) == (f"{commit()}, later", commit())
     assert CliRunner().invoke(study.main, ["table", "--rows", str(rows), "--into", str(tmp_path)]).exit_code == 0
     told = (tmp_path / "decisions.md").read_text(encoding="utf-8")
     assert re.search(
@@ -178,6 +183,17 @@ def test_settings_that_are_done_are_not_drawn_again(tmp_path: Path, monkeypatch:
     assert "4 settings of 2 tasks: 3 candidates, groups of up to three. Figures" in told
     for name in (*study.PROCEDURES, *looks.RULES, "percentile bootstrap"):
         assert f"| {name} |" in told
+    assert "Rows by the commit that made them: " in told
+
+
+def test_a_page_says_which_commits_made_its_rows() -> None:
+    rows = [{"commit": "abc"}, {"commit": "abc"}, {"commit": "def+"}]
+    assert by_commits(rows) == (
+        "Rows by the commit that made them: abc (2), def+ (1) (+: with changes that were not committed)."
+    )
+    assert by_commits([{}, {}]) == "Rows by the commit that made them: 2 from before it was kept, by several."
+    assert by_commits([*rows[:1], {}]).endswith("abc (1); 1 from before it was kept, by several.")
+    assert by_commits([]) == ""
 
 
 def test_what_the_page_of_the_task_file_says_of_max_t_is_what_was_drawn() -> None:

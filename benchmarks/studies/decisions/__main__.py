@@ -21,7 +21,7 @@ from benchmarks.studies.decisions import draws as one_look
 from benchmarks.studies.decisions import light, report, stopping
 from benchmarks.studies.decisions import looks as again
 from benchmarks.studies.decisions.pools import Pool, from_rows, simulated
-from benchmarks.studies.settings import ROWS
+from benchmarks.studies.settings import ROWS, commit
 
 STUDIES = Path(__file__).resolve().parents[1]
 FILE = ROWS / "decisions.jsonl"
@@ -78,7 +78,7 @@ def main() -> None: ...
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts go.")
 def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], rows: Path) -> None:
     """Draw every setting that is not in the rows yet, or was drawn from other scores."""
-    known = read(rows)
+    known, begun_by = read(rows), commit()
     everything = [*from_rows(ROWS), *light.pools(known), *simulated()]
     pools = [pool for pool in everything if not only or pool.name in only]
     kept = current(known, pools)
@@ -90,12 +90,12 @@ def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], r
                 for at in (again.SIZES, again.DOUBLED):
                     setting = Setting(pool, at[-1], target)
                     if ("loop", setting.key) not in done:
-                        _write(file, [_loops(setting, at, draws)])
-        _write(file, _stopped(pools, done, draws))
+                        _write(file, [_loops(setting, at, draws)], begun_by)
+        _write(file, _stopped(pools, done, draws), begun_by)
         for setting in settings(pools):
             if ("look", setting.key) not in done:
                 each = graded_draws if setting.pool.graded else draws
-                _write(file, [_one_look(setting, each, slow_draws)])
+                _write(file, [_one_look(setting, each, slow_draws)], begun_by)
 
 
 @main.command()
@@ -103,11 +103,12 @@ def run(draws: int, graded_draws: int, slow_draws: int, only: tuple[str, ...], r
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the counts lie.")
 def anew(procedures: tuple[str, ...], rows: Path) -> None:
     """Draw PROCEDURES again in all settings that are in the rows, after their code has changed, from the same sets."""
-    known = read(rows)
+    known, begun_by = read(rows), commit()
     there = {setting.key: setting for setting in settings([*from_rows(ROWS), *light.pools(known), *simulated()])}
     for row in known:
         if row["part"] == "look" and row["key"] in there and row["drawn_from"] == there[row["key"]].pool.drawn_from:
             row["counts"] |= {name: _drawn_again(there[row["key"]], row["counts"][name], name) for name in procedures}
+            row["commit"] = ", ".join(dict.fromkeys([*row.get("commit", "unknown").split(", "), begun_by]))
     rows.write_text("".join(json.dumps(row) + "\n" for row in known), encoding="utf-8")
 
 
@@ -115,11 +116,11 @@ def anew(procedures: tuple[str, ...], rows: Path) -> None:
 @click.option("--rows", type=click.Path(path_type=Path), default=FILE, help="Where the scores go.")
 def pools_command(rows: Path) -> None:
     """Ask all held-out cases of public tasks without a bake-off, wherever that is not in the rows yet."""
-    done = {(row["part"], row["key"]) for row in read(rows)}
+    done, begun_by = {(row["part"], row["key"]) for row in read(rows)}, commit()
     with rows.open("a", encoding="utf-8") as file:
         for task in light.TASKS:
             if ("pool", task) not in done:
-                _write(file, [{"part": "pool", "key": task, **light.measured(task)}])
+                _write(file, [{"part": "pool", "key": task, **light.measured(task)}], begun_by)
 
 
 @main.command(name="curves")
@@ -128,12 +129,13 @@ def curves_command(rows: Path) -> None:
     """Fit with fewer and with twice the examples, wherever that is not in the rows yet."""
     from benchmarks.studies.decisions import curves
 
-    done = {(row["part"], row["key"]) for row in read(rows)}
+    done, begun_by = {(row["part"], row["key"]) for row in read(rows)}, commit()
     with rows.open("a", encoding="utf-8") as file:
         for plan in curves.PLANS:
             for key, sample, strategy in plan.pieces():
                 if ("curve", key) not in done:
-                    _write(file, [{"part": "curve", "key": key, **curves.measured(plan, sample, strategy)}])
+                    row = {"part": "curve", "key": key, **curves.measured(plan, sample, strategy)}
+                    _write(file, [row], begun_by)
 
 
 def current(rows: Sequence[Mapping[str, Any]], pools: Sequence[Pool]) -> list[Mapping[str, Any]]:
@@ -142,9 +144,9 @@ def current(rows: Sequence[Mapping[str, Any]], pools: Sequence[Pool]) -> list[Ma
     return [row for row in rows if row.get("drawn_from") == known.get(row.get("pool", ""), row.get("drawn_from"))]
 
 
-def _write(file: Any, found: Iterable[Mapping[str, Any]]) -> None:
+def _write(file: Any, found: Iterable[Mapping[str, Any]], begun_by: str) -> None:
     for row in found:
-        file.write(json.dumps(row) + "\n")
+        file.write(json.dumps({**row, "commit": begun_by}) + "\n")
         file.flush()
 
 

@@ -14,6 +14,7 @@ from benchmarks.studies.decisions.curves import HELDOUT, JUDGED, TRIED, foretold
 from benchmarks.studies.decisions.draws import SLOW
 from benchmarks.studies.decisions.looks import DOUBLED, SIZES
 from benchmarks.studies.markdown import table
+from benchmarks.studies.settings import by_commits
 
 HABITS = ("highest mean wins", "unpaired z-test", "percentile bootstrap")
 DEFAULT = "cheapest first"
@@ -73,6 +74,7 @@ def document(rows: Sequence[Mapping[str, Any]]) -> str:
                 _habits(looks),
                 *_asked(rows),
                 *_foretold([row for row in rows if row["part"] == "curve"]),
+                *([told] if (told := by_commits(rows)) else []),
             ]
         )
         + "\n"

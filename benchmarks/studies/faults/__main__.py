@@ -22,7 +22,7 @@ from benchmarks.running.models import Models
 from benchmarks.running.workbench import bare
 from benchmarks.studies.faults import detecting, grid, report, templates, tuning, verdicts
 from benchmarks.studies.faults.detecting import COPIED, DRAWS, FLIPS, LABELLED, READ, SHARES, Remembering, Row
-from benchmarks.studies.settings import ROWS
+from benchmarks.studies.settings import ROWS, commit
 from strategies.contract import Strategy
 from strategies.selection import Kitchen
 
@@ -47,12 +47,12 @@ def main() -> None: ...
 @click.option("--model/--no-model", default=True, help="Whether a language model is asked too.")
 def run(rows: Path, parts: tuple[str, ...], model: bool) -> None:
     """Plant and look, where that is not in the rows yet."""
-    done = {key(row) for row in read(rows)}
+    done, begun_by = {key(row) for row in read(rows)}, commit()
     with tempfile.TemporaryDirectory() as folder:
         for piece, look in pieces(Ground.of_the_product(Path(folder)), model):
             if key(piece) in done or (parts and piece["part"] not in parts):
                 continue
-            found = [{**piece, **row} for row in look()]
+            found = [{**piece, **row, "commit": begun_by} for row in look()]
             with rows.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in found)
             click.echo(f"{' '.join(map(str, piece.values()))}: {found}")

@@ -11,6 +11,7 @@ from benchmarks.statistics.confidence import clopper_pearson_lower
 from benchmarks.studies.faults import report_grid, report_models
 from benchmarks.studies.faults.planting import NEAR, SAME
 from benchmarks.studies.markdown import table
+from benchmarks.studies.settings import by_commits
 
 Rows = Sequence[Mapping[str, Any]]
 NOT_YET = "Not run yet."
@@ -33,8 +34,9 @@ def document(rows: Rows) -> str:
         *_documents(_of(rows, "documents")),
         *report_grid.sections(rows),
         *report_models.sections(rows),
+        by_commits(rows),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _of(rows: Rows, part: str) -> Rows:

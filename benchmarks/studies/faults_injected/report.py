@@ -13,6 +13,7 @@ from benchmarks.studies.faults_injected.fuzz import identity
 from benchmarks.studies.faults_injected.misbehaving import ANSWERS, RETRIES
 from benchmarks.studies.faults_injected.writes import FAULTS, RUNS
 from benchmarks.studies.markdown import table
+from benchmarks.studies.settings import by_commits
 
 SHOWN = 200
 """Bytes of an input that a parser could not read, and characters of what was said to it."""
@@ -35,8 +36,9 @@ def document(rows: Rows) -> str:
         *_fuzz([row for row in rows if row["part"] == "fuzz"]),
         *_price([row for row in rows if row["part"] == "price"]),
         *_long([row for row in rows if row["part"] == "long"]),
+        by_commits(rows),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _kills(rows: Rows) -> list[str]:
