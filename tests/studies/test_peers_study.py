@@ -262,6 +262,26 @@ def stored(part: Part, benchmark: Benchmark, answers: Sequence[str], folder: Pat
     keep(part, benchmark, found, folder, MADE)
 
 
+def test_a_part_is_named_by_the_commit_that_it_began_with(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = ["before"]
+
+    def work(part: Part, place: Place) -> Found:
+        now[0] = "after"
+        seconds = {"fitting": 1.0, "answering": 1.0}
+        return Found(answers=["?"] * 20, seconds=seconds, settings={}, versions={})
+
+    monkeypatch.setattr(program, "performed", work)
+    monkeypatch.setattr(program, "commit", lambda: now[0])
+    monkeypatch.setattr("advisor.experiments.comparison.prepare", lambda *_: place.prepared)
+    program._run(part_of("setfit"), (60, 20), tmp_path)
+    kept = read(part_of("setfit"), tmp_path)
+    assert kept is not None
+    assert kept.about["commit"] == "before"
+    assert kept.about["started"] <= kept.about["finished"]
+
+
 def test_rows_are_read_as_they_were_kept_and_a_part_is_run_once(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +311,19 @@ def test_a_search_is_scored_by_whether_a_right_document_is_among_the_first(tmp_p
         "recall@5": 0.5,
         "recall@10": 0.5,
     }
+
+
+def test_answers_to_questions_are_told_by_what_they_contain_too(tmp_path: Path) -> None:
+    """A tool that writes sentences is never exactly right; what counts is the metric all the same."""
+    benchmark = dataclasses.replace(tiny.benchmark("qa"), shown_metrics=(load("answer_contained", {}),))
+    for name, words in ((OURS, "{}"), ("llama-index", "It is {}, I think")):
+        part = part_of(name, "answers")
+        stored(part, benchmark, [words.format(case.output) for case in benchmark.heldout], tmp_path)
+    found = {each.measure: each for each in comparisons(tmp_path)[0]}
+    metric = benchmark.metric.name
+    assert (found[metric].ours, found[metric].theirs, found[metric].counts) == (1.0, 0.0, True)
+    contained = found["answer_contained"]
+    assert (contained.ours, contained.theirs, contained.counts) == (1.0, 1.0, False)
 
 
 def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place, tmp_path: Path) -> None:

@@ -50,15 +50,13 @@ def main() -> None:
     dspy.configure(lm=model, max_errors=ANY_ERRORS)
     best, scores, failed = chosen(work)
     fitting = time.perf_counter() - start
+    settings: dict[str, Any] = {"chosen": max(scores, key=lambda name: scores[name]), "dev scores": scores}
+    settings |= {"failed": failed} if failed else {}
     answers = told(best, [dspy.Example(text=case["input"]).with_inputs("text") for case in work["heldout"]])
     found = {
         "answers": answers,
         "seconds": {"fitting": fitting, "answering": time.perf_counter() - start - fitting},
-        "settings": {
-            "chosen": max(scores, key=lambda name: scores[name]),
-            "dev scores": scores,
-            **({"failed": failed} if failed else {}),
-        },
+        "settings": settings,
         "versions": {name: version(name) for name in PACKAGES},
     }
     Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
@@ -174,7 +172,7 @@ def told(program: Any, examples: Sequence[Any]) -> list[str]:
 
 def share(program: Any, examples: Sequence[Any], score: Score) -> float:
     answers = told(program, examples)
-    return sum(map(score, answers, (example.accepted for example in examples))) / len(examples)
+    return float(sum(map(score, answers, (example.accepted for example in examples)))) / len(examples)
 
 
 def metric_of(work: dict[str, Any]) -> Callable[..., float]:
@@ -182,8 +180,8 @@ def metric_of(work: dict[str, Any]) -> Callable[..., float]:
     score = score_of(work["metric"])
 
     def metric(example: Any, prediction: Any, trace: Any = None) -> float:
-        found = score(str(prediction.answer), example.get("accepted") or [example.answer])
-        return found if trace is None else found == 1.0
+        found = float(score(str(prediction.answer), example.get("accepted") or [example.answer]))
+        return found if trace is None else float(found == 1.0)
 
     return metric
 
