@@ -317,7 +317,7 @@ def _main_note(material: Material) -> str:
     return (
         f"{bounds} Same: share of answers that stay the same under harmless edits.{counted_in}{month} "
         "Spent: what choosing and training took. Wait: half of the requests took no longer than the first number, 95 % no longer "
-        f"than the second, one at a time.{_stated_waits(material)}"
+        f"than the second, one at a time.{_stated_waits(material)}{_too_slow(material)}"
     )
 
 
@@ -326,6 +326,22 @@ def _stated_waits(material: Material) -> str:
     found = [material.evaluations[status.candidate] for status in material.suitable]
     names = [each.candidate for each in found if each.family == "recorded" and each.latency is not None]
     return f" The wait of {listed(names)} is as the file of recorded answers states." if names else ""
+
+
+def _too_slow(material: Material) -> str:
+    """Whose seconds were taken while other programs ran; with a space before it."""
+    beside = material.extras.taken.beside
+    shares = [
+        f"{each.candidate} ({percent(beside[each.candidate])})"
+        for each in material.suitable
+        if each.candidate in beside
+    ]
+    if not shares:
+        return ""
+    return (
+        f" While these answered, other programs took a share of the cores, so that their seconds and what follows from them "
+        f"are too high: {listed(shares)}."
+    )
 
 
 def _picture_unit(material: Material) -> str | None:

@@ -6,11 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.evaluation.cascade import DERIVED
+from benchmarks.running.others import BESIDE
 from benchmarks.storage.store import Store
 
 MOST = 0.4
 """Share of a run's time that the checks are to take at most."""
 WORK = ("fit", "answer")
+WORTH_TELLING = 0.1
+"""Of the cores: what other programs took from which on seconds are said to be too high."""
+LONG_ENOUGH = 2.0
+"""Seconds of answering from which on such shares say something: systems count time in hundredths."""
 ON_REQUEST = ("curve", "planted", "rebuild", "changed", "added", "altered")
 """Kinds of units that are part of a run only where a person asks (`benchmarks.running.plan.Further`)."""
 
@@ -21,6 +26,8 @@ class Taken:
 
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By the kind of unit."""
+    beside: Mapping[str, float] = field(default_factory=dict)
+    """Candidate -> share of the cores that other programs kept busy while it answered, where that is worth telling."""
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -60,4 +67,15 @@ def taken(store: Store, recorded: Collection[str] = ()) -> Taken:
     derived = {row["name"] for row in store.meta(DERIVED) or ()}
     fits = [note.get("seconds", 0.0) for name, note in store.notes("fit").items() if name not in derived]
     spent = {kind: seconds for kind, seconds in store.seconds(but={*derived, *recorded}).items() if kind != "fit"}
-    return Taken(seconds={"fit": sum(fits), **spent})
+    return Taken(seconds={"fit": sum(fits), **spent}, beside=_beside(store))
+
+
+def _beside(store: Store) -> dict[str, float]:
+    sums: dict[str, tuple[float, float]] = {}
+    for candidate, note in store.all_notes("answer"):
+        if BESIDE in note:
+            share, seconds = note[BESIDE]
+            busy, whole = sums.get(candidate, (0.0, 0.0))
+            sums[candidate] = busy + share * seconds, whole + seconds
+    shares = {candidate: busy / whole for candidate, (busy, whole) in sums.items() if whole > 0}
+    return {name: share for name, share in shares.items() if share > WORTH_TELLING and sums[name][1] >= LONG_ENOUGH}

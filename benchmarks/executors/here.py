@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from benchmarks.executors.desk import Desk
+from benchmarks.running.others import BESIDE, Watch
 from benchmarks.running.pending import Pending
 from benchmarks.running.plan import Unit
 from benchmarks.running.remembering import Memory
 from benchmarks.running.work import Job
 from benchmarks.storage.store import Finished
+from strategies.models.measured import cores
 
 
 class Executor(Protocol):
@@ -73,8 +75,17 @@ class Here:
 
         worker = job.worker(desk.journal, Memory(kept=desk.store), tell)
         while (begun := units.take()) is not None:
+            watch = Watch.begin()
             try:
                 done = worker.perform(begun, job.candidates[begun.candidate])
             except _OfEvents as carried:
                 raise carried.error from carried.error.__cause__
-            yield done
+            model = job.candidates[begun.candidate].model
+            own = begun.kind == "answer" and not (model and job.models.answered_elsewhere(model))
+            yield _with_what_ran_beside(done, watch) if own else done
+
+
+def _with_what_ran_beside(done: Finished, watch: Watch) -> Finished:
+    """Its seconds are too high by what other programs took, where the system says how much that was."""
+    busy = watch.others()
+    return done if busy is None else replace(done, note={**(done.note or {}), BESIDE: [busy / cores(), watch.seconds]})

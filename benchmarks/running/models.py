@@ -81,6 +81,10 @@ class Models:
         offered = installed_model(spec)
         return spec.endpoint is not None or (offered is not None and not offered.local)
 
+    def answered_elsewhere(self, name: str) -> bool:
+        """Whether another process answers for it: a server, on this machine too."""
+        return self.served(name) or self._spec(name).engine is not None
+
     def at_once(self, name: str) -> int:
         """How many requests the server of a model is sent at once."""
         from strategies.models.endpoint import EndpointModel

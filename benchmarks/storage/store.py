@@ -181,9 +181,12 @@ class Store:
 
     def problems(self, kind: str) -> dict[str, Mapping[str, Any]]:
         """candidate -> what one of its finished units of that kind noted that ended with a problem."""
+        return {candidate: note for candidate, note in self.all_notes(kind) if note.get("problem")}
+
+    def all_notes(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Candidates with the note of each of their finished units of that kind."""
         query = "SELECT candidate, note FROM units WHERE kind = ? AND finished IS NOT NULL"
-        notes = ((candidate, json.loads(note)) for candidate, note in self._db.execute(query, (kind,)).fetchall())
-        return {candidate: note for candidate, note in notes if note.get("problem")}
+        return [(candidate, json.loads(note)) for candidate, note in self._db.execute(query, (kind,)).fetchall()]
 
     def renote(self, kind: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
         """Writes the notes of finished units of that kind as `change` has them."""

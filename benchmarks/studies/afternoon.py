@@ -20,8 +20,8 @@ from typing import Any
 import click
 
 from benchmarks.contract import BadInput, Benchmark
+from benchmarks.running.others import Watch
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
-from benchmarks.studies.others import Watch
 from benchmarks.studies.settings import ROWS, SETTINGS, commit, setting
 from strategies.contract import Case
 from strategies.models.device import Placement, choose

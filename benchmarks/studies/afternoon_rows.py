@@ -13,8 +13,8 @@ from typing import Any
 
 from advisor.wording import listed
 from benchmarks.contract import BadInput, Benchmark
+from benchmarks.running.others import NOTICED
 from benchmarks.storage.packed import read_lines, write_lines
-from benchmarks.studies.others import NOTICED
 from strategies.models.measured import cores
 
 FILE = "afternoon-{}.jsonl.gz"

@@ -34,6 +34,13 @@ CHANGES = Change(
         "lists of JSON end)"
     ),
 )
+LATER = Change(
+    since="2026-12-01 04:00 UTC",
+    what=(
+        "the changes of 1 December 2026 (the order of the nearest examples, searched examples where there are folds, the way to "
+        "search where no passage is known to be right, how sure a linear head is of an object)"
+    ),
+)
 
 
 def is_before(change: Change, began: str) -> bool:
@@ -44,7 +51,7 @@ def is_before(change: Change, began: str) -> bool:
 def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str]) -> str:
     """Sentences on which rows are from before what; `began` says of each when it was begun, `named` how several are called."""
     told: dict[str, list[str]] = {}
-    for change in (FIXES, CHANGES):
+    for change in (FIXES, CHANGES, LATER):
         older = [name for name, moment in began.items() if is_before(change, moment)]
         if older:
             told.setdefault(_which(older, list(began), named), []).append(change.what)

@@ -11,6 +11,7 @@ import pytest
 from advisor.story.tell import Extras
 from benchmarks.evaluation.cascade import DERIVED
 from benchmarks.evaluation.taken import MOST, Taken, taken
+from benchmarks.running.others import BESIDE
 from benchmarks.storage.store import Finished, Store
 from strategies.contract import Usage
 from tests.situations import edits
@@ -39,6 +40,25 @@ def test_seconds_are_added_up_by_what_they_were_for(tmp_path: Path) -> None:
     assert found == Taken(seconds={"fit": 50.0, "answer": 10.0, "edit": 8.0, "seed": 12.0, "rebuild": 200.0})
     assert (found.checks, found.on_request, found.without_request, found.share) == (20.0, 200.0, 80.0, 0.25)
     assert Taken(seconds={"fit": 50.0}).share is None
+
+
+def test_what_other_programs_took_while_an_approach_answered_is_told(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        for candidate, parts in {
+            "lora": [(0.6, 3.0), (0.0, 1.0)],
+            "prompting": [(0.05, 9.0)],
+            "tf-idf": [(0.9, 0.1)],
+            "hosted": [],
+        }.items():
+            for number, part in enumerate(parts or [None]):
+                name, note = f"{candidate} {number}", {BESIDE: part} if part else {}
+                store.begin(name, "answer", candidate)
+                store.finish(Finished(unit=name, kind="answer", candidate=candidate, note=note))
+        found = taken(store)
+    assert found.beside == {"lora": pytest.approx(0.45)}, "little, or too short to tell"
+    both = tuple(evaluation_of(name, scores_of(280, 300)) for name in ("lora", "prompting"))
+    said = Bakeoff(evaluations=both, benchmark=benchmark_of(), extras=Extras(taken=found)).told().story.main.note
+    assert said.endswith("so that their seconds and what follows from them are too high: lora (45 %).")
 
 
 @pytest.mark.parametrize(("seed", "too_much"), [(20.0, False), (60.0, True)])

@@ -27,6 +27,7 @@ from benchmarks.evaluation.noted_scores import chosen_by_others
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
 from benchmarks.probes.gold import GoldIndex
+from benchmarks.running import others
 from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Options, Unit, candidates, label
 from benchmarks.running.reuse import Earlier, bare
@@ -900,3 +901,13 @@ def test_a_run_that_goes_on_on_another_machine_says_so_and_its_report_names_both
     ]
     with closing(Store(tmp_path / "run.sqlite")) as store:
         assert store.meta("provenance")["also on"] == here
+
+
+@pytest.mark.skipif(not others.STATISTICS.is_file(), reason="the system does not say what its processors did")
+def test_answers_note_what_other_programs_took_meanwhile(model: Path, tmp_path: Path) -> None:
+    run = small(tmp_path / "run", model)
+    run.execute()
+    with opened(run.folder) as store:
+        notes = [note for _, note in store.all_notes("answer")]
+    assert notes
+    assert all(note[others.BESIDE][0] >= 0 and note[others.BESIDE][1] > 0 for note in notes)

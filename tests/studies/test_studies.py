@@ -21,16 +21,17 @@ from advisor.experiments.example import opened as example
 from advisor.experiments.stored import reopen
 from benchmarks.contract import BadInput
 from benchmarks.contract import Row as Answered
+from benchmarks.running import others
+from benchmarks.running.others import Watch
 from benchmarks.storage.packed import pack, read_lines, unpack, write_lines
 from benchmarks.storage.store import Finished, Store
-from benchmarks.studies import afternoon, bakeoffs, others
+from benchmarks.studies import afternoon, bakeoffs
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.bakeoff_rows import BakeOff, opened, session_of
 from benchmarks.studies.bakeoff_table import BEGIN, END, document, filled, of_story, pages, section, summary
 from benchmarks.studies.bakeoffs import MOST_BYTES, export, read_made
 from benchmarks.studies.bakeoffs import run as bake
-from benchmarks.studies.others import Watch
 from benchmarks.studies.settings import PACKED, ROOT, ROWS, SETTINGS, Setting
 from strategies.answers import sureness
 from strategies.contract import Evidence, Prediction

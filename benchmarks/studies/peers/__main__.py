@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from benchmarks.contract import BadInput
-from benchmarks.studies.others import Watch
+from benchmarks.running.others import Watch
 from benchmarks.studies.peers import table as tables
 from benchmarks.studies.peers.arms import ARMS, EXAMPLES, HELDOUT, Part, parts
 from benchmarks.studies.peers.performed import Place, performed

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from advisor.wording import listed
 from benchmarks.contract import BadInput
+from benchmarks.running.others import NOTICED
 from benchmarks.studies.dated import from_before
-from benchmarks.studies.others import NOTICED
 from benchmarks.studies.peers.arms import OURS, Part, parts
 from benchmarks.studies.peers.rows import Kept, read
 from benchmarks.studies.settings import UNCOMMITTED

@@ -15,6 +15,8 @@ _GUESTS = 8
 """From this column on, time is counted a second time."""
 NOTICED = 0.1
 """Cores that others kept busy, from which on it is told."""
+BESIDE = "beside"
+"""In the note of answers: the share of this machine's cores that others kept busy meanwhile, and how many seconds that was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +33,15 @@ class Watch:
 
     def others(self) -> float | None:
         """Cores that other programs kept busy on average since then; None where the system does not say."""
-        busy = _busy()
-        if busy is None or self.busy is None:
+        busy, spent = _busy(), self.seconds
+        if busy is None or self.busy is None or spent <= 0:
             return None
-        spent = time.perf_counter() - self.began
-        return max(0.0, busy - self.busy - (_own() - self.own)) / spent if spent > 0 else None
+        return max(0.0, busy - self.busy - (_own() - self.own)) / spent
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.perf_counter() - self.began
 
 
 def _own() -> float:
