@@ -212,7 +212,7 @@ def _speaker(place: Path, asked: dict[str, Any], model: str) -> Any:
 def _within(asked: dict[str, Any], speaker: Any, text: str) -> tuple[Any, str]:
     """The prompt and the request in it: without its first examples, then with less of the request, where the model could not
     read it whole."""
-    messages, sizes, several = list(asked["messages"]), list(asked.get("sizes", ())), list(asked.get("paragraphs", ()))
+    messages, sizes, several = list(asked["messages"]), list(asked["sizes"]), list(asked["paragraphs"])
     prompt = speaker.prompt(_filled(messages, text))
     while len(prompt) > speaker.room:
         several = several[1:]  # Of the examples, of which the first goes first.

@@ -76,13 +76,13 @@ class Asker:
 
     def __init__(self, asked: dict[str, Any], beside: Callable[[str], Any]) -> None:
         self.asked, self.server = asked, asked["server"]
-        self.room = self.server["context_tokens"] - asked["max_tokens"] * (ENDING if asked.get("schema") else 1)
+        self.room = self.server["context_tokens"] - asked["max_tokens"] * (ENDING if asked["schema"] else 1)
         self.words = Words(self.server["labels"], self.server["words"]) if self.server["labels"] else None
         self.odds = beside("odds.py") if self.words else None
-        self.reasoning = self.server.get("reasoning_tokens", 0)
+        self.reasoning = self.server["reasoning_tokens"]
         self.refusals = beside("refusals.py")
         self.thoughts = beside("thoughts.py")
-        self.copying = beside("tagging.py") if asked.get("schema") else None
+        self.copying = beside("tagging.py") if asked["schema"] else None
         self.limit, self.answered = "max_tokens", False
         self.without, self.granted = set[str](), set[str]()
         self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
@@ -172,7 +172,7 @@ class Asker:
         body[self.limit] = self.asked["max_tokens"] + self.reasoning
         for wish in wishes.values():
             body |= wish
-        body |= self.server.get("extra_body", {})
+        body |= self.server["extra_body"]
         request = urllib.request.Request(
             f"{self.server['address']}/chat/completions",
             data=json.dumps(body).encode(),

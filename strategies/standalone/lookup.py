@@ -61,7 +61,7 @@ class Index:
         self.how = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         prompts: dict[str, str] = self.how.get("prompts", {})
         self.documents, self.embed, self.rerank, self.prompt = kept["documents"], embed, rerank, prompts.get("query")
-        self.versions: dict[str, tuple[int, str]] = kept.get("versions", {})
+        self.versions: dict[str, tuple[int, str]] = kept["versions"]
         self.passages = [
             (number, Passage(one["id"], start, end, _heading(one, *under) + one["text"][start:end]))
             for number, start, end, *under in kept["passages"]
@@ -74,7 +74,7 @@ class Index:
                 raise SystemExit(f"This is not the embedder that the index was made with ({self.how['embedder']}).")
         self.near = faiss.IndexFlatIP(vectors.shape[1])
         self.near.add(vectors)
-        self.words = _by_words([one.text for _, one in self.passages], self.how.get("searched", r"(?u)\b\w\w+\b"))
+        self.words = _by_words([one.text for _, one in self.passages], self.how["searched"])
 
     def find(self, text: str, most: int, mode: str) -> list[Passage]:
         """The best passages, one of each document before a second one, of versions the newest."""
@@ -235,7 +235,7 @@ class Looking:
 
     def _told(self, text: str) -> dict[str, str]:
         """The instruction; where a list of all labels would be too long, with those of the nearest examples, as many as fit."""
-        told, how = self.asked["messages"][0], self.how.get("listing")
+        told, how = self.asked["messages"][0], self.how["listing"]
         if how is None:
             return dict(told)
         near = [self.examples[place] for place, _ in self._nearest(text, how["looked_at"])]
@@ -247,7 +247,7 @@ class Looking:
             words = words[: len(words) * 3 // 4]
 
     def _turns(self, text: str, shown: Sequence[dict[str, str]], found: Sequence[Passage]) -> list[dict[str, str]]:
-        before, (first, _, last), order = _joined(found), self.how["asks"].partition(PLACE), self.how.get("order", 1)
+        before, (first, _, last), order = _joined(found), self.how["asks"].partition(PLACE), self.how["order"]
         if self.how["layout"] == "inline":
             blocks = [f"{one['passages']}{first}{one['input']}{last} {one['answer']}" for one in shown[::order]]
             return [{"role": "user", "content": "\n\n".join([*blocks, f"{before}{first}{text}{last}"])}]
@@ -280,13 +280,12 @@ class Looking:
     def _rests(self, one: dict[str, Any], found: Sequence[Passage]) -> bool:
         """Whether an answer stands by itself, or is borne out by the passages."""
         own, tells = [passage for passage in found if passage.document in one["documents"]], self.how["rests_on"]
-        texts = self._plain(passage.text for passage in (own if one.get("own") else found))
+        texts = self._plain(passage.text for passage in (own if one["own"] else found))
         held = any(answer in text for answer in self._plain(one["accepted"]) if answer.strip() for text in texts)
         return one["stands"] or ("names" in tells and bool(own)) or ("holds" in tells and held)
 
     def _plain(self, texts: Iterable[str]) -> list[str]:
-        word = self.how.get("plain", r"[^\W_]+")
-        return [" ".join(["", *re.findall(word, _composed(text).casefold()), ""]) for text in texts]
+        return [" ".join(["", *re.findall(self.how["plain"], _composed(text).casefold()), ""]) for text in texts]
 
     def _nearest(self, text: str, most: int) -> list[tuple[int, float]]:
         scores, found = self.near.search(self.embed([text]), min(most, len(self.examples)))
@@ -305,7 +304,7 @@ class Looking:
             marks[label] += math.exp(votes["sharpness"] * (mark - hits[0][1]))
         total = sum(marks.values())
         voted = [marks[label] / total if total else 1 / len(labels) for label in labels]
-        mixed = zip(shares, voted, votes.get("added") or [0.0] * len(labels), strict=True)
+        mixed = zip(shares, voted, votes["added"] or [0.0] * len(labels), strict=True)
         odds = [((1 - votes["weight"]) * own + votes["weight"] * vote) * math.exp(more) for own, vote, more in mixed]
         return [each / sum(odds) for each in odds]
 
@@ -314,7 +313,7 @@ class Looking:
     def _read(self, prompt: list[int], found: list[Passage]) -> tuple[str, float, tuple[dict[str, Any], ...]]:
         """The run of words of the passages that is the likeliest answer, or one that stands by itself."""
         how, places = self.how["reading"], [passage.place for passage in found]
-        form = json.loads(self.asked.get("schema") or "{}").get("pattern", ".*")
+        form = json.loads(self.asked["schema"] or "{}").get("pattern", ".*")
         runs = {text: run for text, run in _runs(found, how).items() if regex.fullmatch(form, text)}
         for size in (1, 2):
             heads = sorted({heads[size - 1] for _, heads in runs.values() if len(heads) >= size}) or [NOTHING]
@@ -349,11 +348,10 @@ def _joined(found: Sequence[Passage]) -> str:
 
 def _runs(found: Sequence[Passage], how: dict[str, Any]) -> dict[str, tuple[tuple[int, int, int], tuple[str, ...]]]:
     """Every run of so many words: where it stands (passage, start, end), and its first word and first two."""
-    word, edge = how.get("spaced", r"\S+"), how.get("edge", "\"'.,;:!?()[]{}<>\u2018\u2019\u201c\u201d")
     runs: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
     within = _reading().runs
     for place, passage in enumerate(found):
-        for start, end, heads in within(passage.text, how["words"], word, edge, how.get("kept", "")):
+        for start, end, heads in within(passage.text, how["words"], how["spaced"], how["edge"], how["kept"]):
             if "\n" not in passage.text[start:end]:
                 runs.setdefault(passage.text[start:end], ((place, start, end), heads))
     return runs

@@ -300,36 +300,6 @@ def test_fixed_examples_that_are_too_long_give_way_as_in_the_run(
     same(answers(made, texts[:2]), [answer(text) for text in texts[:2]])
 
 
-@pytest.mark.parametrize("name", ["grounded", "read off"])
-def test_what_was_fitted_before_is_looked_up_by_the_words_of_then(
-    name: str, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
-) -> None:
-    """A fit of before does not say what counts as a word."""
-    kind, setup = SETUPS[name]
-    made = fitted(kind, setup, model_folders.language, embedder)
-    made.save(tmp_path / "parts" / "0")
-    for path, parts in (("prompt.json", ("lookup", "plain")), ("index/manifest.json", ("searched",))):
-        file = tmp_path / "parts" / "0" / path
-        told = json.loads(file.read_text(encoding="utf-8"))
-        inner = told[parts[0]] if len(parts) > 1 else told
-        del inner[parts[-1]]
-        for key in ("spaced", "edge"):
-            (inner.get("reading") or {}).pop(key, None)
-        file.write_text(json.dumps(told), encoding="utf-8")
-    texts = [text for text in ASKED if text.isascii()]
-    answer = alone.surely(tmp_path, str(model_folders.language), str(model_folders.embedder))
-    theirs = [answer(text) for text in texts]
-    same(
-        answers(
-            load_pipeline(
-                tmp_path / "parts" / "0", tiny.Bench(folder=tmp_path, language=made.model, embedder=embedder)
-            ),
-            texts,
-        ),
-        theirs,
-    )
-
-
 LISTS = Form(show_labels=True)
 CUT: dict[str, Setup] = {
     "labels listed": Setup(shots=2, form=LISTS),
