@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from advisor.cli.shown import console
 from advisor.reports.text import one_line, shortened
@@ -48,50 +48,21 @@ WORK = {
 """Kind of a unit of work -> what is said of it."""
 
 
-class Event(Protocol):
-    """What a run tells while it goes on; any object with these attributes will do."""
-
-    @property
-    def candidate(self) -> str: ...
-
-    @property
-    def what(self) -> str:
-        """What is being done: `answering`, `LoRA: long trainings`."""
-        ...
-
-    @property
-    def done(self) -> int: ...
-
-    @property
-    def total(self) -> int: ...
-
-    @property
-    def tokens(self) -> int:
-        """Model tokens that the candidate has spent so far."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """Machine seconds that the candidate has spent so far."""
-        ...
-
-    @property
-    def unit(self) -> str:
-        """The piece of the candidate's work that `done` and `total` are of: several may be under way at once."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Progressed:
-    """An `Event` as plain data."""
+    """What a run tells while it goes on."""
 
     candidate: str
     what: str
+    """What is being done: `answering`, `LoRA: long trainings`."""
     done: int
     total: int
     tokens: int = 0
+    """Model tokens that the candidate has spent so far."""
     seconds: float = 0.0
+    """Machine seconds that the candidate has spent so far."""
     unit: str = ""
+    """The piece of the candidate's work that `done` and `total` are of: several may be under way at once."""
 
 
 @dataclass(kw_only=True)
@@ -115,7 +86,7 @@ class _Piece:
 class _Line:
     """What is known of one candidate: its last event, and the pieces of the present work."""
 
-    event: Event
+    event: Progressed
     pieces: dict[str, _Piece] = field(default_factory=dict)
     over: bool = False
 
@@ -176,7 +147,7 @@ class LiveProgress:
             self._live.stop()
             self._live = None
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Progressed) -> None:
         """Takes one event. Another `what` of the same candidate, or a count of a unit that falls, begins a new rate."""
         now = self._clock()
         line = self._lines.get(event.candidate)
