@@ -27,24 +27,6 @@ SHARD = 128
 """Held-out cases a unit. Answers of a shard share batches, so it is part of the configuration."""
 LOOK = 50
 """The same where asking ends when a candidate is decided; the first unit holds the cases of the checks."""
-KINDS = (
-    "fit",
-    "answer",
-    "edit",
-    "repeat",
-    "latency",
-    "seed",
-    "oracle",
-    "handed",
-    "forgetting",
-    "by heart",
-    "curve",
-    "planted",
-    "rebuild",
-    "changed",
-    "added",
-    "altered",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
