@@ -94,11 +94,7 @@ def _sentences(found: Check) -> list[str]:
     if found.relabelled:
         left_out = counted(found.relabelled, "case")
         told.append(f"Not compared: {left_out} with another right answer than when it was measured.")
-    if found.learnt is None:
-        told.append(
-            "Which of these cases it learnt from is unknown, since it was exported by an older version. Export again."
-        )
-    elif found.learnt:
+    if found.learnt:
         told.append(
             f"Left out: {counted(found.learnt, 'case')} among the examples that it learnt from. Near copies of these cannot be "
             "seen."

@@ -56,13 +56,13 @@ class Answerer:
     name: str
     parts: tuple[Fitted, ...]
     sampling: Sampling
+    form: Mapping[str, Any]
+    """Which answers the task allows (`Kept.form`)."""
     below: float = 0.0
     alone_from: float | None = None
     """From which sureness on an answer needs no person, as it was measured; None: nothing was."""
     guard: Guard | None = None
     """What holding back unsure answers does, as it was measured; None: nothing was."""
-    form: Mapping[str, Any] = field(default_factory=dict)
-    """Which answers the task allows (`Kept.form`)."""
     may_vary: bool = False
     """Whether one request may be answered otherwise each time: by a server's model, or drawn at a temperature."""
 
@@ -186,10 +186,12 @@ class Kept:
     weights: Mapping[str, str]
     dtype: str | None
     sampling: Mapping[str, Any]
+    searches: Mapping[str, str]
+    """What tells embedder and reranker of the run from others, as its identity has it."""
+    form: Mapping[str, Any]
+    """`kind`, `labels` and `schema` of the task."""
     batches: Mapping[str, int] = field(default_factory=dict)
-    """Local model -> tokens of a batch in the run, which its fingerprint under `weights` holds; empty of an export of before."""
-    searches: Mapping[str, str] = field(default_factory=dict)
-    """What tells embedder and reranker of the run from others, as its identity has it; empty of an export of before."""
+    """Local model -> tokens of a batch in the run, which its fingerprint under `weights` holds."""
     alone_from: Mapping[str, float] = field(default_factory=dict)
     """candidate -> sureness from which on its answers need no person (`benchmarks.evaluation.handover`); only of an export."""
     guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -198,8 +200,6 @@ class Kept:
     """candidate -> the package that brings its approach; without those that are ours."""
     commits: Mapping[str, str] = field(default_factory=dict)
     """Model of a hub -> the commit that was taken; empty of a run of before."""
-    form: Mapping[str, Any] = field(default_factory=dict)
-    """`kind`, `labels` and `schema` of the task; empty of an export of before."""
     default: str = ""
     """Who answers where nobody is named; empty: what the run recommends."""
 
@@ -243,7 +243,7 @@ class Kept:
         """Raises `BadInput` where it cannot be read."""
         try:
             values = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
-            if (stated := values.get("files")) is not None and stated != digests(folder / "parts"):
+            if values["files"] != digests(folder / "parts"):
                 raise BadInput(
                     f"What lies in {folder.name} is not what was exported: it was changed or cut off. Export again."
                 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +30,7 @@ def must_speak_alike(kept: Kept, found: LanguageModel) -> None:
     """Raises `BadInput` where a language model is not the one of the run. Its device and its size of batches do not matter."""
     name, known = found.name, kept.weights.get(found.name)
     if isinstance(found, EndpointModel):
-        earlier = replace(found, context_tokens=EndpointModel.context_tokens)  # Once it was no part of it.
-        if known not in (found.fingerprint, earlier.fingerprint):
+        if known != found.fingerprint:
             raise BadInput(
                 f"The server of {name} is asked otherwise than in the run: another {HOW_ASKED}. Take that of the run, or "
                 "run the task again."
@@ -78,11 +76,8 @@ def asks_a_server(model: LanguageModel) -> bool:
 
 
 def must_look_up_alike(kept: Kept, fit: Path, models: Models) -> None:
-    """Raises `BadInput` where the fit in the folder needs an embedder or a reranker, and that is not the one of the run.
-
-    An export that was written before does not say which these were.
-    """
-    if kept.searches and _embeds(fit):
+    """Raises `BadInput` where the fit in the folder needs an embedder or a reranker, and that is not the one of the run."""
+    if _embeds(fit):
         _must_be_the_embedder(kept.searches, models)
     if not _reranks(fit):
         return
@@ -91,7 +86,7 @@ def must_look_up_alike(kept: Kept, fit: Path, models: Models) -> None:
         raise BadInput(
             "The passages of the run were sorted by a reranker, and the task names none. Name that one, or run the task again."
         )
-    if kept.searches and found.fingerprint != kept.searches.get("reranker"):
+    if found.fingerprint != kept.searches.get("reranker"):
         raise BadInput(f"The reranker {found.name} is not the one of the run. Take that one, or run the task again.")
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from advisor.contract import Status, Verdict
 from advisor.deploy.answering import EXPORT, Kept, alone_from, base_folder, digests, guards, recommended
-from advisor.deploy.gate import hash_of_right, keys_of
+from advisor.deploy.gate import hash_of_right, key_of
 from advisor.deploy.without import FOUR_BITS, embeds, needed, needs, without_us
 from advisor.experiments.stored import about_run, reading, reopen
 from advisor.probes.guarded import guard_card
@@ -182,15 +182,15 @@ def _measure(run: Path, verdict: Verdict, name: str) -> dict[str, Any]:
 
 
 def _learnt(run: Path, places: Iterable[Path]) -> list[str]:
-    """Hashes of the inputs of all examples, which it was fitted on or chosen by, and of the requests that a teacher answered for
-    it, as they are written and normalised, so that it is not checked on them. `places`: the folders of its fits."""
+    """Hashes of the normalised inputs of all examples, which it was fitted on or chosen by, and of the requests that a teacher
+    answered for it, so that it is not checked on them. `places`: the folders of its fits."""
     fold = about_run(run)["benchmark"]["task"]["folds"][0]  # Each has all examples.
     inputs = [case.input for part in ("train", "selection") for case in thawed_cases(fold[part])]
     for file in (place / LESSONS for place in places):
         if file.is_file():
             with reading(run):
                 inputs += [lesson.input for lesson in lessons_in(file)]
-    return sorted({key for text in inputs for key in keys_of(text)})
+    return sorted(set(map(key_of, inputs)))
 
 
 def _labels_given(run: Path, name: str, asked: Sequence[Case], labels: Collection[str]) -> dict[str, str]:

@@ -41,9 +41,9 @@ class Check:
     name: str
     cases: int
     """Those that were asked."""
-    learnt: int | None
-    """Cases left out since their input is that of an example that it learnt from, or the same when normalised; None where the
-    export does not say which. Near copies of examples cannot be seen by the hashes that it holds."""
+    learnt: int
+    """Cases left out since their input is that of an example that it learnt from, or the same when normalised. Near copies of
+    examples cannot be seen by the hashes that it holds."""
     figure: float
     target: float | None
     state: State
@@ -82,9 +82,9 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     """Answers the cases with what lies in the folder and scores it as in its run; examples that it learnt from are left out,
     since it may know their answers by heart. Raises `BadInput`."""
     measured = _measured(folder)
-    known = answerer(folder, task=task)
-    read = _cases(folder, cases)
-    asked = grouped(_new([_as_measured(case, measured) for case in read.cases], measured, cases.name))
+    known, kept = answerer(folder, task=task), Kept.of_export(folder)
+    read = _cases(kept, cases)
+    asked = grouped(_new([_as_measured(case, kept) for case in read.cases], measured, cases.name))
     with reading(folder):
         metric = thawed_metric(measured["metric"], folder, allow_code)
     outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
@@ -98,7 +98,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     return Check(
         name=known.name,
         cases=len(rows),
-        learnt=len(read.cases) - len(asked) if "learnt" in measured else None,
+        learnt=len(read.cases) - len(asked),
         figure=figure_over(metric, rows),
         target=goal,
         state=state,
@@ -120,17 +120,17 @@ def hash_of_right(case: Case) -> str:
     return hashlib.sha256(json.dumps(accepted).encode()).hexdigest()[:20]
 
 
-def keys_of(text: str) -> tuple[str, str]:
-    """Names an input as it is written, and as it is normalised: examples that are a held-out case then are left out of a run."""
-    return Query.of(text).key, Query.of(normalised(text)).key
+def key_of(text: str) -> str:
+    """Names an input as it is normalised: examples that are a held-out case then are left out of a run."""
+    return Query.of(normalised(text)).key
 
 
 def _measured(folder: Path) -> Mapping[str, Any]:
     check_not_meant(folder)
     try:
         measured: Mapping[str, Any] = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["measured"]
-        target, _ = measured["target"], [*measured["metric"].items(), *measured.get("right", {}).items()]
-        _ = {*measured.get("learnt", ()), *measured.get("inputs", ()), *measured.get("right", {}).values()}
+        target, _ = measured["target"], measured["metric"].items()
+        _ = {*measured["learnt"], *measured["inputs"]}
         if not all(0 <= each <= 1 for each in (*measured["scores"].values(), *([] if target is None else [target]))):
             raise ValueError("a score or the target is no share")
     except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
@@ -139,17 +139,13 @@ def _measured(folder: Path) -> Mapping[str, Any]:
 
 
 def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tuple[list[Answered], list[Answered], int]:
-    """The same cases as they were answered then and now, and how many more have an input that was scored by other right answers.
-
-    Exports that were written before say under each input what was right, or nothing of it: those are compared as ever.
-    """
-    right = measured.get("right", {})
-    scores = {right.get(key, key): score for key, score in measured["scores"].items()}
-    inputs, answers = {*measured.get("inputs", ()), *right}, measured.get("answers", {})
+    """The same cases as they were answered then and now, and how many more have an input that was scored by other right
+    answers."""
+    scores, inputs, answers = measured["scores"], {*measured["inputs"]}, measured.get("answers", {})
     before, after, relabelled = [], [], 0
     for row in rows:
         key, now = Query.of(row.case.input).key, hash_of_right(row.case)
-        then = scores.get(now, scores.get(key))
+        then = scores.get(now)
         if then is not None:
             before.append(replace(row, text=answers.get(now, ""), score=then))
             after.append(row)
@@ -158,26 +154,25 @@ def _known_before(measured: Mapping[str, Any], rows: Sequence[Answered]) -> tupl
     return before, after, relabelled
 
 
-def _cases(folder: Path, path: Path) -> Cases:
+def _cases(kept: Kept, path: Path) -> Cases:
     if not path.is_file():
         raise BadInput(f"There is no file {path}. Name one with inputs and their right answers.")
-    found = read_cases(path, Kept.of_export(folder).columns, apart=True)
+    found = read_cases(path, kept.columns, apart=True)
     if len(found.cases) < FEWEST:
         raise BadInput(f"{path.name} holds {len(found.cases)} cases, and {FEWEST} are needed to say anything.")
     return found
 
 
-def _as_measured(case: Case, measured: Mapping[str, Any]) -> Case:
-    """The case with answers in plain characters where it was measured so: runs of before took them as they stand in the file."""
-    plain = written_out(case)
-    return plain if hash_of_right(plain) in measured["scores"] else case
+def _as_measured(case: Case, kept: Kept) -> Case:
+    """The case with answers in plain characters where the run wrote them out."""
+    return written_out(case) if kept.form["kind"] == "extraction" else case
 
 
 def _new(cases: Sequence[Case], measured: Mapping[str, Any], name: str) -> tuple[Case, ...]:
-    """Those whose input is in no example that the export learnt from, however it is spelt in case and punctuation: an export of
-    before knows it as it was written only. Raises `BadInput` where they are too few."""
-    learnt = {*measured.get("learnt", ())}
-    left = tuple(case for case in cases if learnt.isdisjoint(keys_of(case.input)))
+    """Those whose input is in no example that the export learnt from, however it is spelt in case and punctuation. Raises
+    `BadInput` where they are too few."""
+    learnt = {*measured["learnt"]}
+    left = tuple(case for case in cases if key_of(case.input) not in learnt)
     if len(left) < FEWEST:
         raise BadInput(
             f"{len(cases) - len(left)} of the {len(cases)} cases of {name} are examples that the export learnt from, which say "

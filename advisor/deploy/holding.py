@@ -12,17 +12,13 @@ from strategies.answers import sureness
 from strategies.contract import Outcome, Prediction
 
 
-def _any_form(_: str) -> str:
-    return ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Guarded:
     """One threshold of sureness, and what is said in place of answers below it and of those of another form."""
 
     guard: Guard
     held: Held
-    wrong: Callable[[str], str] = field(default=_any_form, compare=False)
+    wrong: Callable[[str], str] = field(compare=False)
     """What is wrong with the form of an answer, or nothing."""
 
     @property
@@ -41,15 +37,13 @@ class Guarded:
 
 
 def wrong_form(form: Mapping[str, Any]) -> Callable[[str], str]:
-    """`form`: `kind`, `labels` and `schema` of the task; empty of an export of before, of which nothing is wrong."""
-    if not form:
-        return _any_form
+    """`form`: `kind`, `labels` and `schema` of the task."""
     return misfit_of(form["kind"], form["labels"], form["schema"])
 
 
 def must_be_a_form(form: Mapping[str, Any]) -> None:
     """Raises `TypeError` for what is none."""
-    if form and not (
+    if not (
         isinstance(form["kind"], str)
         and isinstance(form["labels"], list)
         and all(isinstance(label, str) for label in form["labels"])

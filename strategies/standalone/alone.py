@@ -66,8 +66,9 @@ def main() -> None:
         )
     below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
     answer = surely(Path(given.folder), given.model or "", given.embedder, given.reranker)
-    wrong = reading.wrong_form({} if given.guard is None else _exported(Path(given.folder))["kept"].get("form") or {})
-    column = ((_exported(Path(given.folder))["kept"].get("spec") or {}).get("columns") or {}).get("input") or ""
+    kept = _exported(Path(given.folder))["kept"]
+    wrong = reading.wrong_form({} if given.guard is None else kept["form"])
+    column = ((kept.get("spec") or {}).get("columns") or {}).get("input") or ""
     for number, line in reading.lines(given.requests):
         try:
             text = reading.request(line, column)

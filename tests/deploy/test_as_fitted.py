@@ -39,6 +39,8 @@ def kept(**values: Any) -> Kept:
         "weights": {},
         "dtype": "bfloat16",
         "sampling": {},
+        "searches": {"embedder": "words"},
+        "form": {},
     }
     return Kept(name="run", **{**told, **values})
 
@@ -95,7 +97,6 @@ def test_it_is_held_as_in_the_run_whatever_of_the_card_is_free(
 @pytest.mark.parametrize(
     ("searches", "said"),
     [
-        ({}, ""),
         ({"embedder": "words"}, ""),
         ({"embedder": "moved", "embedder_weights": "word-hashes-64"}, ""),
         ({"embedder": "words", "embedder_files": "v"}, "The embedder words has other weights than in the run"),

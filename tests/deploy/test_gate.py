@@ -149,22 +149,6 @@ def test_examples_that_it_learnt_from_are_left_out(
     assert gate(capsys, desk, desk / "rows.jsonl").code == 2
 
 
-def test_an_export_of_before_says_that_it_cannot_tell_what_it_learnt_from(
-    desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(desk / "out", tmp_path / "out")
-    values = json.loads((tmp_path / "out" / "export.json").read_text(encoding="utf-8"))
-    del values["measured"]["learnt"]
-    (tmp_path / "out" / "export.json").write_text(json.dumps(values), encoding="utf-8")
-    found = document(gate(capsys, desk, desk / "rows.jsonl", "--json", out=tmp_path / "out"))
-    assert (found["cases"], found["learnt"], found["passed"]) == (60, None, True)
-    told = gate(capsys, desk, desk / "rows.jsonl", out=tmp_path / "out").out
-    assert (
-        "Which of these cases it learnt from is unknown, since it was exported by an older version. Export again."
-        in told
-    )
-
-
 def test_answers_vary_where_a_server_gives_them_or_they_are_drawn(desk: Path) -> None:
     kept = Kept.of_export(desk / "out")
     server = EndpointModel(name="big", base_url="http://127.0.0.1:1/v1", model="m")
@@ -225,8 +209,10 @@ def test_what_was_chosen_for_lucky_answers_fails_no_more_unchanged_builds_than_a
     assert worse[0] <= 0.025 < 0.05 < worse[1]
 
 
-def test_answers_with_escapes_are_those_that_were_measured_by_this_version_and_by_those_before() -> None:
+def test_answers_with_escapes_are_those_that_were_measured(desk: Path) -> None:
+    """A run writes them out where objects are to be extracted."""
+    kept = Kept.of_export(desk / "out")
     case = Case(id="a", input="where?", output=r'{"city": "Z\u00fcrich"}')
     plain = replace(case, output='{"city": "Zürich"}')
-    for measured in (case, plain):
-        assert _as_measured(case, {"scores": {hash_of_right(measured): 1.0}}) == measured
+    for kind, measured in (("extraction", plain), ("qa", case)):
+        assert _as_measured(case, replace(kept, form={**kept.form, "kind": kind})) == measured

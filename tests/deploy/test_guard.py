@@ -15,7 +15,7 @@ import pytest
 from advisor.cli.predict import _held_back
 from advisor.deploy.answering import Answerer, Kept
 from advisor.deploy.export import card
-from advisor.deploy.holding import Guarded
+from advisor.deploy.holding import Guarded, wrong_form
 from advisor.probes.guarded import as_fact, guard_card, guard_cells, in_place_of_unsure
 from benchmarks.checked import Coverage, Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
@@ -349,7 +349,7 @@ def test_of_answers_that_are_partly_right_points_are_told_and_not_answers(tmp_pa
     assert step.endswith(f"88 % on average (83 to 92 %); {clause}.")
     assert verdict.story.coverage.columns[-2:] == ("lacking points held back", "scored points lost")
     assert "to lose few scored points, 5 % where" in verdict.story.coverage.note
-    assert in_place_of_unsure(Guarded(guard=found, held=found.held[1])).endswith(
+    assert in_place_of_unsure(Guarded(guard=found, held=found.held[1], wrong=wrong_form(ANY))).endswith(
         f"it then answered 260; {clause.replace(' are ', ' were ')}"
     )
     (tmp_path / "parts" / "0").mkdir(parents=True)
@@ -390,7 +390,7 @@ class Says:
 
 
 def test_what_is_unsure_is_held_back_and_a_failure_stays_one() -> None:
-    known = Answerer(name="lora", parts=(Says(),), sampling=Sampling(), guard=GUARD)
+    known = Answerer(name="lora", parts=(Says(),), sampling=Sampling(), form=ANY, guard=GUARD)
     chosen = known.guarded(0.05)
     found = [chosen.holds_back(outcome) for _, outcome in known.answers(["a|0.59999", "b|0.6", "c|0.99", "d|"])]
     assert found == [True, False, False, True]
@@ -405,6 +405,7 @@ def test_what_is_unsure_is_held_back_and_a_failure_stays_one() -> None:
         replace(known, guard=None).guarded(0.05)
 
 
+ANY: dict[str, Any] = {"kind": "qa", "labels": [], "schema": None}
 FIELDS = {
     "type": "object",
     "properties": {"sku": {"type": "string"}},
@@ -420,7 +421,7 @@ FIELDS = {
         ({"kind": "classification", "labels": ["Refund", "cancel"], "schema": None}, "money", "outside the labels"),
         ({"kind": "extraction", "labels": [], "schema": FIELDS}, '{"sku": "A"}', ""),
         ({"kind": "extraction", "labels": [], "schema": FIELDS}, '{"sku": "A', "not of the schema"),
-        ({"kind": "qa", "labels": [], "schema": None}, "money", ""),
+        (ANY, "money", ""),
     ],
 )
 def test_an_answer_that_the_task_does_not_allow_is_held_back_however_sure_it_is(
@@ -441,7 +442,7 @@ def test_an_answer_that_the_task_does_not_allow_is_held_back_however_sure_it_is(
     assert shown == ({"output": "?", "held_back": True, "problem": problem} if problem else {"output": said})
 
 
-def test_an_export_of_before_opens_and_one_of_now_keeps_its_guard(tmp_path: Path) -> None:
+def test_an_export_keeps_its_guard_and_its_form(tmp_path: Path) -> None:
     kept: dict[str, Any] = {
         "spec": {},
         "candidates": {},
@@ -449,6 +450,8 @@ def test_an_export_of_before_opens_and_one_of_now_keeps_its_guard(tmp_path: Path
         "weights": {},
         "dtype": None,
         "sampling": {},
+        "searches": {},
+        "form": ANY,
         "default": "lora",
     }
     (tmp_path / "parts").mkdir()
@@ -459,9 +462,10 @@ def test_an_export_of_before_opens_and_one_of_now_keeps_its_guard(tmp_path: Path
         return Kept.of(tmp_path)
 
     assert opened().guards == {}
-    assert opened().form == {}
-    with pytest.raises(BadInput, match="is not what an export holds"):
-        opened(form={"kind": "qa", "labels": "ab", "schema": None})
+    assert opened().form == ANY
+    for other in ({**ANY, "labels": "ab"}, {}):
+        with pytest.raises(BadInput, match="is not what an export holds"):
+            opened(form=other)
     again = opened(guards={"lora": asdict(GUARD)}).guards["lora"]
     assert again == json.loads(json.dumps(asdict(GUARD)))
 

@@ -364,7 +364,7 @@ def test_two_approaches_answer_without_it_and_so_do_counts_of_words_and_a_consta
             fits[name].save(out / "parts" / str(number))
         kept = {"default": "both", "cascades": {"both": {"first": first, "second": second, "below": below}}}
         (out / "export.json").write_text(json.dumps({"places": {first: 0, second: 1}, "kept": kept}), encoding="utf-8")
-        both = Answerer(name="both", parts=(fits[first], fits[second]), sampling=Sampling(), below=below)
+        both = Answerer(name="both", parts=(fits[first], fits[second]), sampling=Sampling(), form={}, below=below)
         ours = [outcome for _, outcome in both.answers([*texts, "..."])]
         answer = alone.surely(out, str(embedder.folder))
         theirs = [answer(text) for text in [*texts, "..."]]

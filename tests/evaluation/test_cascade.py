@@ -688,6 +688,7 @@ def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others
         name=found.candidate,
         parts=parts,
         sampling=Sampling(),
+        form={"kind": "classification", "labels": done.benchmark.task.labels, "schema": None},
         below=found.chosen["below"],
         guard=found.guard,
     )
