@@ -1,6 +1,6 @@
 """Scores every label of every case with lm-evaluation-harness, and says how long it took.
 
-A plain script for the Python of lm-evaluation-harness; it imports nothing of ours.
+A plain script for the Python of lm-evaluation-harness; it imports nothing of ours but `lines.py` beside it.
 
     python lm_eval_labels.py WORK.json
 
@@ -21,7 +21,9 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from lines import protected_output, say  # type: ignore[import-not-found]
 
 BATCH_SIZES = (8, 16, 32, 77)
 WARM_UP_CASES = 2
@@ -40,18 +42,6 @@ def main() -> None:
     for _ in sys.stdin:
         seconds, scores = timed(model, requests)
         say(output, {"seconds": seconds, "tokens": tokens, **result(work["cases"], scores)})
-
-
-def protected_output() -> IO[str]:
-    """The real standard output; from here on whatever a library prints goes to standard error."""
-    real = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return real
-
-
-def say(output: IO[str], value: dict[str, Any]) -> None:
-    output.write(json.dumps(value) + "\n")
-    output.flush()
 
 
 def load(work: dict[str, Any]) -> Any:

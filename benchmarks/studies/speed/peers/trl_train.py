@@ -1,6 +1,6 @@
 """Trains a LoRA adapter with TRL's SFTTrainer, and says how long one epoch took.
 
-A plain script for TRL's Python; it imports nothing of ours.
+A plain script for TRL's Python; it imports nothing of ours but `lines.py` beside it.
 
     python trl_train.py WORK.json
 
@@ -23,7 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from lines import protected_output, say  # type: ignore[import-not-found]
 
 WARM_UP_ROWS = 2
 PACKAGES = ("trl", "peft", "torch", "transformers", "accelerate", "datasets")
@@ -55,18 +57,6 @@ class Epoch:
     """Of the rows, without padding."""
     loss: float
     """Mean over the steps, as the trainer says it."""
-
-
-def protected_output() -> IO[str]:
-    """The real standard output; from here on whatever a library prints goes to standard error."""
-    real = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return real
-
-
-def say(output: IO[str], value: dict[str, Any]) -> None:
-    output.write(json.dumps(value) + "\n")
-    output.flush()
 
 
 def tune(work: dict[str, Any], folder: str) -> dict[int, float]:

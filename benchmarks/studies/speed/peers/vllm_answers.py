@@ -1,6 +1,6 @@
 """Answers every prompt with a vLLM server on this machine, many at a time, and says how long it took.
 
-A plain script for vLLM's Python; it imports nothing of ours.
+A plain script for vLLM's Python; it imports nothing of ours but `lines.py` beside it.
 
     python vllm_answers.py WORK.json
 
@@ -32,6 +32,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
+from lines import protected_output, say  # type: ignore[import-not-found]
+
 HOST = "127.0.0.1"
 NAME = "peer"
 """Under which the server offers the model."""
@@ -57,18 +59,6 @@ def main() -> None:
         for turn, _ in enumerate(sys.stdin):
             first = turn * work["per_turn"] % (len(work["prompts"]) - work["per_turn"] + 1)
             say(output, timed(port, {**work, "prompts": work["prompts"][first : first + work["per_turn"]]}))
-
-
-def protected_output() -> IO[str]:
-    """The real standard output; from here on whatever a library prints goes to standard error."""
-    real = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return real
-
-
-def say(output: IO[str], value: dict[str, Any]) -> None:
-    output.write(json.dumps(value) + "\n")
-    output.flush()
 
 
 def settings(work: dict[str, Any]) -> dict[str, Any]:
