@@ -24,18 +24,15 @@ RENTED = {"machine_hour", "monthly", "tuned", "tuning_price"}
 
 
 def experiment_of(prepared: Prepared) -> str:
-    """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look.
-
-    Weights of a hub stand behind a hyphen, where they are on this disk: what an earlier version wrote down lacks them.
-    """
+    """Names what is run: task, cases, approaches, models, options and what ranks. The same again is no other look."""
     rented = [spec.model_dump(mode="json", include=RENTED, exclude_none=True) for spec in prepared.models.specs]
-    return _named(prepared, RANKING, RENTED, [rented] if any(rented) else []) + _of_hub(prepared)
+    return _named(prepared, RANKING, RENTED, [rented] if any(rented) else [])
 
 
 def subject_of(prepared: Prepared) -> str:
     """Names what answers, which is the experiment without what things cost: whoever was shown its wrong answers and runs it
     again at other prices has changed no approach. All else counts, since answers or candidates may follow from it."""
-    return _named(prepared, RANKING - COSTS, {*RENTED, *TOKEN_PRICES}, []) + _of_hub(prepared)
+    return _named(prepared, RANKING - COSTS, {*RENTED, *TOKEN_PRICES}, [])
 
 
 def rivals_in(prepared: Prepared) -> Rivals:
@@ -96,11 +93,13 @@ def _named(prepared: Prepared, ranking: set[str], prices: Collection[str], rente
 
 
 def _weights(prepared: Prepared) -> dict[str, str]:
-    """Model -> hash of its weights, for those in folders: training goes on, and the same path then holds another model."""
+    """Model -> hash of its weights, for those in folders, since training goes on and the same path then holds another model, and
+    for those of a hub that are on this disk, where an id may stand for others tomorrow."""
     from benchmarks.running.installed import installed_embedder, installed_model
-    from benchmarks.running.whereabouts import weights_in_folder
+    from benchmarks.running.whereabouts import weights_in_folder, weights_of_hub
 
-    models, used = prepared.models, _used(prepared)
+    models = prepared.models
+    used = {models.teacher, *(candidate.model for candidate in prepared.candidates)}
     found = {
         spec.name: weights_in_folder(models, spec)
         for spec in models.specs
@@ -110,17 +109,4 @@ def _weights(prepared: Prepared) -> dict[str, str]:
         found["embedder"] = weights_in_folder(models, models.embedder_spec)
     if models.reranker_spec is not None:
         found["reranker"] = weights_in_folder(models, models.reranker_spec)
-    return {name: weights for name, weights in found.items() if weights}
-
-
-def _of_hub(prepared: Prepared) -> str:
-    """A hyphen and a hash of the weights that lie on a hub, where an id may stand for others tomorrow; empty without any."""
-    from benchmarks.running.whereabouts import weights_of_hub
-
-    weights = weights_of_hub(prepared.models, _used(prepared))
-    return f"-{_short(json.dumps(weights, sort_keys=True))}" if weights else ""
-
-
-def _used(prepared: Prepared) -> set[str]:
-    """Names of the language models that answer or teach."""
-    return {prepared.models.teacher, *(candidate.model for candidate in prepared.candidates)}
+    return {name: weights for name, weights in found.items() if weights} | weights_of_hub(models, used)

@@ -60,22 +60,21 @@ def look_at(
 ) -> Look:
     """Which look at these cases a run would be, by what is written down in the folder of the task and of what it is a copy of.
 
-    A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look, and so is
-    what an earlier version wrote down of it, without the weights of a hub that stand behind a hyphen.
+    A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
     `subject` names what answers in it: that cases were shown with its answers and only prices were changed then makes no
     development figure. `rivals` is held against what earlier looks tested, as far as they say it.
     """
-    mine, same, alike = set(_names(heldout)), _as_before(experiment), _as_before(subject)
+    mine = set(_names(heldout))
     others = [
         row
         for place in _places(folder)
         for row in _read(place)
-        if row["experiment"] not in same and not mine.isdisjoint(row["cases"])
+        if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
     ]
     looks = [row for row in others if not row.get("shown")]
-    shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") in alike)]
+    shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") == subject)]
     return Look(
-        number=len(_apart({row["experiment"] for row in looks})) + 1,
+        number=len({row["experiment"] for row in looks}) + 1,
         seen=_touched(mine, looks),
         last=_last_day(looks),
         shown=_touched(mine, shown),
@@ -85,18 +84,8 @@ def look_at(
     )
 
 
-def _apart(names: set[str]) -> set[str]:
-    """Without those that an earlier version gave runs which are written down with their weights too."""
-    return names - {_as_before(name)[1] for name in names if "-" in name}
-
-
-def _as_before(name: str) -> tuple[str, str]:
-    """The name of a run or of what answers in it, and the one that an earlier version gave it."""
-    return name, name.partition("-")[0]
-
-
 def _candidates(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """All that these looks tested; those of earlier versions do not say it."""
+    """All that these looks tested."""
     named = [row["candidates"] for row in rows if isinstance(row.get("candidates"), list)]
     return {name for names in named for name in names if isinstance(name, str)}
 

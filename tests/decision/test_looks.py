@@ -68,14 +68,6 @@ def test_the_same_again_is_the_same_look(tmp_path: Path) -> None:
     assert len((tmp_path / FILE).read_text().splitlines()) == 2
 
 
-def test_weights_of_a_hub_tell_looks_apart_since_they_are_known(tmp_path: Path) -> None:
-    """An earlier version wrote a look down without them: it is the same again, whichever they were."""
-    assert look(tmp_path, cases(0, 10), "a").number == 1
-    assert look(tmp_path, cases(0, 10), "a-1").number == 1
-    assert look(tmp_path, cases(0, 10), "b").number == 2, "the run that was made again is one look"
-    assert look(tmp_path, cases(0, 10), "a-2").number == 3
-
-
 @pytest.mark.parametrize(("one", "other", "counts"), [("x", "x", 0), ("x", "y", 4), ("", "x", 4), ("", "", 4)])
 def test_cases_that_were_shown_with_other_answers_count_and_so_do_those_of_which_that_is_not_known(
     one: str, other: str, counts: int, tmp_path: Path
