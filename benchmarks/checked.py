@@ -297,8 +297,8 @@ class Counted:
 class ByHeart:
     """What a tuned model answered with no document before it (`benchmarks/probes/by_heart.py`)."""
 
-    taught: Counted | None
-    """Questions of its training, word for word. None: an earlier version asked questions without an answer among them."""
+    taught: Counted
+    """Questions of its training, word for word."""
     rephrased: Counted
     """Held-out questions for a fact that its training told."""
     untold: Counted

@@ -72,4 +72,4 @@ def at_once(found: Added | Altered | None) -> Counted | None:
 def by_heart(evaluation: Evaluation) -> Counted | None:
     """Of questions of its training those that a tuned model answers without documents."""
     found = evaluation.by_heart
-    return None if found is None or found.taught is None else Counted(found.taught.right, found.taught.cases)
+    return None if found is None else Counted(found.taught.right, found.taught.cases)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from advisor.drawn import Table
 from advisor.story.material import Material
@@ -25,7 +25,7 @@ def by_heart_table(material: Material) -> Table:
         rows=tuple(
             (name, _share(known.taught), _share(known.rephrased), _share(known.untold)) for name, known in found.items()
         ),
-        note=_note(found.values()),
+        note=_NOTE if found else "",
         numeric=(1, 2, 3),
     )
 
@@ -35,21 +35,11 @@ _NOTE = (
     "words: held-out questions whose document and answer an example had. Never taught: the other held-out questions; who "
     "answers these guesses, or knew it before."
 )
-_EARLIER = (
-    " A dash in the first column: this run is by an earlier version, which asked questions without an answer too; its count "
-    "is not told."
-)
 
 
-def _note(found: Collection[ByHeart]) -> str:
-    if not found:
-        return ""
-    return _NOTE + (_EARLIER if any(known.taught is None for known in found) else "")
-
-
-def _share(found: Counted | None) -> str:
+def _share(found: Counted) -> str:
     """`12 of 50 (13-38 %)`."""
-    if found is None or not found.cases:
+    if not found.cases:
         return NONE
     low, high = interval(found.right, found.cases, found.by_group)
     return f"{found.right:,} of {found.cases:,} ({100 * low:.0f}-{100 * high:.0f} %)"
@@ -58,7 +48,7 @@ def _share(found: Counted | None) -> str:
 def what_it_knows(evaluation: Evaluation) -> Iterator[str]:
     """One sentence on how much of what it was taught a tuned model can say without documents."""
     known: ByHeart | None = evaluation.by_heart
-    if known is None or known.taught is None or not known.taught.cases:
+    if known is None or not known.taught.cases:
         return
     parts = [f"{known.taught.right:,} of {counted(known.taught.cases, 'question')} of its training"]
     if known.rephrased.cases:

@@ -190,8 +190,7 @@ def _stated(found: Any) -> dict[str, Any]:
 
 
 def by_heart(known: ByHeart) -> dict[str, Any]:
-    counted = vars(known).items()
-    return {name: None if each is None else counts(each, each.right, each.cases) for name, each in counted}
+    return {name: counts(each, each.right, each.cases) for name, each in vars(known).items()}
 
 
 def handover(found: Handover) -> dict[str, Any]:

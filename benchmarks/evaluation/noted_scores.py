@@ -16,8 +16,8 @@ Score = Callable[[str, str, float], float]
 """Case id, text and the score so far: the score by the metric as it is. What is no answer has no text and keeps its score."""
 
 
-def rescored_notes(benchmark: Benchmark, store: Store, otherwise: bool) -> int:
-    """Scores what notes hold again; returns how many scores changed. `otherwise`: whether scores of held-out answers did."""
+def rescored_notes(benchmark: Benchmark, store: Store) -> int:
+    """Scores what notes hold again; returns how many scores changed."""
     cases, changed = {case.id: case for case in benchmark.task.examples}, list[str]()
 
     def score(key: str, text: str, before: float) -> float:
@@ -29,7 +29,7 @@ def rescored_notes(benchmark: Benchmark, store: Store, otherwise: bool) -> int:
     store.renote(
         "handed", lambda note: {**note, "answers": _rows(note["answers"], score)} if "answers" in note else note
     )
-    store.renote("by heart", lambda note: _by_heart(note, score, otherwise or bool(changed)))
+    store.renote("by heart", lambda note: _by_heart(note, score))
     if changed and store.meta(DERIVED):
         notes = store.notes("fit")
         store.renote("fit", lambda note: _cascade(note, notes))
@@ -81,12 +81,11 @@ def _mean(rows: Sequence[Sequence[Any]]) -> float:
     return float(sum(row[2] for row in rows) / len(rows))
 
 
-def _by_heart(note: Mapping[str, Any], score: Score, otherwise: bool) -> Mapping[str, Any]:
-    """Runs of earlier versions kept no texts: what these answers are worth by another metric nobody knows."""
-    if "said" in note:
-        both = zip(note["said"], note["taught"], strict=True)
-        return {**note, "taught": [score(key, text, before) for (key, text), before in both]}
-    return {**note, "taught": []} if otherwise and "taught" in note else note
+def _by_heart(note: Mapping[str, Any], score: Score) -> Mapping[str, Any]:
+    if "taught" not in note:
+        return note
+    both = zip(note["said"], note["taught"], strict=True)
+    return {**note, "taught": [score(key, text, before) for (key, text), before in both]}
 
 
 def _cascade(note: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

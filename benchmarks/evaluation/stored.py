@@ -125,4 +125,4 @@ def rescored(benchmark: Benchmark, store: Store) -> int:
     store.rescore(changes)
     if known := store.meta("identity"):  # What goes on from here has to score by the same code.
         store.set_meta("identity", {**known, "metric_code": metric_code(benchmark.metric)})
-    return len(changes) + rescored_notes(benchmark, store, bool(changes))
+    return len(changes) + rescored_notes(benchmark, store)

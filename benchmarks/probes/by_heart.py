@@ -81,15 +81,9 @@ def _is_told(case: Case, told: Mapping[str, list[list[str]]], named: Named) -> b
 
 
 def by_heart(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence[Row]) -> ByHeart | None:
-    """From what the unit noted and the answers to held-out cases; None where nothing was asked.
-
-    Earlier versions asked for any example and noted no `facts`: their count holds only where each example is a fact.
-    """
+    """From what the unit noted and the answers to held-out cases; None where nothing was asked."""
     if "taught" not in note:
         return None
-    holds = note.get("facts", False) or len(_facts(benchmark.task, benchmark.task.examples)) == len(
-        benchmark.task.examples
-    )
     cases = {case.id: case for case in benchmark.heldout}
 
     def of(variant: str) -> Counted:
@@ -97,11 +91,10 @@ def by_heart(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence[Row])
         return _counted([row.score for row in asked], [cases[row.key] for row in asked])
 
     examples = {case.id: case for case in benchmark.task.examples}
-    told = [examples[key] for key, _ in note.get("said", ())] if note["taught"] else []
-    taught = _counted(note["taught"], told) if holds else None
+    taught = _counted(note["taught"], [examples[key] for key, _ in note["said"]])
     return ByHeart(taught=taught, rephrased=of("rephrased"), untold=of("untold"))
 
 
-def _counted(scores: Sequence[float], cases: Sequence[Case] = ()) -> Counted:
+def _counted(scores: Sequence[float], cases: Sequence[Case]) -> Counted:
     right = [score >= 0.999 for score in scores]
     return Counted(cases=len(scores), right=sum(right), by_group=by_group(cases, right))

@@ -370,7 +370,7 @@ def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     ]
     spent = [usage for outcome in outcomes for usage in outcome.usage]
     said = [[case.id, getattr(found, "text", "")] for case, found in zip(asked.taught, outcomes, strict=False)]
-    note = {"taught": taught, "facts": True, "said": said}
+    note = {"taught": taught, "said": said}
     return replace(worker.done(unit, candidate, rows, note), usage=total(spent))
 
 

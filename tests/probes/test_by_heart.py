@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from advisor.probes.by_heart import what_it_knows
 from benchmarks.checked import Counted
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.evaluation.stored import evaluations, rescored
@@ -121,9 +120,9 @@ def test_counts_follow_the_scores() -> None:
         )
 
     rows = [row("a", 1.0, "rephrased"), row("b", 0.9, "rephrased"), row("c", 0.0, "untold")]
-    fact, blank = asking("e", "12", "d"), replace(asking("n", "not in the handbook", ""), document_ids=())
+    fact = asking("e", "12", "d")
     cases = tuple(replace(asking(name, "7", "d1"), group="twins" if name != "c" else "") for name in "abc")
-    found = by_heart(about((fact,), cases), {"taught": [1.0, 1.0, 0.0]}, rows)
+    found = by_heart(about((fact,), cases), {"taught": [1.0, 1.0, 0.0], "said": [["e", "12"]] * 3}, rows)
     assert found is not None
     assert (found.taught, found.rephrased, found.untold) == (
         Counted(cases=3, right=2),
@@ -131,9 +130,6 @@ def test_counts_follow_the_scores() -> None:
         Counted(cases=1, right=0),
     )
     assert by_heart(about((fact,), cases), {}, []) is None
-    mixed = about((fact, blank), cases)
-    assert by_heart(mixed, {"taught": [1.0, 1.0, 0.0], "facts": True}, rows) == found
-    assert by_heart(mixed, {"taught": [1.0, 1.0, 0.0]}, rows) == replace(found, taught=None)
 
 
 def test_a_run_asks_the_tuned_model_with_no_document_before_it(tmp_path: Path) -> None:
@@ -158,18 +154,8 @@ def test_a_run_asks_the_tuned_model_with_no_document_before_it(tmp_path: Path) -
         (found,) = evaluations(run.benchmark, killed.described(run), store)
         rows = list(store.rows("both", "by heart"))
         shown = list(store.rows("both", "heldout"))
-        store.renote("by heart", lambda note: {"taught": note["taught"]})
-        assert rescored(run.benchmark, store) == 0
-        assert len(store.notes("by heart")["both"]["taught"]) == len(anew), "earlier runs kept no texts"
-        assert rescored(other, store) > 0
-        (without,) = evaluations(other, killed.described(run), store)
     asked = Questions.of(run.benchmark, run.options.seed)
-    assert without.by_heart is not None
-    assert without.by_heart.taught is not None
-    assert without.by_heart.taught.cases == 0, "nobody knows what they are worth by another metric"
-    assert list(what_it_knows(without)) == []
     assert found.by_heart is not None
-    assert found.by_heart.taught is not None
     assert found.by_heart.taught.cases == len(asked.taught)
     assert found.by_heart.rephrased.cases + found.by_heart.untold.cases == len(rows) == len(asked.heldout)
     assert all(isinstance(row.outcome, Prediction) and not row.outcome.evidence for row in rows)
@@ -183,14 +169,3 @@ def test_what_is_told_of_it() -> None:
     facts = {row["name"]: row["by_heart"] for row in story.facts["candidates"]}
     assert facts["majority"] is None
     assert {**facts["lora"]["rephrased"], "interval": None} == {"cases": 38, "right": 9, "interval": None}
-
-
-def test_a_count_by_an_earlier_version_is_a_dash() -> None:
-    bakeoff = SITUATIONS["a_tuned_model_knows_its_training_by_heart"]()
-    plain, tuned = bakeoff.evaluations
-    assert tuned.by_heart is not None
-    older = replace(tuned, by_heart=replace(tuned.by_heart, taught=None))
-    story = replace(bakeoff, evaluations=(plain, older)).told().story
-    assert [row[:3] for row in story.by_heart.rows] == [("lora", "-", "9 of 38 (11-40 %)")]
-    assert "this run is by an earlier version" in story.by_heart.note
-    assert not any("shown no documents" in line for line in story.risks)
