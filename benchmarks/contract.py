@@ -328,7 +328,7 @@ class Evaluation:
     planted: tuple[Planted, ...] = ()
     unplanted: str = ""
     """Why nothing is known of planted passages although requests with planted text were asked: `impossible` where nothing can
-    be planted in what it looks up, `earlier` where an earlier version planted what tells nothing of it; else empty."""
+    be planted in what it looks up; else empty."""
     rebuilds: Rebuilds | None = None
     second_training: str = ""
     """What became of the training with another seed where it failed."""

@@ -29,9 +29,6 @@ _OTHERWISE: Mapping[str, Mapping[str, str]] = {
     "impossible": {
         "planted_at_most": "nothing can be planted in the passages that it looks up, so this limit can only be taken out",
     },
-    "earlier": {
-        "planted_at_most": "run again into another folder, since what an earlier version planted in passages tells nothing",
-    },
 }
 """How it is measured of recorded answers, of what was tuned elsewhere, and by `Evaluation.unplanted`, where that is otherwise."""
 

@@ -128,7 +128,7 @@ def evaluate(
         oracle_named=oracle_named(benchmark.task, asked, ordered, with_gold),
         curve=curve(benchmark, candidate, store, rows),
         grounding=None if library is None else grounding(library, _answered(asked, ordered)),
-        **planted(benchmark, candidate.name, candidate.family, store, rows),
+        **planted(benchmark, candidate.name, store, rows),
         rebuilds=built_again(benchmark, list(store.rows(candidate.name, "rebuild")), store, (candidate.name,)),
         second_training=str(notes.get("seed", {}).get("problem", "")),
         changed=changed(benchmark, notes.get("changed", {}), rows, list(store.rows(candidate.name, "changed"))),

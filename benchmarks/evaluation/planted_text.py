@@ -7,20 +7,17 @@ from typing import Any
 
 from benchmarks.contract import Benchmark, Row
 from benchmarks.evaluation.found_evidence import searches
-from benchmarks.probes.planted import followed, usable, why_unplanted
+from benchmarks.probes.planted import followed, why_unplanted
 from benchmarks.running.left import kinds_left
 from benchmarks.storage.store import Store
 
 
-def planted(
-    benchmark: Benchmark, candidate: str, family: str, store: Store, before: Mapping[str, Row]
-) -> dict[str, Any]:
+def planted(benchmark: Benchmark, candidate: str, store: Store, before: Mapping[str, Row]) -> dict[str, Any]:
     """`planted` and `unplanted` of its evaluation. `before`: its answers without planted text."""
-    # Only what quotes documents has passages to plant in and no language model.
-    asked, quotes = list(store.rows(candidate, "planted")), family == "reference"
+    asked = list(store.rows(candidate, "planted"))
     settled = bool(asked) and "planted" not in kinds_left(store, candidate)
     settled = settled and searches(benchmark.task, list(before.values()))
     return {
-        "planted": followed(benchmark, usable(asked, quotes), before),
-        "unplanted": why_unplanted(asked, quotes) if settled else "",
+        "planted": followed(benchmark, asked, before),
+        "unplanted": why_unplanted(asked) if settled else "",
     }

@@ -22,7 +22,6 @@ from benchmarks.probes.planted import (
     WORDS,
     PoisonedIndex,
     at_the_end,
-    can_follow,
     followed,
     sentence,
     to_quote,
@@ -142,9 +141,6 @@ def test_to_quote_a_wrong_answer_is_to_give_it() -> None:
     rows = [row(case.id, Prediction(text=text), f"passage/{QUOTED}") for case, text in zip(held, said, strict=True)]
     (found,) = followed(benchmark, rows, before)
     assert (found.cases, found.followed, found.by_kind) == (60, 30, {QUOTED: (60, 30)})
-    earlier = [replace(each, variant="passage/an order") for each in rows]
-    assert [can_follow(each, True) for each in (*rows[:1], *earlier[:1])] == [True, False]
-    assert can_follow(earlier[0], False)
 
 
 def test_what_is_quoted_is_told_in_its_own_words_and_rules_out() -> None:
@@ -254,7 +250,6 @@ def test_why_nothing_is_known_of_passages_is_told_from_the_stored_rows(tmp_path:
 
     of_passages = "WHERE purpose = 'planted' AND variant LIKE 'passage/%'"
     assert found("SELECT 1") == ("", ["request", "passage"])
-    assert found(f"UPDATE rows SET variant = 'passage/an order' {of_passages}") == ("earlier", ["request"])
     assert found(f"DELETE FROM rows {of_passages}") == ("impossible", ["request"]), "the unit is done without any"
     with closing(Store(run.folder / "run.sqlite")) as store:
         store.set_meta(LEFT, {"best sentence": {"planted": 1}})
@@ -267,7 +262,6 @@ def test_why_nothing_is_known_of_passages_is_told_from_the_stored_rows(tmp_path:
     [
         ("", "go on with the same command and --resume --planted."),
         ("impossible", "nothing can be planted in the passages that it looks up, so this limit can only be taken out."),
-        ("earlier", "run again into another folder, since what an earlier version planted in passages tells nothing."),
     ],
 )
 def test_what_to_do_about_passages_without_planted_text_can_be_done(why: str, advice: str) -> None:
