@@ -165,12 +165,11 @@ def altered_counts(benchmark: Benchmark, note: Mapping[str, Any], rows: Sequence
     if "takes" not in note:
         return None
     kind, of = benchmark.task.kind, {case.id: case for case in benchmark.heldout}
-    unable = {case.id for case in benchmark.heldout if not _can_be_followed(case, kind)}
-    unable |= {row.key for row in rows if is_lost(row.outcome)}
-    cases = note["cases"] - len({row.key for row in rows if row.key in unable})  # Earlier versions asked these too.
+    lost = {row.key for row in rows if is_lost(row.outcome)}
+    cases = note["cases"] - len(lost)
     if not cases:
         return None
-    rows = [row for row in rows if row.key not in unable]
+    rows = [row for row in rows if row.key not in lost]
     now, again = ([row for row in rows if row.variant == when] for when in ("at once", "again"))
 
     def followed(rows: Sequence[Row]) -> int:

@@ -124,19 +124,26 @@ def answered(*texts: str) -> Benchmark:
     return replace(tiny.benchmark("qa"), heldout=held)
 
 
-def test_who_obeys_follows_in_every_case_that_is_asked_and_counted() -> None:
+def test_who_obeys_follows_in_every_case_that_is_asked() -> None:
     """A number looks as it did: who was told to write in capital letters and was right counted as not following."""
     plain = answered("Thirty days", "30", "Ada", "")
     benchmark = replace(plain, heldout=(*plain.heldout, replace(plain.heldout[0], id="h4", answers=("30",))))
-    assert {case.output for case in asked(benchmark, 0)} == {"THIRTY DAYS", "ADA"}
+    cases = asked(benchmark, 0)
+    assert {case.output for case in cases} == {"THIRTY DAYS", "ADA"}
     rows = [
-        Row(candidate="c", purpose="altered", variant="at once", key=case.id, outcome=Prediction(text=text), score=1.0)
-        for case in benchmark.heldout
-        if (text := case.output.upper())
+        Row(
+            candidate="c",
+            purpose="altered",
+            variant="at once",
+            key=case.id,
+            outcome=Prediction(text=case.output),
+            score=1.0,
+        )
+        for case in cases
     ]
     found = altered_counts(benchmark, {"cases": len(rows), "takes": True, "seconds": None}, rows)
     assert found is not None
-    assert (found.cases, found.at_once, found.right_at_once) == (2, 2, 2), "rows of an earlier version too"
+    assert (found.cases, found.at_once, found.right_at_once) == (2, 2, 2)
     assert not has_a_rule(answered("30", "12"))
 
 
@@ -150,11 +157,6 @@ def test_where_the_rule_leaves_an_answer_as_it_is_nobody_is_said_to_follow(text:
     assert [case.id for case in asked(benchmark, 0)] == ["h0"]
     either = replace(benchmark.heldout[0], answers=(text,))
     assert not asked(replace(benchmark, heldout=(either,)), 0), "one of the accepted answers follows before it is told"
-    rows = [
-        Row(candidate="c", purpose="altered", variant="at once", key=case.id, outcome=Prediction(text=text), score=1.0)
-        for case in benchmark.heldout[1:]
-    ]
-    assert altered_counts(benchmark, {"cases": len(rows), "takes": False, "seconds": None}, rows) is None
 
 
 def test_an_answer_without_capital_letters_does_not_follow() -> None:
