@@ -113,18 +113,6 @@ class Assembly:
         return replace(self, benchmark=replace(benchmark, look=look, notes=tuple(notes)), decidable=asked)
 
 
-def build(
-    source: Path | str | Spec,
-    *,
-    data: Loaded | None = None,
-    limits: Limits | None = None,
-    seed: int = 0,
-    allow_code: bool = False,
-) -> Benchmark:
-    """The benchmark of a task spec; see `assemble`, which also gives the findings and the split."""
-    return assemble(source, data=data, limits=limits, seed=seed, allow_code=allow_code).benchmark
-
-
 def assemble(
     source: Path | str | Spec,
     *,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contract import BadInput
-from benchmarks.data.assemble import Limits, Loaded, assemble, build
+from benchmarks.data.assemble import Limits, Loaded, assemble
 from benchmarks.data.escapes import written_out
 from benchmarks.scored import MetricScore
 from benchmarks.specs.infer import imbalance_note, infer_kind
@@ -38,7 +38,7 @@ def write_spec(folder: Path, text: str) -> Path:
 
 def test_four_lines_are_enough_and_everything_inferred_is_said(tmp_path: Path) -> None:
     write_rows(tmp_path, ["refund", "invoice"] * 20)
-    benchmark = build(write_spec(tmp_path, SMALLEST))
+    benchmark = assemble(write_spec(tmp_path, SMALLEST)).benchmark
     assert benchmark.task.kind == "classification"
     assert benchmark.task.labels == ("invoice", "refund")
     assert benchmark.metric.name == "accuracy"
@@ -129,7 +129,7 @@ def test_the_kind_is_inferred_from_outputs_and_documents(
     cases = tuple(Case(id=str(n), input=f"text {n} {n * 7919}", output=output) for n, output in enumerate(outputs))
     texts = (Document(id="d", text="one"),) if documents else ()
     spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0.8})
-    benchmark = build(spec, data=Loaded(examples=cases, documents=texts))
+    benchmark = assemble(spec, data=Loaded(examples=cases, documents=texts)).benchmark
     assert benchmark.task.kind == kind
     assert benchmark.metric.name == metric
     assert any(note.startswith(f"kind: {kind}") for note in benchmark.notes)
@@ -145,10 +145,10 @@ def test_a_limit_that_is_measured_of_questions_only_is_refused_elsewhere(key: st
     spec = parse_spec(values | ({"kind": kind} if kind else {}))
     data = Loaded(examples=cases, documents=(Document(id="d", text="one"),))
     if kind == "qa":
-        assert getattr(build(spec, data=data).constraints, key) == 0.9
+        assert getattr(assemble(spec, data=data).benchmark.constraints, key) == 0.9
         return
     with pytest.raises(BadInput) as refused:
-        build(spec, data=data)
+        assemble(spec, data=data)
     assert str(refused.value) == (
         f"{key} is measured of answers to questions over documents only, and the kind is {kind or 'classification'}. Leave {key} "
         "out, or write `kind: qa` where these are questions."
@@ -163,7 +163,7 @@ def test_a_few_broken_objects_are_rows_to_correct_and_no_other_kind_of_task(brok
     spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0.8})
     if refused:
         with pytest.raises(BadInput, match=r"^Example 0: the output is not a JSON object, which extraction needs"):
-            build(spec, data=Loaded(examples=cases))
+            assemble(spec, data=Loaded(examples=cases))
 
 
 def test_a_label_of_nearly_all_cases_is_told_by_their_number() -> None:
@@ -175,7 +175,7 @@ def test_a_label_of_nearly_all_cases_is_told_by_their_number() -> None:
 def test_generation_without_a_metric_compares_and_gives_no_verdict() -> None:
     cases = tuple(Case(id=str(n), input=f"text {n} {n * 7919}", output=f"long {n}") for n in range(20))
     spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0.8, "kind": "generation"})
-    benchmark = build(spec, data=Loaded(examples=cases))
+    benchmark = assemble(spec, data=Loaded(examples=cases)).benchmark
     assert benchmark.target is None
     assert any("no verdict is given" in note for note in benchmark.notes)
 
@@ -190,26 +190,28 @@ SPEC = parse_spec({"name": "x", "instruction": "y", "examples": "z", "target": 0
 
 
 def test_limits_take_seeded_samples_that_grow_into_each_other() -> None:
-    small, large = (build(SPEC, data=_data(), limits=Limits(examples=size, heldout=size)) for size in (10, 20))
+    small, large = (
+        assemble(SPEC, data=_data(), limits=Limits(examples=size, heldout=size)).benchmark for size in (10, 20)
+    )
     assert len(small.task.examples) == len(small.heldout) == 10
     assert {case.id for case in small.heldout} < {case.id for case in large.heldout}
-    other = build(SPEC, data=_data(), limits=Limits(heldout=10), seed=1)
+    other = assemble(SPEC, data=_data(), limits=Limits(heldout=10), seed=1).benchmark
     assert {case.id for case in other.heldout} != {case.id for case in small.heldout}
 
 
 def test_fewer_cases_than_were_asked_for_are_told() -> None:
-    there = build(SPEC, data=_data())
-    asked = build(SPEC, data=_data(), limits=Limits(examples=1_000_000, heldout=len(there.heldout)))
+    there = assemble(SPEC, data=_data()).benchmark
+    asked = assemble(SPEC, data=_data(), limits=Limits(examples=1_000_000, heldout=len(there.heldout))).benchmark
     told = [note for note in asked.notes if "asked for" in note]
     assert told == [f"examples: 1,000,000 were asked for, and there are only {len(there.task.examples)}."]
 
 
 def test_a_margin_stands_in_place_of_the_target() -> None:
-    bench = build(SPEC, data=_data(), limits=Limits(margin=0.05))
+    bench = assemble(SPEC, data=_data(), limits=Limits(margin=0.05)).benchmark
     assert (bench.target, bench.margin, bench.judges) == (None, 0.05, True)
     stated = parse_spec({"name": "x", "instruction": "y", "examples": "z", "margin": 0.02})
-    assert build(stated, data=_data()).margin == 0.02
-    again = build(stated, data=_data(), limits=Limits(target=0.7))
+    assert assemble(stated, data=_data()).benchmark.margin == 0.02
+    again = assemble(stated, data=_data(), limits=Limits(target=0.7)).benchmark
     assert (again.target, again.margin) == (0.7, None)
 
 
@@ -224,18 +226,20 @@ def test_whether_a_margin_can_be_decided_is_said_before_anything_runs() -> None:
 
 
 def test_another_target_replaces_that_of_the_spec() -> None:
-    assert build(SPEC, data=_data(), limits=Limits(target=0.5)).target == 0.5
+    assert assemble(SPEC, data=_data(), limits=Limits(target=0.5)).benchmark.target == 0.5
 
 
 def test_the_fingerprint_depends_on_cases_and_metric_alone() -> None:
-    first = build(SPEC, data=_data())
-    assert build(SPEC, data=_data(), limits=Limits(target=0.5)).fingerprint == first.fingerprint
-    macro = build(SPEC.model_copy(update={"metric": parse_metric("macro_f1")}), data=_data())
+    first = assemble(SPEC, data=_data()).benchmark
+    assert assemble(SPEC, data=_data(), limits=Limits(target=0.5)).benchmark.fingerprint == first.fingerprint
+    macro = assemble(SPEC.model_copy(update={"metric": parse_metric("macro_f1")}), data=_data()).benchmark
     assert macro.fingerprint != first.fingerprint
     data = _data()
     assert data.heldout is not None
     changed = (Case(id="h0", input="another question", output="a"), *data.heldout[1:])
-    assert build(SPEC, data=Loaded(examples=data.examples, heldout=changed)).fingerprint != first.fingerprint
+    assert (
+        assemble(SPEC, data=Loaded(examples=data.examples, heldout=changed)).benchmark.fingerprint != first.fingerprint
+    )
 
 
 def parse_metric(name: str) -> object:
@@ -243,7 +247,7 @@ def parse_metric(name: str) -> object:
 
 
 def test_only_a_prediction_can_score() -> None:
-    score = build(SPEC, data=_data()).task.score
+    score = assemble(SPEC, data=_data()).benchmark.task.score
     assert isinstance(score, MetricScore)
     case = Case(id="1", input="?", output="a")
     assert score(case, Prediction(text="a")) == 1.0
@@ -256,7 +260,7 @@ def test_examples_that_repeat_a_heldout_input_are_left_out() -> None:
     data = _data()
     assert data.heldout is not None
     leak = Case(id="leak", input=data.heldout[3].input.upper() + "!", output="a")
-    benchmark = build(SPEC, data=Loaded(examples=(*data.examples, leak), heldout=data.heldout))
+    benchmark = assemble(SPEC, data=Loaded(examples=(*data.examples, leak), heldout=data.heldout)).benchmark
     assert "leak" not in {case.id for case in benchmark.task.examples}
     assert any("same input as a held-out case" in note for note in benchmark.notes)
 
@@ -276,8 +280,8 @@ def test_a_metric_of_ones_own_needs_the_permission(tmp_path: Path) -> None:
     )
     path = write_spec(tmp_path, SMALLEST + "metric: mine.py:score\n")
     with pytest.raises(BadInput, match="--allow-code"):
-        build(path)
-    assert build(path, allow_code=True).metric.score(Case(id="1", input="", output="a"), "a") == 0.5
+        assemble(path)
+    assert assemble(path, allow_code=True).benchmark.metric.score(Case(id="1", input="", output="a"), "a") == 0.5
 
 
 def test_whether_the_target_can_be_decided_is_said_before_anything_runs() -> None:
@@ -351,7 +355,7 @@ def test_an_extraction_has_plain_characters_on_both_sides(tmp_path: Path) -> Non
 
     outputs = [json.dumps({"city": f"Zürich {number}"}).replace("}", r', "on": "1\/2"}') for number in range(40)]
     write_rows(tmp_path, outputs)
-    benchmark = build(write_spec(tmp_path, SMALLEST))
+    benchmark = assemble(write_spec(tmp_path, SMALLEST)).benchmark
     schema = unmarked(answer_schema(benchmark.task, benchmark.task.examples))
     matcher = LLMatcher(LLTokenizer("byte"), LLMatcher.grammar_from_json_schema(schema))
     for case in (*benchmark.task.examples, *benchmark.heldout):
@@ -359,15 +363,17 @@ def test_an_extraction_has_plain_characters_on_both_sides(tmp_path: Path) -> Non
         assert matcher.try_consume_tokens(answer) == len(answer)
         matcher.reset()
     with_words = SMALLEST.replace("target: 0.8", "kind: generation")
-    assert r"\u00fc" in build(write_spec(tmp_path, with_words)).task.examples[0].output
+    assert r"\u00fc" in assemble(write_spec(tmp_path, with_words)).benchmark.task.examples[0].output
 
 
 def test_json_is_valid_by_the_schema_of_the_task_unless_the_metric_has_its_own(tmp_path: Path) -> None:
     write_rows(tmp_path, [json.dumps({"size": str(number)}) for number in range(40)])
     own = SMALLEST + "schema: {properties: {size: {type: integer}}}\n"
-    shown = build(write_spec(tmp_path, own)).shown_metrics
-    chosen = build(write_spec(tmp_path, own + "metric: json_valid\n")).metric
-    other = build(write_spec(tmp_path, own + "metric: {name: json_valid, schema: {required: [size]}}\n")).metric
+    shown = assemble(write_spec(tmp_path, own)).benchmark.shown_metrics
+    chosen = assemble(write_spec(tmp_path, own + "metric: json_valid\n")).benchmark.metric
+    other = assemble(
+        write_spec(tmp_path, own + "metric: {name: json_valid, schema: {required: [size]}}\n")
+    ).benchmark.metric
     case = Case(id="1", input="a", output='{"size": "1"}')
     for metric in (chosen, next(each for each in shown if each.name == "json_valid")):
         assert (metric.score(case, '{"size": "1"}'), metric.score(case, '{"size": 1}')) == (0, 1)

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import tasks
 from benchmarks.contract import Benchmark
-from benchmarks.data.assemble import Limits, build
+from benchmarks.data.assemble import Limits, assemble
 from benchmarks.running.models import DEFAULT_EMBEDDER
 from strategies import search
 from strategies.approaches.prompting import Prompting
@@ -50,7 +50,7 @@ def intents(examples: int) -> Benchmark:
     named = tasks.find("support-intents")
     assert named is not None
     _, folder = named.open()
-    return build(folder / "task.yaml", limits=Limits(examples=examples, heldout=40))
+    return assemble(folder / "task.yaml", limits=Limits(examples=examples, heldout=40)).benchmark
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ Body = dict[str, Any]
 
 def measured(folder: Path) -> dict[str, Any]:
     """The run, and the bare client behind it on the same server, twice. Tokens are those of answers."""
-    from benchmarks.data.assemble import Limits, build
+    from benchmarks.data.assemble import Limits, assemble
     from benchmarks.running.models import Models
     from benchmarks.running.plan import Options
     from benchmarks.running.run import Run
@@ -49,7 +49,7 @@ def measured(folder: Path) -> dict[str, Any]:
     assert task is not None
     spec, place = task.open()
     os.chdir(place)
-    benchmark = build(spec, limits=Limits(examples=EXAMPLES, heldout=CASES))
+    benchmark = assemble(spec, limits=Limits(examples=EXAMPLES, heldout=CASES)).benchmark
     models = Models(specs=(ModelSpec(name=MODEL, engine="vllm"),), dtype="float32")
     events = Timed()
     with _recorded() as bodies:

@@ -189,10 +189,10 @@ def _light(asked: Asked) -> tuple[Benchmark, Models]:
 
 
 def _default(asked: Asked) -> tuple[Benchmark, Models]:
-    from benchmarks.data.assemble import build
+    from benchmarks.data.assemble import assemble
     from benchmarks.specs.spec_models import ModelSpec
 
-    return build(written(asked)), Models(specs=(ModelSpec(name=MODEL),), dtype="float32")
+    return assemble(written(asked)).benchmark, Models(specs=(ModelSpec(name=MODEL),), dtype="float32")
 
 
 def written(asked: Asked) -> Path:
