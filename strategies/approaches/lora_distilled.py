@@ -17,22 +17,20 @@ from strategies.contract import (
     Case,
     Family,
     Fitted,
-    Generates,
     Outcome,
     Prediction,
     Query,
     Sampling,
     Strategy,
     Task,
-    Trains,
     Unanswered,
     Workbench,
 )
 from strategies.fields import columns, is_object
 from strategies.finetuning.race import row_tokens
-from strategies.finetuning.tuned import REFIT, fit_tuned, refit
+from strategies.finetuning.tuned import REFIT, Tuned, fit_tuned, refit
 from strategies.leaning import Leaning
-from strategies.pipeline import Pipeline, Setup, case_from, load_pipeline
+from strategies.pipeline import Pipeline, Setup, case_from
 from strategies.prompting.rendering import Form
 from strategies.search import Look, content_key, journalled, total
 from strategies.selection import Kitchen
@@ -43,13 +41,12 @@ EPOCHS, LEAST = 2, 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistilledLora:
+class DistilledLora(Tuned):
     """LoRA on the examples and on a teacher's answers. The teacher is asked in the way that is best on the selection cases."""
 
     name: ClassVar[str] = "distilled lora"
     says: ClassVar[str] = "fine-tunes the language model on the examples and on answers of a stronger model"
     family: ClassVar[Family] = "finetuning"
-    needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
     simplicity: ClassVar[int] = 7
     taught: ClassVar[bool] = True
 
@@ -67,9 +64,6 @@ class DistilledLora:
         kitchen = Kitchen(with_lessons(task, cases), bench, calibrates=False)
         pipeline = fit_tuned(self.name, kitchen, [Setup(form=Form())])
         return Distilled(replace(pipeline, record={**pipeline.record, "lessons": told}), cases)
-
-    def load(self, folder: Path, bench: Workbench) -> Fitted:
-        return load_pipeline(folder, bench)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
         return refit(folder, with_lessons(task, lessons_in(folder / LESSONS)), bench)

@@ -8,29 +8,24 @@ examples. For labels the neighbours' votes can be mixed in as well.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from strategies.contract import Family, Fitted, Generates, Strategy, Task, Trains, Workbench
-from strategies.finetuning.tuned import fit_tuned, refit
-from strategies.pipeline import Setup, load_pipeline
+from strategies.contract import Family, Fitted, Strategy, Task, Workbench
+from strategies.finetuning.tuned import Tuned, fit_tuned
+from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.retrieval.index import Mode
 from strategies.selection import Kitchen
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoraRetrieval:
+class LoraRetrieval(Tuned):
     """LoRA on retrieved context."""
 
     name: ClassVar[str] = "lora + retrieval"
     says: ClassVar[str] = "fine-tunes the language model and looks things up for each request"
     family: ClassVar[Family] = "combined"
-    needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
     simplicity: ClassVar[int] = 7
-
-    def unsuitable(self, task: Task) -> str:
-        return ""
 
     def setups(self, task: Task, mode: Mode = "hybrid") -> list[Setup]:
         """The later ones are left out where the budget is too small."""
@@ -44,15 +39,6 @@ class LoraRetrieval:
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), calibrates=False)
         return fit_tuned(self.name, kitchen, self.setups(task, kitchen.modes()[0]))
-
-    def load(self, folder: Path, bench: Workbench) -> Fitted:
-        return load_pipeline(folder, bench)
-
-    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
-        return refit(folder, task, bench)
-
-    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
-        return refit(folder, task, bench)
 
 
 CANDIDATES: tuple[Strategy, ...] = (LoraRetrieval(),)

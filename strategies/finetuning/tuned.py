@@ -6,16 +6,27 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from strategies.answers import Prior
-from strategies.contract import Case, DeadAdapter, Query, Recipe, Task, Training, Workbench
+from strategies.contract import (
+    Case,
+    DeadAdapter,
+    Fitted,
+    Generates,
+    Query,
+    Recipe,
+    Task,
+    Training,
+    Trains,
+    Workbench,
+)
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.apart import kept_apart
 from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
 from strategies.finetuning.scaled import SHARES, Answered, scaled, tidied
 from strategies.models.served import at_hand, prove_served
-from strategies.pipeline import Pipeline, Setup
+from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.search import Look, Standing
 from strategies.selection import Kitchen, answers_of, evidence_of
 
@@ -23,6 +34,24 @@ REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
 LONGER = 2
 """Times the recipe's epochs that a refit may make where examples kept apart end it, and all take no more tokens than choosing."""
+
+
+class Tuned:
+    """An approach that suits every task and is trained again where it is built once more; `Strategy` has the rest."""
+
+    needs: ClassVar[tuple[type, ...]] = (Generates, Trains)
+
+    def unsuitable(self, task: Task) -> str:
+        return ""
+
+    def load(self, folder: Path, bench: Workbench) -> Fitted:
+        return load_pipeline(folder, bench)
+
+    def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        return refit(folder, task, bench)
+
+    def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
+        return refit(folder, task, bench)
 
 
 @dataclass(frozen=True)
