@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from benchmarks.contract import BadInput
 from benchmarks.specs.spec import Spec
 from benchmarks.specs.spec_models import BOTH_PRICES, MODEL_PRICES, TOKEN_PRICES, ModelSpec
 from benchmarks.specs.spec_prices import STATED, ModelPricesSpec, Prices
+from strategies.standalone.asking import is_here
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -284,15 +283,7 @@ def _tiers(listed: Sequence[_Three]) -> tuple[Tier, ...]:
 
 def is_elsewhere(model: ModelSpec) -> bool:
     """Whether a server that is not on this machine answers for it."""
-    return model.endpoint is not None and not _is_loopback(model.endpoint)
-
-
-def _is_loopback(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return model.endpoint is not None and not is_here(model.endpoint)
 
 
 def stated_prices(model: ModelSpec, prices: Prices) -> ModelPricesSpec:

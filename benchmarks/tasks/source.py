@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import http.client
-import ipaddress
 import json
 import os
 import random
@@ -19,6 +18,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.tasks.unpacking import gunzipped, taken_out
+from strategies.standalone.asking import is_here
 
 Rows = Sequence[Mapping[str, Any]]
 Parts = Mapping[str, Rows]
@@ -170,16 +170,9 @@ def _write(folder: Path, parts: Parts, meta: Mapping[str, Any]) -> None:
 
 def _allowed(address: str) -> str:
     parts = urllib.parse.urlsplit(address)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname or "")):
+    if parts.scheme == "https" or (parts.scheme == "http" and is_here(address)):
         return address
     raise BadInput(f"The address at {_host(address)} is not https, which is refused.")
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _host(address: str) -> str:

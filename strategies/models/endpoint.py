@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import logging
 import re
@@ -26,6 +25,7 @@ from strategies.models.stated import first_choice, places, thinks_apart, tokens,
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 from strategies.models.wishes import HELD, Learnt, Wish, held_to, wishes_of
+from strategies.standalone.asking import is_here
 from strategies.standalone.tagging import for_text
 from strategies.standalone.thoughts import without_thoughts
 
@@ -122,14 +122,8 @@ class EndpointModel:
 
     @property
     def local(self) -> bool:
-        """True only for a loopback address; a name that merely resolves to one does not count."""
-        host = urlsplit(self.base_url).hostname or ""
-        if host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        """True only for a loopback address."""
+        return is_here(self.base_url)
 
     def count(self, prompt: Prompt) -> int:
         """An estimate: one token for four bytes of UTF-8, and four for each message."""

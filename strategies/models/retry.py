@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from strategies.standalone import refusals
+from strategies.standalone.asking import asked_wait
 from strategies.standalone.refusals import Refusal
 
 FIRST_WAIT_S = 0.5
@@ -199,18 +199,3 @@ def _refused(refusal: Refusal, after_s: float | None) -> Fault:
     fault.refusal = refusal
     fault.gone = fault.gone and not ends
     return fault
-
-
-def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait (`Retry-After` in seconds or as a date, `retry-after-ms`); None if it does not."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after")
-        if value is None:
-            return None
-        if value.strip().replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None

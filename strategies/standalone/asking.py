@@ -86,7 +86,7 @@ class Asker:
         self.limit, self.answered = "max_tokens", False
         self.without, self.granted = set[str](), set[str]()
         self.drawn: dict[str, float] = {"temperature": self.server["temperature"]}
-        local = _is_here(self.server["address"])
+        local = is_here(self.server["address"])
         self.key = _key(self.server["key_env"])
         if not self.key and not local:
             raise SystemExit(f"The server needs a key: put it into the environment variable {self.server['key_env']}.")
@@ -183,8 +183,8 @@ class Asker:
                 return self._read(response.read(LARGEST))
         except urllib.error.HTTPError as error:
             said = self.refusals.parsed(error.read(LARGEST // 100).decode("utf-8", "replace"))
-            wait = _asked_wait(error.headers.get("retry-after") or "")
-            raise self._refused(self.refusals.read(error.code, said), wait) from None
+            wait = asked_wait({name.lower(): value for name, value in error.headers.items()})
+            raise self._refused(self.refusals.read(error.code, said), wait or 0.0) from None
         except (OSError, http.client.HTTPException) as error:
             late = (
                 f"; `timeout_s` gives it {self.server['timeout_s']:g} seconds"
@@ -253,7 +253,8 @@ def _key(variable: str) -> str:
     return found
 
 
-def _is_here(address: str) -> bool:
+def is_here(address: str) -> bool:
+    """Whether it is a loopback address; a name that merely resolves to one is none."""
     host = urlsplit(address).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -261,14 +262,19 @@ def _is_here(address: str) -> bool:
         return False
 
 
-def _asked_wait(value: str) -> float:
-    """Seconds that the server asks to wait, in seconds or as a date; 0 where it does not."""
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait (`Retry-After` in seconds or as a date, `retry-after-ms`); None if it does not."""
     try:
-        if value.replace(".", "", 1).isdigit():
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        if value.strip().replace(".", "", 1).isdigit():
             return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time()) if value else 0.0
-    except (TypeError, ValueError):
-        return 0.0
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
 
 
 def _places(choice: Any, clean: Callable[[str], str]) -> tuple[Place, ...]:

@@ -20,13 +20,15 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from benchmarks.costs.prices import is_elsewhere
 from benchmarks.running.wrapped import Wrapped
+from benchmarks.specs.spec_models import ModelSpec
 from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels, thoughts
 from strategies.models.endpoint import EndpointModel
-from strategies.models.retry import asked_wait
 from strategies.models.together import Together
 from strategies.models.weights import ModelUnavailable, resolve
 from strategies.standalone import refusals
+from strategies.standalone.asking import asked_wait
 from strategies.standalone.tagging import COPIED
 
 CANARY = "sk-canary-3f9a1c"
@@ -618,10 +620,13 @@ def test_a_server_elsewhere_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None
         ("http://192.168.0.4/v1", False),
         ("https://127.0.0.1.example.org/v1", False),
         ("https://localhost.example.org/v1", False),
+        ("http://llm.localhost:8000/v1", False),
     ],
 )
 def test_only_loopback_counts_as_staying_here(base_url: str, local: bool) -> None:
+    """Of a name that merely resolves to it prices once said that it is here, and whoever sends data that it is not."""
     assert EndpointModel(name="x", base_url=base_url, model="m").local is local
+    assert is_elsewhere(ModelSpec(name="x", endpoint=base_url)) is not local
 
 
 def test_a_redirect_is_not_followed(httpserver: HTTPServer) -> None:
