@@ -94,18 +94,18 @@ class Lineage:
     keeps."""
     folder: str = ""
     """The way from the copy to the folder of the task that it was made of; empty where no looks are written down there."""
-    seed: int | None = None
-    """With which the order of the sample was drawn; None in a copy of before."""
+    seed: int = 0
+    """With which the order of the sample was drawn."""
     unordered: int = 0
     """Held-out cases that were labelled once more and are not the first ones in that order: corrected, and no sample."""
     changed: bool = False
     """Whether it, or a copy that it was made of, was changed without a review."""
     held: str = ""
-    """Hash of the held-out cases of the copy; empty in a copy of before."""
+    """Hash of the held-out cases of the copy."""
     outdated: bool = False
     """Whether the sample is of other held-out cases than there are by now, so that nothing follows from it."""
     written: Mapping[str, str] = field(default_factory=dict)
-    """File of the copy -> hash of what was written into it, by which a later change of it is seen; empty in a copy of before."""
+    """File of the copy -> hash of what was written into it, by which a later change of it is seen."""
 
     def write(self, folder: Path) -> None:
         """Whole, or as it was."""
@@ -116,7 +116,7 @@ class Lineage:
     def beside(self, examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> Lineage:
         """The same of the data that lies beside it by now, which a person may have changed since."""
         changed = hash_of(examples, heldout, documents) != self.data
-        outdated = changed and (not self.held or hash_of((), heldout, ()) != self.held)
+        outdated = changed and hash_of((), heldout, ()) != self.held
         return replace(self, changed=self.changed or changed, outdated=outdated)
 
     def notes(self, target: float | None) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ class Lineage:
             heldout=self.heldout.after(earlier.heldout),
             changed=earlier.changed,
         )
-        known, left = earlier.relabelled, earlier.remaining
+        known, left = earlier.relabelled, earlier.left
         if known is None or left is None or earlier.outdated:
             return both
         if self.relabelled is not None and self.relabelled.cases >= min(FEWEST, known.cases):
@@ -148,21 +148,16 @@ class Lineage:
     @property
     def ceiling(self) -> tuple[float, float] | None:
         """What an approach scores that is always right, from least to most; None where too little is known of the labels."""
-        sample = self.remaining
+        sample = self.left
         return None if sample is None or sample.cases < FEWEST or self.outdated else sample.ceiling
-
-    @property
-    def remaining(self) -> Relabelled | None:
-        """What the ceiling follows from; a copy of before knows the labels that were given only."""
-        return self.left or self.relabelled
 
     def says_of_labels(self, target: float | None) -> tuple[str, ...]:
         """How many are wrong, and what that means for the target, or why that is not known; nothing where none was labelled."""
-        if self.relabelled is None or self.remaining is None:
+        if self.relabelled is None or self.left is None:
             return (_unordered_says(self.unordered),) if self.unordered else ()
         if self.outdated:
-            return (_outdated_says(self.relabelled, bool(self.held)),)
-        return sample_says(self.relabelled), *ceiling_says(self.remaining, target)
+            return (_outdated_says(self.relabelled),)
+        return sample_says(self.relabelled), *ceiling_says(self.left, target)
 
 
 def read_lineage(folder: Path) -> Lineage | None:
@@ -238,12 +233,9 @@ def _unordered_says(cases: int) -> str:
     )
 
 
-def _outdated_says(found: Relabelled, knows_which: bool) -> str:
-    changed = (
-        "the held-out cases were changed" if knows_which else "the data was changed, perhaps the held-out cases too,"
-    )
+def _outdated_says(found: Relabelled) -> str:
     return (
-        f"The share of wrong labels is not known: {changed} since "
+        "The share of wrong labels is not known: the held-out cases were changed since "
         f"{many(found.cases, 'of them was', 'of them were')} labelled once more. `advisor check task.yaml --fix anew` draws a "
         "sample of those that there are now, into a new folder."
     )

@@ -152,7 +152,7 @@ def must_be_apart(folder: Path, assembly: Assembly) -> None:
 def _seed(folder: Path, assembly: Assembly) -> int:
     """With which the sample in the folder was drawn, or will be."""
     known = read_lineage(folder)
-    return assembly.parts.seed if known is None or known.seed is None else known.seed
+    return assembly.parts.seed if known is None else known.seed
 
 
 def _has_rows(path: Path) -> bool:
