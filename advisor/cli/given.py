@@ -66,3 +66,12 @@ ALLOW_REMOTE = click.option(
     "from the environment.",
 )
 """Of every command that reads the data of a task."""
+WHICH_CASES = click.option(
+    "--cases",
+    type=click.Choice(("none", "selection", "wrong", "all")),
+    default="none",
+    show_default=True,
+    help="Cases, with their texts, that the report shows: those of the selection part, or held-out ones too, where an answer is "
+    "wrong or all of them. Held-out cases that are shown count as seen.",
+)
+"""Of every command that writes a report."""

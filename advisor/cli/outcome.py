@@ -11,11 +11,6 @@ if TYPE_CHECKING:
 
 EXIT = {"choose": 0, "safe but cheaper undecided": 0, "undecided": 101, "nothing meets": 100, "compared": 0}
 """Exit codes by verdict; a target that is met by a safe candidate counts as met, on cases that were seen as undecided."""
-CASES = ("none", "selection", "wrong", "all")
-WHICH_CASES = (
-    "Cases, with their texts, that the report shows: those of the selection part, or held-out ones too, where an answer is "
-    "wrong or all of them. Held-out cases that are shown count as seen."
-)
 
 
 def check_formats(formats: Sequence[str]) -> None:

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import MARGIN, SHARE, check_can_be_a_folder
-from advisor.cli.outcome import (
-    CASES,
-    WHICH_CASES,
-    check_formats,
-    say_that_they_are_seen,
-    say_what_comes_next,
-    tell,
-)
+from advisor.cli.given import MARGIN, SHARE, WHICH_CASES, check_can_be_a_folder
+from advisor.cli.outcome import check_formats, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import broken, say, shown
 from advisor.cli.streams import one_document
 from advisor.experiments.example import is_meant
@@ -33,13 +26,7 @@ if TYPE_CHECKING:
 @click.command(name="report", short_help="Tell a stored run again.")
 @click.argument("run", required=False)
 @click.option("--rescore", is_flag=True, help="Score the stored answers again before telling.")
-@click.option(
-    "--cases",
-    type=click.Choice(CASES),
-    default="none",
-    show_default=True,
-    help=WHICH_CASES,
-)
+@WHICH_CASES
 @click.option("--target", type=SHARE, help="Another target than before the run: the verdict is exploratory then.")
 @click.option(
     "--margin", type=MARGIN, help="In place of a target: how far below the best is good enough (0.05: 5 points)."

@@ -13,8 +13,8 @@ import click
 from advisor.cli import INTERRUPTED
 from advisor.cli.again import resumable, say_what_is_left
 from advisor.cli.before import expected_of, say_before, says_what_is_missing, with_less
-from advisor.cli.given import ALLOW_REMOTE, MARGIN, SEED, SHARE, check_can_be_a_folder
-from advisor.cli.outcome import CASES, WHICH_CASES, say_that_they_are_seen, say_what_comes_next, tell
+from advisor.cli.given import ALLOW_REMOTE, MARGIN, SEED, SHARE, WHICH_CASES, check_can_be_a_folder
+from advisor.cli.outcome import say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import document, say
 from advisor.cli.streams import one_document, put
 from advisor.experiments.report_files import write_reports
@@ -140,13 +140,7 @@ ASK_ABOVE_MINUTES = 60
     help="What is measured beside right and wrong: core (consistency, waiting times, what tuning made worse), none, or all, "
     "which adds --planted, --changed and three --rebuilds.",
 )
-@click.option(
-    "--cases",
-    type=click.Choice(CASES),
-    default="none",
-    show_default=True,
-    help=WHICH_CASES,
-)
+@WHICH_CASES
 @click.option("--accept-terms", is_flag=True, help="Accept the terms of use of a model that has some.")
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @ALLOW_REMOTE
