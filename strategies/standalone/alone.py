@@ -123,14 +123,8 @@ def scored_otherwise(asked: dict[str, Any]) -> bool:
     return bool(asked.get("served") and asked["labels"])
 
 
-def answerer(folder: Path, model: str, embedder: str = "", reranker: str = "") -> Callable[[str], str]:
-    """What answers one request."""
-    answer = surely(folder, model, embedder, reranker)
-    return lambda text: answer(text).text
-
-
 def surely(folder: Path, model: str | list[str], embedder: str = "", reranker: str = "") -> Surely:
-    """The same, with how sure it is. `model` is the embedder where no language model answers. Of two approaches the second
+    """What answers one request. `model` is the embedder where no language model answers. Of two approaches the second
     answers what the first is not sure of; `model` is a list where each asks its own."""
     placed, kept = beside("reading.py").placed, _exported(folder)
     names = [placed(name) for name in ([model] if isinstance(model, str) else model)]

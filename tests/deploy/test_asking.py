@@ -177,8 +177,8 @@ def test_a_model_that_takes_no_temperature_is_asked_without_one(
         return Response(json.dumps(said(request)), mimetype="application/json")
 
     server.expect_request(PATH).respond_with_handler(own)
-    answer = alone.answerer(exported(hosted(server, "labels", model_folders, embedder), tmp_path), "")
-    assert {answer("one"), answer("two")} <= set(tiny.TOPICS)
+    answer = alone.surely(exported(hosted(server, "labels", model_folders, embedder), tmp_path), "")
+    assert {answer("one").text, answer("two").text} <= set(tiny.TOPICS)
     assert ["logprobs" in request.get_json() for request, _ in server.log] == [True] * 3
 
 
@@ -214,7 +214,7 @@ def _cut_off(
     server.expect_request(PATH).respond_with_handler(thinking)
     made = hosted(server, name, folders, embedder, retries=2, **settings)
     ((_, failed),) = made.answer([Query.of("one")], Sampling())
-    answer = alone.answerer(exported(made, folder), "", str(folders.embedder))
+    answer = alone.surely(exported(made, folder), "", str(folders.embedder))
     with pytest.raises(ConnectionError) as lost:
         answer("one")
     assert isinstance(failed, Failure)
@@ -233,7 +233,7 @@ def test_what_took_too_long_says_which_limit_it_had(
     server.expect_request(PATH).respond_with_handler(slow)
     made = hosted(server, "an object", model_folders, embedder, retries=0, timeout_s=0.2)
     with pytest.raises(ConnectionError, match=r"no answer \(timed out; `timeout_s` gives it 0\.2 seconds\)"):
-        alone.answerer(exported(made, tmp_path), "")("an order")
+        alone.surely(exported(made, tmp_path), "")("an order")
 
 
 @pytest.mark.parametrize("name", ["labels", "an object"])
@@ -282,7 +282,7 @@ def test_a_refusal_in_whatever_form_says_why(
 ) -> None:
     status, body, said = ELSEWHERE[name]
     server.expect_request(PATH).respond_with_json(body, status=status)
-    answer = alone.answerer(exported(hosted(server, "an object", model_folders, embedder, retries=0), tmp_path), "")
+    answer = alone.surely(exported(hosted(server, "an object", model_folders, embedder, retries=0), tmp_path), "")
     with pytest.raises(ConnectionError, match=said):
         answer("an order")
 
@@ -296,8 +296,8 @@ def test_one_generation_that_failed_ends_no_wish_that_was_granted_before(
         return Response(json.dumps(told), status=400 if bad else 200, mimetype="application/json")
 
     server.expect_request(PATH).respond_with_handler(failing)
-    answer = alone.answerer(exported(hosted(server, "an object", model_folders, embedder), tmp_path), "")
-    assert {answer(text) for text in ("one", "two", "three")} <= set(tiny.TOPICS)
+    answer = alone.surely(exported(hosted(server, "an object", model_folders, embedder), tmp_path), "")
+    assert {answer(text).text for text in ("one", "two", "three")} <= set(tiny.TOPICS)
     asked = ["response_format" in request.get_json() for request, _ in server.log]
     assert asked == [True, True, False, True]
 
@@ -314,7 +314,7 @@ def test_asking_on_in_vain_ends_and_nobody_else_is_asked(
     elsewhere = {"Location": server.url_for("/elsewhere")}
     server.expect_request(PATH).respond_with_data(body, status=status, headers=elsewhere)
     made = hosted(server, "an object", model_folders, embedder, retries=3)
-    answer = alone.answerer(exported(made, tmp_path), "")
+    answer = alone.surely(exported(made, tmp_path), "")
     with pytest.raises(ConnectionError if status == 302 else SystemExit, match=f"m at .*: status {status}, no"):
         answer("an order")
     assert [request.path for request, _ in server.log] == [PATH]
@@ -327,7 +327,7 @@ def test_a_server_elsewhere_needs_a_key(
     far = replace(made, model=replace(made.model, base_url="https://models.example/v1"))  # type: ignore[type-var]
     monkeypatch.delenv("THEIR_KEY", raising=False)
     with pytest.raises(SystemExit, match="put it into the environment variable THEIR_KEY"):
-        alone.answerer(exported(far, tmp_path), "")
+        alone.surely(exported(far, tmp_path), "")
 
 
 def test_a_key_with_a_line_break_is_sent_without_and_one_that_no_header_holds_is_refused(
@@ -338,9 +338,9 @@ def test_a_key_with_a_line_break_is_sent_without_and_one_that_no_header_holds_is
     )
     out = exported(hosted(server, "an object", model_folders, embedder), tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\n")
-    assert alone.answerer(out, "")("an order") in tiny.TOPICS
+    assert alone.surely(out, "")("an order").text in tiny.TOPICS
     assert server.log[0][0].headers["Authorization"] == f"Bearer {KEY}"
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\u201d")
     with pytest.raises(SystemExit, match="the environment variable OPENAI_API_KEY holds a character") as caught:
-        alone.answerer(out, "")
+        alone.surely(out, "")
     assert KEY not in str(caught.value)

@@ -120,8 +120,8 @@ def test_the_program_of_an_export_answers_as_in_the_run(name: str, candidate: st
     export(run, out, candidate)
     texts = [*inputs(run), "long " * 700]
     model = desk.models.embedder if candidate in EMBEDDED else desk.models.language
-    answer = loaded(out / "predict.py").answerer(out, str(model))
-    assert [answer(text) for text in texts] == in_the_run(desk, name, candidate, texts)
+    answer = loaded(out / "predict.py").surely(out, str(model))
+    assert [answer(text).text for text in texts] == in_the_run(desk, name, candidate, texts)
     text = (out / "README.md").read_text(encoding="utf-8")
     assert "python predict.py new.jsonl --model" in text
     assert "nothing here answers" not in text
@@ -175,8 +175,8 @@ def test_of_equally_near_examples_the_first_answers_as_in_the_run(model_folders:
     bench = tiny.Bench(folder=tmp_path, embedder=embedder)
     Copying(Neighbours(tuple(cases), embedder), embedder).save(tmp_path / "fit")
     queries = [Query.of(f"message {place}") for place in range(7)]
-    answer = alone.answerer(tmp_path / "fit", str(model_folders.embedder))
-    alike = [answer(query.input) for query in queries]
+    answer = alone.surely(tmp_path / "fit", str(model_folders.embedder))
+    alike = [answer(query.input).text for query in queries]
     assert alike == [f"answer {place}" for place in range(7)]
     for vectors in ("saved", "embedded again"):
         if vectors == "embedded again":
@@ -218,8 +218,8 @@ def test_what_the_models_own_file_asks_of_writing_changes_no_answer(desk: Desk, 
     wish = json.loads((model / "generation_config.json").read_text(encoding="utf-8"))
     wish |= {"repetition_penalty": 50.0, "no_repeat_ngram_size": 1}
     (model / "generation_config.json").write_text(json.dumps(wish), encoding="utf-8")
-    answer = loaded(out / "predict.py").answerer(out, str(model))
-    assert [answer(text) for text in inputs(run)] == in_the_run(desk, "texts", "prompting", inputs(run))
+    answer = loaded(out / "predict.py").surely(out, str(model))
+    assert [answer(text).text for text in inputs(run)] == in_the_run(desk, "texts", "prompting", inputs(run))
 
 
 def test_the_program_is_started_as_its_card_says_and_needs_nothing_of_ours(desk: Desk, tmp_path: Path) -> None:

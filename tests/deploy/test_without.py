@@ -225,8 +225,8 @@ def test_words_are_drawn_at_the_temperature_of_the_run(
     """The likeliest were written instead, and the card did not say so."""
     made = fitted("generation", Setup(shots=2), model_folders.language, embedder)
     replace(made, task=replace(made.task, temperature=0.5)).save(tmp_path / "parts" / "0")
-    answer = alone.answerer(tmp_path, str(model_folders.language))
-    assert len({answer("Team 90 meets today.") for _ in range(3)}) == 3
+    answer = alone.surely(tmp_path, str(model_folders.language))
+    assert len({answer("Team 90 meets today.").text for _ in range(3)}) == 3
     asked = json.loads((tmp_path / "parts" / "0" / "prompt.json").read_text(encoding="utf-8"))
     speaker = speaking.Speaker(tmp_path, asked, str(model_folders.language))
     logits = torch.tensor([0.0, 1.0, -math.inf])
@@ -259,7 +259,7 @@ def test_labels_that_a_server_wrote_are_scored_and_nothing_is_held_back_by_that(
     ]
     assert ["it refuses `--guard`" in card for card in cards] == [True, False]
     assert not any("lookup" in json.loads(path.read_text()) for path in (tmp_path / "labels").rglob("prompt.json"))
-    assert alone.answerer(tmp_path / "labels", str(model_folders.language))("?") in tiny.TOPICS
+    assert alone.surely(tmp_path / "labels", str(model_folders.language))("?").text in tiny.TOPICS
     said = alone.surely(tmp_path / "texts", str(model_folders.language), str(model_folders.embedder))("Room Curie?")
     (found,) = cast(PassageIndex, made.sources.index).search(["Room Curie?"], 2, "hybrid")
     assert said.sure == pytest.approx(max(each.score for each in found), abs=1e-4)

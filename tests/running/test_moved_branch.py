@@ -77,7 +77,7 @@ def test_a_run_keeps_the_commit_it_began_with_and_another_one_is_another_look(
     for kept in (run, exported):
         assert answers(capsys, kept, rows) == before
     text, said = tiny.messages(1, 90)[0].input, before[0]["answer"]
-    assert alone.answerer(exported, f"{VECTORS}@{first}")(text) == said
+    assert alone.surely(exported, f"{VECTORS}@{first}")(text).text == said
     ran(tmp_path / "again")
     looks = [json.loads(line) for line in (task.parent / "looks.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [each["look"] for each in looks] == [1, 2]
