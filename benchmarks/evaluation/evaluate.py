@@ -257,9 +257,7 @@ def curve(benchmark: Benchmark, candidate: About, store: Store, heldout: Mapping
     examples = len(benchmark.task.examples)
     samples: dict[int, dict[str, dict[str, Row]]] = {size: defaultdict(dict) for size in sizes(examples)}
     for row in store.rows(candidate.name, "curve"):
-        size = int(row.variant.partition("/")[0])
-        if size in samples:  # Of few examples other sizes were taken once.
-            samples[size][row.variant][row.key] = row
+        samples[int(row.variant.partition("/")[0])][row.variant][row.key] = row
     keys = next((list(rows) for variants in samples.values() for rows in variants.values()), [])
     if any(len(variants) < DRAWS for variants in samples.values()) or not keys:
         return None

@@ -94,8 +94,7 @@ class CopyNearest:
 
         rows = json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))
         cases = tuple(case_from(row) for row in rows)
-        known = (folder / NEAREST).is_file()  # Fits of earlier versions have no vectors.
-        stored = np.load(folder / NEAREST, allow_pickle=False) if known else None
+        stored = np.load(folder / NEAREST, allow_pickle=False)
         return Copying(Neighbours(cases, bench.embedder, stored), bench.embedder)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:

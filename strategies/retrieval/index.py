@@ -49,7 +49,7 @@ class PassageIndex:
     words: Any
     reranker: Reranker | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
-    """What the embedder read before each `query` and `document`; empty: nothing, as in every index of earlier versions."""
+    """What the embedder read before each `query` and `document`; empty: nothing."""
 
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
@@ -205,13 +205,8 @@ class PassageIndex:
         documents = [Document(**row) for row in kept["documents"]]
         vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         passages = (Passage(documents[place], *where) for place, *where in kept["passages"])
-        return replace(cls.of(tuple(passages), vectors, embedder), prompts=_prompts_of(folder / MANIFEST))
-
-
-def _prompts_of(manifest: Path) -> Mapping[str, str]:
-    """Those that an index was made with; indexes of earlier versions state none, or have no such file."""
-    about = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    return dict(about.get("prompts", {}))
+        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return replace(cls.of(tuple(passages), vectors, embedder), prompts=dict(about.get("prompts", {})))
 
 
 def named_by(index: Finder | None) -> Named:

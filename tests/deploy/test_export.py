@@ -169,7 +169,7 @@ def test_the_program_of_an_export_is_as_sure_as_the_run_and_holds_back_the_same(
 
 
 def test_of_equally_near_examples_the_first_answers_as_in_the_run(model_folders: Folders, tmp_path: Path) -> None:
-    """The same input with other answers, far apart in the table, and a fit that was saved without vectors."""
+    """The same input with other answers, far apart in the table."""
     cases = [Case(id=f"c{place}", input=f"message {place % 7}", output=f"answer {place}") for place in range(61)]
     embedder = LocalEmbedder(name="tiny", folder=model_folders.embedder, fingerprint="tiny")
     bench = tiny.Bench(folder=tmp_path, embedder=embedder)
@@ -178,12 +178,9 @@ def test_of_equally_near_examples_the_first_answers_as_in_the_run(model_folders:
     answer = alone.surely(tmp_path / "fit", str(model_folders.embedder))
     alike = [answer(query.input).text for query in queries]
     assert alike == [f"answer {place}" for place in range(7)]
-    for vectors in ("saved", "embedded again"):
-        if vectors == "embedded again":
-            (tmp_path / "fit" / alone.NEAREST).unlink()
-        found = dict(CopyNearest().load(tmp_path / "fit", bench).answer(queries, Sampling()))
-        outcomes = [found[query.key] for query in queries]
-        assert [outcome.text for outcome in outcomes if isinstance(outcome, Prediction)] == alike, vectors
+    found = dict(CopyNearest().load(tmp_path / "fit", bench).answer(queries, Sampling()))
+    outcomes = [found[query.key] for query in queries]
+    assert [outcome.text for outcome in outcomes if isinstance(outcome, Prediction)] == alike
 
 
 @pytest.mark.parametrize(
