@@ -19,6 +19,7 @@ from strategies.prompting.rendering import INPUT_TOKENS, MARKS, Renderer, label_
 from strategies.retrieval.index import PassageIndex, named_by
 from strategies.retrieval.neighbours import SHARPNESS, VOTERS
 from strategies.spans import BEGINNINGS
+from strategies.standalone.alone import PLACE, PROMPT
 from strategies.standalone.odds import ALTERNATIVES
 from strategies.words import EDGE, PLAIN, SPACED
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from strategies.contract import Task
     from strategies.pipeline import Pipeline
     from strategies.prompting.demonstrations import Shown
-
-FILE = "prompt.json"
-PLACE = "{{input}}"
-"""Where the request goes: the last one in the last message."""
 
 
 def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
@@ -199,4 +196,4 @@ def write(pipeline: Pipeline, folder: Path) -> None:
     """Puts `prompt.json` into the folder of a fit, where there is one to write."""
     values = prompt_of(pipeline)
     if values is not None:
-        (folder / FILE).write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
+        (folder / PROMPT).write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -40,13 +40,12 @@ from strategies.answers import sureness
 from strategies.catalog import approaches, usable
 from strategies.contract import Failure, Fitted, LanguageModel, Outcome, Query, Sampling
 from strategies.models.wheels import ModelUnavailable
+from strategies.standalone.alone import EXPORT
 
 TOGETHER = 256
 """Requests that may share batches."""
 MOST_PARTS = 100
 """Of an export; a cascade has two."""
-EXPORT = "export.json"
-"""The file that makes a folder an export (`advisor.deploy.export`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

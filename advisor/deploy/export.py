@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.contract import Status, Verdict
-from advisor.deploy.answering import EXPORT, Kept, alone_from, base_folder, digests, guards, recommended
+from advisor.deploy.answering import Kept, alone_from, base_folder, digests, guards, recommended
 from advisor.deploy.gate import hash_of_right, key_of
 from advisor.deploy.without import FOUR_BITS, embeds, needed, needs, without_us
 from advisor.experiments.stored import about_run, reading, reopen
@@ -36,7 +36,7 @@ from strategies.approaches.lora_distilled import LESSONS, lessons_in
 from strategies.contract import FOR_FITTING, Case, Query
 from strategies.permissions import make_usual
 from strategies.standalone import alone
-from strategies.standalone.alone import PROMPT
+from strategies.standalone.alone import EXPORT, PROMPT
 
 CARD, MERGED, TEMPLATE = "README.md", "merged", "chat_template.jinja"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.deploy.answering import EXPORT, Kept, answerer
+from advisor.deploy.answering import Kept, answerer
 from advisor.experiments.compared import Change, change_between
 from advisor.experiments.example import check_not_meant
 from advisor.experiments.stored import reading
@@ -25,6 +25,7 @@ from benchmarks.statistics.confidence import statuses, statuses_of_figures
 from benchmarks.statistics.resampling import resampled_metric
 from strategies.answers import too_many_lost
 from strategies.contract import Case, Query
+from strategies.standalone.alone import EXPORT
 
 FEWEST = 20
 """Cases that a check takes, and shared ones from which on the scores are compared with the earlier ones."""

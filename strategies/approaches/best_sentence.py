@@ -28,6 +28,7 @@ from strategies.prompting.demonstrations import Shown, holds
 from strategies.retrieval.chunking import sentences
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.spans import standing_answers
+from strategies.standalone.alone import CHOICE
 
 MODES: tuple[Mode, ...] = ("dense", "hybrid")
 
@@ -66,7 +67,7 @@ class Quoting:
 
     def save(self, folder: Path) -> None:
         self.index.save(folder)
-        (folder / "choice.json").write_text(json.dumps(asdict(self.choice), ensure_ascii=False), encoding="utf-8")
+        (folder / CHOICE).write_text(json.dumps(asdict(self.choice), ensure_ascii=False), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
         return {"sentences": len(self.index.passages), "embedder": self.index.embedder.name, **asdict(self.choice)}
@@ -107,7 +108,7 @@ class BestSentence:
         return fitted
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
-        choice = json.loads((folder / "choice.json").read_text(encoding="utf-8"))
+        choice = json.loads((folder / CHOICE).read_text(encoding="utf-8"))
         return Quoting(PassageIndex.load(folder, bench.embedder), Choice(**choice))
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:

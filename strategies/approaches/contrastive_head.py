@@ -29,6 +29,7 @@ from strategies.leaning import shift_in, shift_told
 from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
 from strategies.search import Look, content_key, journalled
+from strategies.standalone.alone import HEAD
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse regularisation of the head, chosen by the selection parts; every one is tried on the same trained embedder."""
@@ -62,7 +63,7 @@ class TunedHead:
         shutil.copytree(self.embedder.folder, folder / "embedder", dirs_exist_ok=True)
         np.save(folder / "head.npy", self.head.table, allow_pickle=False)
         manifest = {"classes": self.head.classes, "record": dict(self.record)}
-        (folder / "head.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+        (folder / HEAD).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
         return {"embedder": self.embedder.name, **self.record}
@@ -160,7 +161,7 @@ class ContrastiveHead:
     def load(self, folder: Path, bench: Workbench) -> TunedHead:
         import numpy as np
 
-        manifest = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / HEAD).read_text(encoding="utf-8"))
         table = np.load(folder / "head.npy", allow_pickle=False)
         embedder = _trainable(bench).at(folder / "embedder")
         return TunedHead(embedder, Head.from_table(manifest["classes"], table), manifest["record"])

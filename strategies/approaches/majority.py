@@ -22,6 +22,7 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.fields import ABSENT, is_object, most_frequent, nested
+from strategies.standalone.alone import CONSTANT
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Constant:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "constant.json").write_text(json.dumps({"text": self.text}, ensure_ascii=False), encoding="utf-8")
+        (folder / CONSTANT).write_text(json.dumps({"text": self.text}, ensure_ascii=False), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
         return {"answer": self.text}
@@ -70,7 +71,7 @@ class Majority:
         return Constant(commonest(task.examples, task.kind))
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
-        return Constant(json.loads((folder / "constant.json").read_text(encoding="utf-8"))["text"])
+        return Constant(json.loads((folder / CONSTANT).read_text(encoding="utf-8"))["text"])
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> None:
         return None

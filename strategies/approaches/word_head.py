@@ -15,6 +15,7 @@ from strategies.contract import Case, Family, Fitted, Outcome, Query, Sampling, 
 from strategies.heads import Head, chosen
 from strategies.leaning import shift_in
 from strategies.prompting.rendering import label_cases
+from strategies.standalone.alone import WORDS
 from strategies.standalone.reading import COUNTED
 
 SETS = (("words",), ("letters",), ("words", "letters"))
@@ -106,7 +107,7 @@ class WordClassifier:
             "terms": {counted.unit: counted.terms for counted in self.counting},
             "record": dict(self.record),
         }
-        (folder / "words.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+        (folder / WORDS).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
 
     def describe(self) -> Mapping[str, Any]:
         return {"terms": sum(len(counted.terms) for counted in self.counting), **self.record}
@@ -153,7 +154,7 @@ class WordHead:
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         import numpy as np
 
-        manifest = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / WORDS).read_text(encoding="utf-8"))
         counting = tuple(
             Counting(unit, tuple(terms), np.load(folder / f"{unit}.npy", allow_pickle=False))
             for unit, terms in manifest["terms"].items()

@@ -20,7 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PROMPT, HEADS, HEAD, CHOICE, PLACE = "prompt.json", "heads.json", "head.json", "choice.json", "{{input}}"
+PROMPT, HEADS, HEAD, CHOICE = "prompt.json", "heads.json", "head.json", "choice.json"
+PLACE = "{{input}}"
+"""Where the request goes: the last one in the last message."""
 EXAMPLES, NEAREST = "examples.json", "nearest.npy"
 """The examples, and the vectors of their inputs in the same order."""
 WORDS, CONSTANT, COPIED = "words.json", "constant.json", "copied.json"

@@ -17,11 +17,9 @@ from strategies.contract import Case, Embedder, Outcome, Query, Sampling, Strate
 from strategies.traits import prefers_cheapest
 
 TASKS: Mapping[str, tuple[str, ...]] = {"sms_spam": ("any other",), "banking77": ("any other", "confusable")}
-"""With two labels the nearest other one is the only other one."""
+"""Task -> how a wrong label is chosen. With two labels the nearest other one is the only other one."""
 CLEAN, NOISY = 300, (600, 3_000)
 NOISE = (0.2, 0.4)
-HOW = ("any other", "confusable")
-"""How a wrong label is chosen."""
 DRAWS, HELDOUT = 3, 300
 SLOW = ("contrastive head",)
 """Without a language model, and minutes for each row all the same: asked with those that have one."""

