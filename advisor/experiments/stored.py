@@ -213,7 +213,6 @@ def _verdict(
     from benchmarks.evaluation.stored import handed_over, selection_answers
     from benchmarks.evaluation.taken import taken
     from strategies.catalog import described
-    from strategies.models.measured import told_as_now
 
     found, store = measured
     spec = parsed_spec(about["spec"])
@@ -229,7 +228,7 @@ def _verdict(
     prediction = about.get("prediction", {})
     extras = Extras(
         provenance=provenance,
-        machine=told_as_now(str(provenance.get("placement", ""))),
+        machine=str(provenance.get("placement", "")),
         heldout_from=str(about.get("heldout_from", "")),
         seed=int(about.get("options", {}).get("seed", 0)),
         described=described(),

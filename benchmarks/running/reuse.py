@@ -24,7 +24,6 @@ from benchmarks.running.plan import Unit
 from benchmarks.storage.store import AGAIN, Store
 from strategies.contract import Journal
 from strategies.finetuning.checkpoints import UNFINISHED
-from strategies.models.measured import told_as_now
 
 SEARCHES = ("embedder", "embedder_weights", "embedder_files", "reranker")
 """Parts of a run's identity that say what texts are looked up with."""
@@ -157,7 +156,7 @@ def _copied(source: Path, target: Path) -> None:
 
 def bare(value: str | None) -> str:
     """Without the reason in brackets: how much quicker one number format is differs a little with each measurement."""
-    return told_as_now((value or "").partition(" (")[0] if value and value.endswith(")") else value or "")
+    return (value or "").partition(" (")[0] if value and value.endswith(")") else value or ""
 
 
 @dataclass(frozen=True)

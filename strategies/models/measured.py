@@ -93,11 +93,6 @@ def machine() -> str:
     return f"{named[0] if named else platform.machine()} ({features}), {many}, torch {version('torch')}"
 
 
-def told_as_now(text: str) -> str:
-    """What earlier versions wrote of a machine with one core, `1 cores` and `1 threads`, as it is written now."""
-    return text.replace(" 1 cores,", " 1 core,").replace(" 1 threads,", " 1 thread,")
-
-
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -785,9 +785,7 @@ def test_a_reason_that_was_measured_a_little_differently_is_no_other_placement(w
     assert found is not None
     found.store.close()
     assert Earlier.open(whole, run.identity(), made | {"placement": "cuda, " + why}) is None
-    assert bare("cpu, 1 threads, float32 (as asked)") == bare("cpu, 1 thread, float32 (measured)"), (
-        "an earlier version's words"
-    )
+    assert bare("cpu, 1 thread, float32 (as asked)") == bare("cpu, 1 thread, float32 (measured)")
 
 
 @pytest.mark.parametrize("part", ["embedder", "embedder_weights", "reranker"])

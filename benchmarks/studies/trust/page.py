@@ -15,7 +15,6 @@ from benchmarks.studies.trust import tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Found
 from benchmarks.studies.trust.tables import Rows
-from strategies.models.measured import told_as_now
 
 NOT_RUN = "Not run yet."
 UNANSWERABLE, REFUSES = "handbook-qa", "lora + retrieval"
@@ -367,7 +366,8 @@ def made(found: Mapping[str, Found]) -> str:
     rows = [(task, *(_minutes(found, task, kind) for kind in kinds)) for task in EXAMPLES]
     shown = table(("task", *kinds.values()), rows, range(1, len(kinds) + 1))
     made_by = {
-        f"- commit {told_commit(each.made['commit'])} on {told_as_now(each.made['machine'])}" for each in found.values()
+        f"- commit {told_commit(each.made['commit'])} on {each.made['machine'].replace(' 1 cores,', ' 1 core,')}"
+        for each in found.values()
     }
     lines = sorted(made_by)
     return "\n\n".join([shown, "A dash: not run yet.", "\n".join(lines)]).strip()
