@@ -134,7 +134,7 @@ def _statuses(
         open_to_test += [by_name[name] for name in settled if by_cost_alone(by_name[name], settled[name], benchmark)]
     kept_in = {name for name in settled if by_answers(by_name[name], settled[name], benchmark)}
     open_to_test += [by_name[name] for name in by_name if name in kept_in]
-    waiting = to_come(by_name, settled, benchmark)
+    waiting = to_come(by_name, settled)
     shared = sharing(open_to_test, benchmark, cheapest_first, sum(each.spared for each in by_name.values()))
     shared = replace(shared, ruled_out=frozenset(kept_in))
     if waiting:

@@ -35,7 +35,7 @@ def in_question(
     ]
 
 
-def to_come(evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark) -> int:
+def to_come(evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status]) -> int:
     """How many will take part in the error that have no figures yet: those that are not measured, and the cascade that may be
     made then."""
     waiting = sum(status.state is State.OPEN for status in statuses.values())
@@ -48,7 +48,7 @@ def proven(
 ) -> dict[str, tuple[float, float]]:
     """Lower and upper bound of each candidate in question that hold for every target at once, and never show at a harder
     target what the status does not show at the stated one."""
-    others = sum(each.spared for each in evaluations.values()) + to_come(evaluations, statuses, benchmark)
+    others = sum(each.spared for each in evaluations.values()) + to_come(evaluations, statuses)
     others += len(benchmark.look.missing)
     others += sum(by_answers(each, statuses[name], benchmark) for name, each in evaluations.items())
     found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, others)

@@ -55,13 +55,15 @@ def _spaced(parts: regex.Pattern[str], text: str) -> str:
 Pairs = Callable[[Sequence[str]], list[tuple[int, int]]]
 
 
-def clusters(
-    texts: Sequence[str], groups: Sequence[str], largest_share: float = 0.1, pairs: Pairs | None = None
-) -> list[list[int]]:
+LARGEST_SHARE = 0.1
+"""Of all texts: near-duplicates that together make up more have a template in common."""
+
+
+def clusters(texts: Sequence[str], groups: Sequence[str], pairs: Pairs | None = None) -> list[list[int]]:
     """Indexes of texts that belong on one side of a split: the same group, equal when normalised, or near-duplicates.
 
     `groups` are aligned with `texts`; an empty one binds nothing. Near-duplicates are joined through chains, so a
-    template that all texts share would join them all: near-duplicates that together make up more than `largest_share`
+    template that all texts share would join them all: near-duplicates that together make up more than `LARGEST_SHARE`
     of the texts (and more than 20) are taken for such a template and joined only where they are equal.
     Clusters are in the order of their first text, and so are the indexes in them. `pairs` finds near-duplicates among
     normalised texts; None: `near_pairs`.
@@ -70,7 +72,7 @@ def clusters(
     same = [*_same(plain), *_same(groups)]
     near = (pairs or near_pairs)(plain)
     joined = _Joined(len(texts), [*same, *near])
-    limit = max(20, int(largest_share * len(texts)))
+    limit = max(20, int(LARGEST_SHARE * len(texts)))
     bound = _Joined(len(texts), same)
     templates = {root for root, members in joined.members().items() if _near_size(members, bound) > limit}
     if templates:

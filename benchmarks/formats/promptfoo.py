@@ -43,19 +43,19 @@ def records(path: Path) -> Iterator[Record]:
         yield Record(place, _values(test, names, f"{path.name}, {place}"))
 
 
-def _tests(path: Path, tests: Any, key: str = "tests") -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _tests(path: Path, tests: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Where each test stands, and the test; files that are named are read, and nothing else is."""
     entries = tests if isinstance(tests, list) else [tests]
     for number, entry in enumerate(entries, start=1):
         if isinstance(entry, Mapping):
             yield f"test {number}", entry
         elif isinstance(entry, str):
-            yield from _of_file(path, entry, key)
+            yield from _of_file(path, entry)
         else:
             raise BadInput(f"{path.name}, test {number} is no test. Write vars and assert.")
 
 
-def _of_file(path: Path, name: str, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _of_file(path: Path, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     from benchmarks.formats import table
 
     name = name.removeprefix(_FILE)
@@ -63,7 +63,7 @@ def _of_file(path: Path, name: str, key: str) -> Iterator[tuple[str, Mapping[str
         raise BadInput(
             f"{path.name}: the tests in {name[:60]!r} are not read, only those that stand in the file and in CSV files beside it."
         )
-    for place, row in table.records(inside(path.parent, name, key)):
+    for place, row in table.records(inside(path.parent, name, "tests")):
         expected = [_stated(value) for column, value in row.items() if column.startswith(_EXPECTED) and value]
         columns = {column: value for column, value in row.items() if not column.startswith("__")}
         yield f"{name}, {place}", {"vars": columns, "assert": expected}

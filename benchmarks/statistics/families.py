@@ -161,7 +161,7 @@ def gate_level(alpha: float) -> float:
     return alpha * (1 - REST) * (1 - walk_level(alpha))
 
 
-def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float = 0.05, seed: int = 0) -> Rejection:
+def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float = 0.05) -> Rejection:
     """Hypotheses that the mean of a row of `scores` (candidates, cases) is at most `target`, by the largest statistic.
 
     Step-down over resamples of whole groups (`codes`), the same for all candidates, so that what they have in common
@@ -174,7 +174,7 @@ def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float =
     means = sums.sum(1) / cases
     spread = np.sqrt(np.square(sums - means[:, None] * sizes).sum(1)) / cases
     spread = np.maximum(spread, LEAST * np.sqrt(np.square(sizes).sum()) / cases / np.sqrt(groups))
-    weights = _resamples(groups, seed)
+    weights = _resamples(groups)
     drawn = (weights @ sums.T) / (weights @ sizes)[:, None]
     away, centred = (means - target) / spread, (drawn - means) / spread
     rejected, used = np.zeros(len(scores), dtype=np.bool_), np.empty(len(scores))
@@ -191,9 +191,7 @@ def max_t(scores: Floats, codes: NDArray[np.intp], target: float, alpha: float =
 
 
 @lru_cache(maxsize=1)
-def _resamples(groups: int, seed: int) -> Floats:
+def _resamples(groups: int) -> Floats:
     """How often each group stands in each resample: the same for all candidates and for both sides of a target."""
-    drawn: Floats = (
-        np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(np.float64)
-    )
+    drawn: Floats = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(np.float64)
     return drawn

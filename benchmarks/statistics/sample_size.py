@@ -53,16 +53,14 @@ def showable(n: int, target: float, candidates: int = 1, alpha: float = 0.05) ->
     return needed if needed <= n else None
 
 
-def cases_needed(
-    target: float, truth: float, candidates: int = 1, alpha: float = 0.05, power: float = 0.8
-) -> int | None:
+def cases_needed(target: float, truth: float, alpha: float = 0.05, power: float = 0.8) -> int | None:
     """The smallest number of independent right-or-wrong cases that decides with probability `power` if `truth` is true.
 
-    A truth above the target is to be shown to meet it, one below to miss it, at the level split over the candidates.
+    A truth above the target is to be shown to meet it, one below to miss it, at the level `alpha`.
     None where the truth is the target, or where it takes more than 100,000 cases.
     Power is jagged in the number of cases: a few more than this can fall below `power` by a hair.
     """
-    return _smallest(0, 0, target, truth, (alpha / candidates, power, LARGEST))
+    return _smallest(0, 0, target, truth, (alpha, power, LARGEST))
 
 
 def more_cases(
@@ -119,8 +117,8 @@ def more_until_decided(
     return None if further is None else max(math.ceil(len(given) / 10), further)
 
 
-def smallest_difference(differences: ArrayLike, power: float = 0.8) -> float:
-    """The mean difference of two candidates that as many cases, which stand alone, show with that power, two-sided at 5 %.
+def smallest_difference(differences: ArrayLike) -> float:
+    """The mean difference of two candidates that as many cases, which stand alone, show with 80 % power, two-sided at 5 %.
 
     `differences` are those of right-or-wrong scores, in [-1, 1]: how often the two differ is taken from them, not how far
     apart they are. By the normal approximation to McNemar's test (Connor, 1987). Units: of the score; 0 where they differ in
@@ -131,14 +129,14 @@ def smallest_difference(differences: ArrayLike, power: float = 0.8) -> float:
     spread = float(np.square(given).mean())
     if np.count_nonzero(given) < FEWEST_APART:
         return 0.0
-    reach, further = float(special.ndtri(0.975)), float(special.ndtri(power))
+    reach, further = float(special.ndtri(0.975)), float(special.ndtri(0.8))
     found = 0.0
     for _ in range(50):
         found = (reach * math.sqrt(spread) + further * math.sqrt(max(0.0, spread - found**2))) / math.sqrt(len(given))
     return min(1.0, found)
 
 
-def difference_beyond(differences: ArrayLike, interval: tuple[float, float], power: float = 0.8) -> float:
+def difference_beyond(differences: ArrayLike, interval: tuple[float, float]) -> float:
     """As `smallest_difference`, for other scores of cases that stand alone: the mean difference whose interval, as wide as
     the given one, leaves out 0 even where the mean falls short by luck. Units: of the score."""
     given = np.asarray(differences, dtype=np.float64)
@@ -146,7 +144,7 @@ def difference_beyond(differences: ArrayLike, interval: tuple[float, float], pow
         return 0.0
     mean, error = float(given.mean()), float(given.std()) / math.sqrt(len(given))
     width = mean - interval[0] if mean >= 0 else interval[1] - mean
-    return min(1.0, width + float(special.ndtri(power)) * error)
+    return min(1.0, width + float(special.ndtri(0.8)) * error)
 
 
 def _smallest(right: int, n: int, target: float, truth: float, aim: tuple[float, float, int]) -> int | None:

@@ -400,7 +400,7 @@ def test_of_two_models_each_part_asks_its_own(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "parts" / "0" / "adapter" / "adapter_config.json").write_text("{}", encoding="utf-8")
     rows = {name: {"model": model} for name, model in (("lora", "gemma3-270m-base"), ("prompting", "smollm2-135m"))}
     chosen = {"both": {"first": "lora", "second": "prompting", "below": 0.5}}
-    nothing: Any = dict.fromkeys(("spec", "places", "weights", "sampling", "searches", "form"), {})
+    nothing: Any = {key: {} for key in ("spec", "places", "weights", "sampling", "searches", "form")}
     run = Kept(name="", candidates=rows, cascades=chosen, dtype=None, **nothing)
     models = _several(run, ("lora", "prompting"), tmp_path)
     assert models == ["gemma3-270m-base", "smollm2-135m"]
