@@ -117,14 +117,17 @@ def test_a_prompt_that_never_knew_the_label_and_is_told_of_it() -> None:
     assert all(values[label] == known for label, known in zip(fewer.labels, before.prior.values, strict=True))
 
 
-def test_shared_demonstrations_that_are_all_gone_stay_away() -> None:
+def test_shared_demonstrations_that_are_all_gone_stay_away_and_others_stand_in_for_them() -> None:
     benchmark = topics()
     task, new = benchmark.task, new_labels(benchmark, 0)
     ids = tuple(case.id for case in task.examples if case.output in new)[:2]
     before = narrowed(pipeline(task, Setup(shots=2, shown=ids)), task.labels, without(task, new, 0))
     after = extended(before, task)
+    assert isinstance(before, Pipeline)
     assert isinstance(after, Pipeline)
-    assert after.demonstrations(["anything"]) == [[]]
+    assert len(before.fixed_ids) == 2
+    assert not {*ids} & {*before.fixed_ids}
+    assert after.fixed_ids == before.fixed_ids
 
 
 def test_counts_of_what_was_right() -> None:
