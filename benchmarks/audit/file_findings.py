@@ -61,7 +61,7 @@ def audit(
         *_duplicates(heldout, "held-out cases", "held-out case"),
         *_long_inputs(examples, heldout),
         *([] if labels else _long_outputs([*examples, *heldout])),
-        *text_findings([*examples, *heldout], spec.kind or "generation"),
+        *text_findings([*examples, *heldout], spec.kind or "generation", labels, spec.answer_schema),
         *shape_findings([*examples, *heldout], spec.kind or "generation"),
         *private_documents(documents),
         *private_requests(unlabelled),

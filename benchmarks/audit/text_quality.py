@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmarks.audit.findings import LISTED, Finding, Severity, ids, many
 from benchmarks.metrics._json import leaves
@@ -65,20 +65,22 @@ _ONLY_PATTERNS = (
 )
 
 
-def text_findings(cases: Sequence[Case], kind: Kind) -> Iterator[Finding]:
+def text_findings(
+    cases: Sequence[Case], kind: Kind, labels: Sequence[str] = (), schema: Any = None
+) -> Iterator[Finding]:
     """One finding for each kind of trouble that occurs."""
     if broken := broken_encoding(cases):
         yield _broken_cases(broken, len(cases))
-    if found := placeholders(cases, kind):
+    if found := placeholders(cases, kind, labels, schema):
         yield Finding(
             kind="placeholders",
             count=len(found),
             examples=ids(found),
-            says=f"{many(len(found), 'output holds', 'outputs hold')} a placeholder in place of a value."
+            says=f"{many(len(found), 'output holds', 'outputs hold')} what looks like a placeholder in place of a value."
             if kind == "extraction"
             else f"{many(len(found), 'output looks', 'outputs look')} like a placeholder, not like an answer.",
             effect="The model learns exactly what it is shown, and a real answer counts as wrong there.",
-            what_to_do=f"Write the answers, or leave these rows out. {LISTED}",
+            what_to_do=f"Write the answers, or leave these rows out, unless they are meant. {LISTED}",
         )
     yield from _private(cases)
     yield from private_ids(cases)
@@ -133,13 +135,14 @@ def _is_right(run: str) -> bool:
     return False
 
 
-def placeholders(cases: Sequence[Case], kind: Kind) -> list[Case]:
+def placeholders(cases: Sequence[Case], kind: Kind, labels: Sequence[str] = (), schema: Any = None) -> list[Case]:
     """Cases whose output stands for an answer that nobody wrote, or holds such a value where objects are asked for: there a dash
-    or the like says that nothing is given. None where labels are."""
-    if kind == "classification":
+    or the like says that nothing is given, and what the schema names is meant. None where labels are."""
+    if kind == "classification" or labels:
         return []
     if kind == "extraction":
-        return [case for case in cases if any(_is_unwritten(text, case.input) for text in _values(case.output))]
+        named = frozenset(_named(schema))
+        return [case for case in cases if any(_is_unwritten(text, case.input) for text in _values(case.output) - named)]
     counts = Counter(_mark(case.output) for case in cases)
     few = max(5, _DELIBERATE * len(cases))
     seldom = {mark for mark in _PERHAPS_MEANT if counts[mark] < few}
@@ -159,12 +162,24 @@ def _is_unwritten(text: str, asked: str) -> bool:
     return bool(unwritten) and not re.search(rf"(?<!\w){re.escape(mark)}(?!\w)", asked.casefold())
 
 
-def _values(output: str) -> Iterator[str]:
+def _values(output: str) -> set[str]:
     """The texts in an object."""
     parsed = read_json(output, fenced=False)
-    for _, (kind, value) in leaves(parsed.value) if parsed else ():
-        if kind == "text":
-            yield value
+    return _texts(parsed.value) if parsed else set()
+
+
+def _texts(value: Any) -> set[str]:
+    return {text for _, (kind, text) in leaves(value) if kind == "text"}
+
+
+def _named(schema: Any) -> Iterator[str]:
+    """The texts that a schema names as values, as `_values` gives them."""
+    if isinstance(schema, Mapping):
+        several = schema.get("enum")
+        for value in (schema.get("const"), *(several if isinstance(several, list) else ())):
+            yield from _texts(value)
+    for part in schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ():
+        yield from _named(part)
 
 
 def _private(cases: Sequence[Case]) -> Iterator[Finding]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt
@@ -39,6 +39,7 @@ class Material:
     documents: tuple[Document, ...]
     labels_given: bool = True
     """Whether the task names its labels; else they were taken from its examples."""
+    schema: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, assembly: Assembly, data: Loaded) -> Material:
@@ -52,6 +53,7 @@ class Material:
             heldout=tuple(case for case in data.examples if case.id in held) if cut else data.heldout or (),
             documents=data.documents,
             labels_given=assembly.labels_given,
+            schema=task.schema,
         )
 
     @cached_property
@@ -103,7 +105,7 @@ def concerns(material: Material, suspected: Sequence[Doubt | Alike]) -> list[Con
         concern.perhaps = doubt.perhaps
     rows = [(side, case) for side, cases in material.sides() for case in cases]
     sides = {id(case): side for side, case in rows}
-    for why, several in _odd_texts([case for _, case in rows], material.kind):
+    for why, several in _odd_texts([case for _, case in rows], material):
         for case in several:
             of(sides[id(case)], case).why.append(why)
     leaks = overlapping(material.examples, material.heldout)
@@ -133,10 +135,11 @@ def concerns(material: Material, suspected: Sequence[Doubt | Alike]) -> list[Con
     return list(found.values())
 
 
-def _odd_texts(cases: Sequence[Case], kind: Kind) -> Iterator[tuple[str, list[Case]]]:
+def _odd_texts(cases: Sequence[Case], material: Material) -> Iterator[tuple[str, list[Case]]]:
     """Why single texts are to be looked at, as findings say it of both sides together, and which."""
+    kind = material.kind
     yield "characters that a wrong encoding makes", broken_encoding(cases)
-    yield "looks like a placeholder, or holds one", placeholders(cases, kind)
+    yield "looks like a placeholder, or holds one", placeholders(cases, kind, material.labels, material.schema)
     yield "an empty input", without_input(cases)
     yield "looks as if something was cut", cut_off(cases, kind)
     for part, main, others in other_languages(cases, kind):

@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -520,6 +521,18 @@ def test_what_is_meant_is_told_by_the_answers_of_both_sides() -> None:
     cases = [Case(id=f"c{place}", input=f"question {place} " * 9, output="-") for place in range(8)]
     material = Material(kind="qa", labels=(), examples=tuple(cases[:4]), heldout=tuple(cases[4:]), documents=())
     assert not any("placeholder" in why for each in concerns(material, []) for why in each.why)
+
+
+def test_labels_and_values_that_the_schema_names_are_no_placeholders_in_the_sheet() -> None:
+    def listed(kind: Kind, output: str, **given: Any) -> bool:
+        case = Case(id="a", input="Which?", output=output)
+        told = concerns(Material(kind=kind, labels=(), examples=(case,), heldout=(), documents=()), [])
+        meant = concerns(Material(kind=kind, examples=(case,), heldout=(), documents=(), **{"labels": (), **given}), [])
+        assert any("placeholder" in why for each in told for why in each.why)
+        return any("placeholder" in why for each in meant for why in each.why)
+
+    assert not listed("qa", "none", labels=("yes", "none"))
+    assert not listed("extraction", '{"state": "Todo"}', schema={"properties": {"state": {"enum": ["Todo"]}}})
 
 
 # ---------------------------------------------------------------- what the sample says

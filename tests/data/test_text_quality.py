@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -174,8 +175,25 @@ def test_what_stands_in_the_input_too_may_be_copied_from_there() -> None:
 
 def test_a_value_of_an_object_may_be_a_placeholder_and_may_be_left_open() -> None:
     told = found(["Send bolts to Rome."], "extraction", '{"item": "bolts", "to": [{"city": "[TODO]"}]}')["placeholders"]
-    assert told.says == "1 output holds a placeholder in place of a value."
+    assert told.says == "1 output holds what looks like a placeholder in place of a value."
     assert found(["Send bolts."], "extraction", '{"item": "bolts", "city": "n/a", "zip": null, "note": "-"}') == {}
+
+
+def test_labels_of_questions_and_values_that_the_schema_names_are_meant() -> None:
+    def kinds(kind: Kind, output: str, **given: Any) -> set[str]:
+        return {each.kind for each in text_findings([Case(id="a", input="Which?", output=output)], kind, **given)}
+
+    assert kinds("qa", "none") == {"placeholders"}
+    assert kinds("qa", "none", labels=("yes", "no", "none")) == set()
+    states = {"type": "array", "items": {"enum": ["Todo", "done", 3]}}
+    schema = {
+        "type": "object",
+        "properties": {"state": {"anyOf": [{"const": "TBD"}, states]}, "note": {"type": "string"}},
+    }
+    for output in ('{"state": ["Todo", "done"]}', '{"state": "TBD"}'):
+        assert kinds("extraction", output) == {"placeholders"}
+        assert kinds("extraction", output, schema=schema) == set()
+    assert kinds("extraction", '{"state": "TBD", "note": "FIXME"}', schema=schema) == {"placeholders"}
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in PRIVATE.items() for text in texts])
