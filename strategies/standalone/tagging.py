@@ -126,7 +126,7 @@ class Tagger:
 
     def find(self, texts: Sequence[str]) -> list[tuple[str | int | None, float]]:
         """The run of words with the greatest sum of log-odds in each text, as a value, and its share among all runs; None where
-        no run is likely, and the share of that."""
+        no run is likely, and the share of that: 0 where every example has a value, or the run could not be read as one."""
         odds = _matrix(texts) @ self.weights + self.offset
         found, first = [], 0
         for text in texts:
@@ -136,7 +136,8 @@ class Tagger:
             if run is not None and run[2] <= 0 and not self.always:
                 run = None
             value = None if run is None else self._value(text, spans, run)
-            found.append((value, _share(here, 0.0 if run is None else run[2])))
+            unread = value is None and (run is not None or self.always)
+            found.append((value, 0.0 if unread else _share(here, 0.0 if run is None else run[2])))
             first += len(spans)
         return found
 
@@ -194,7 +195,7 @@ def _share(odds: Any, total: float) -> float:
 
     before = np.concatenate([[0.0], np.cumsum(odds, dtype=float)])
     ending = before[1:] + np.logaddexp.accumulate(-before[:-1])  # All runs that end at a word.
-    return float(np.exp(total - np.logaddexp.reduce(ending, initial=0.0)))
+    return min(1.0, float(np.exp(total - np.logaddexp.reduce(ending, initial=0.0))))
 
 
 def _matrix(texts: Sequence[str]) -> Any:

@@ -67,6 +67,27 @@ def test_a_value_has_its_share_of_all_runs_of_words_and_of_none_at_all() -> None
     assert sure > 0.8 > doubtful
 
 
+def test_a_tagger_is_not_sure_of_a_value_that_it_could_not_read() -> None:
+    texts = [f"Please send {100 + place} crates to dock {place % 3}, thanks" for place in range(40)]
+    tagger = Tagger.fit(texts, [100 + place for place in range(40)], 10.0)
+    assert (
+        tagger.find(["", "Please send twelve crates to dock A, thanks", f"Please send {10**20} crates"])
+        == [(None, 0.0)] * 3
+    )
+    assert tagger.find([texts[0]])[0][1] > 0.8
+    lacking = Tagger.fit(texts, [100 + place if place % 2 else None for place in range(40)], 10.0)
+    assert lacking.find([""]) == [(None, 1.0)], "none is an answer where examples have none"
+
+
+def test_no_share_is_more_than_all() -> None:
+    for seed in range(300):
+        drawn = np.random.default_rng(seed)
+        odds = drawn.normal(size=drawn.integers(1, 60)) * drawn.choice([1, 30, 300])
+        best = tagging._best_run([float(each) for each in odds])
+        assert best is not None
+        assert tagging._share(odds, max(0.0, best[2])) <= 1.0
+
+
 def test_a_number_below_zero_keeps_its_sign() -> None:
     texts = [f"It was {number} degrees at noon." for number in range(-20, 20)]
     tagger = Tagger.fit(texts, list(range(-20, 20)), 10.0)
