@@ -74,12 +74,14 @@ class DistilledLora(Tuned):
 
 def _of_the_request(task: Task) -> bool:
     """Whether answers are decided by the request or copied from it, so that no fact of the documents stands in them: labels, but
-    for those of questions, and objects without another field."""
+    for those of questions, and objects without another field whose examples name no documents that they rest on."""
     if task.kind == "qa":
         return False
     if task.labels:
         return True
-    return task.kind == "extraction" and all(map(is_object, task.examples)) and not columns(task.examples).filled
+    if task.kind != "extraction" or any(case.document_ids for case in task.examples):
+        return False
+    return all(map(is_object, task.examples)) and not columns(task.examples).filled
 
 
 @dataclass(frozen=True)

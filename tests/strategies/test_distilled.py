@@ -219,13 +219,16 @@ def changed(case: Case, **fields: Any) -> Case:
 
 
 def test_what_is_decided_or_copied_is_taught_beside_documents_too() -> None:
-    """No fact of theirs stands in it; it does in what is written, in answers to questions, and in a field of neither kind."""
+    """No fact of theirs stands in it; it does in what is written, in answers to questions, in a field of neither kind, and where
+    examples name a document."""
     policy = (Document(id="policy", text="Refunds take fourteen days."),)
     kinds: tuple[Kind, ...] = ("classification", "extraction", "generation", "qa")
     asked: dict[str, Task] = {kind: replace(tiny.with_requests(kind, 5).task, documents=policy) for kind in kinds}
     (fold,) = asked["extraction"].folds[:1]
     coded = tuple(changed(case, code=f"SKU {place}") for place, case in enumerate(fold.train))
     asked["a code that no request holds"] = replace(asked["extraction"], folds=(replace(fold, train=coded),))
+    rested = tuple(replace(case, document_ids=("policy",)) for case in fold.train)
+    asked["objects that rest on a document"] = replace(asked["extraction"], folds=(replace(fold, train=rested),))
     asked["yes or no"] = replace(asked["qa"], labels=("yes", "no"))
     taught = [name for name, task in asked.items() if not DistilledLora().unsuitable(task)]
     assert taught == ["classification", "extraction"]
