@@ -287,6 +287,7 @@ class _Caller:
                 answer, seconds = self._send(client, question.prompt, {**drawn, **extra, limit_field: self.max_tokens})
                 done = self._completion(question.prompt, answer, seconds)
                 self._learn_from(question, wishes)
+                learnt.answered_with(wishes, done)
                 self.model.outage.answered()
                 return done
             except Exception as error:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from strategies.contract import Sampling
+from strategies.contract import Completion, Sampling
 from strategies.models.retry import Fault
+from strategies.schemas import of_form
 from strategies.standalone.tagging import unmarked
 
 LIKELIEST = "logprobs"
@@ -59,6 +60,13 @@ class Learnt:
         """A request was answered with these."""
         self.answered = True
         self._granted |= {_as_sent(name, wish) for name, wish in wishes.items()}
+
+    def answered_with(self, wishes: Mapping[str, Wish], answer: Completion) -> None:
+        """Says once that an answer has not the form that was asked for: a server takes what it does not know, and leaves it."""
+        if FORM in wishes and FORM not in self._said and answer.finished:
+            form = wishes[FORM]["extra_body"][FORM]["regex"]
+            if not of_form(json.dumps({"pattern": form}))(answer.text):
+                self._say(FORM)
 
     def never_granted(self, wishes: Mapping[str, Wish]) -> list[str]:
         """The names of those with which no request was answered yet."""

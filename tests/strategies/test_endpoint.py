@@ -817,6 +817,17 @@ def test_a_pattern_that_vllm_cannot_follow_is_said_and_answers_go_on(
     assert said in caplog.messages
 
 
+@pytest.mark.parametrize(("text", "ended", "told"), [("yes", "stop", 1), ("aaa", "stop", 0), ("aab", "length", 0)])
+def test_a_server_that_leaves_the_pattern_is_told_by_its_answers(
+    httpserver: HTTPServer, caplog: pytest.LogCaptureFixture, text: str, ended: str, told: int
+) -> None:
+    """A vLLM of before 0.12 knows another name for it, and takes no notice of this one."""
+    httpserver.expect_request(PATH).respond_with_json(good(text, ended))
+    list(endpoint(httpserver, copies=True).generate([PROMPT] * 3, 5, PATTERN))
+    assert sum("(structured_outputs): its answers are not held to it" in said for said in caplog.messages) == told
+    assert len(httpserver.log) == 3
+
+
 @pytest.mark.parametrize("status", [400, 403, 422])
 def test_a_server_that_cannot_do_so_answers_without(httpserver: HTTPServer, status: int) -> None:
     def plain(request: Request) -> Response:
