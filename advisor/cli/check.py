@@ -105,7 +105,7 @@ def _by_meaning(assembly: Assembly, folder: Path) -> ByMeaning:
 
 
 def _without_private_ids(findings: tuple[Finding, ...], found: Found) -> tuple[Finding, ...]:
-    """With the number of its row in place of an id that holds personal data or a secret."""
+    """With the number of its row in place of an id that holds personal data or a secret: of each, where several have it."""
     from benchmarks.audit.text_quality import is_private
 
     if not any(is_private(name) for finding in findings for name in finding.examples):
@@ -116,12 +116,12 @@ def _without_private_ids(findings: tuple[Finding, ...], found: Found) -> tuple[F
         "held-out row": data.heldout or (),
         "row": data.examples,
     }
-    names = {
-        each.id: f"{side} {place:,}"
-        for side, several in sides.items()
-        for place, each in enumerate(several, start=1)
-        if is_private(each.id)
-    }
+    names: dict[str, str] = {}
+    for side, several in sides.items():
+        for place, each in enumerate(several, start=1):
+            if is_private(each.id):
+                named = f"{side} {place:,}"
+                names[each.id] = f"{names[each.id]} or {named}" if each.id in names else named
     return tuple(finding.named_by(names) for finding in findings)
 
 

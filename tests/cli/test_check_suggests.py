@@ -61,3 +61,18 @@ def test_an_id_that_holds_personal_data_is_shown_as_the_number_of_its_row(
     assert found["copied documents"]["examples"] == ["plain and document 2"]
     assert (found["personal data in ids"]["count"], found["personal data in ids"]["severity"]) == (41, "note")
     assert "acme-mail" not in told + call(capsys, "check", "task.yaml").out
+
+
+def test_an_id_that_documents_and_rows_have_is_shown_as_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = [" ".join(random.Random(number).choices("abcdefghij", k=10)) for number in range(40)]
+    rows = [{"id": f"p{place}@acme-mail.com", "input": text, "output": text[:9]} for place, text in enumerate(texts)]
+    documents = [{"id": "p39@acme-mail.com", "text": "Call +49 30 1234567 at once."}]
+    for name, several in (("rows", rows), ("notes", documents)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in several), encoding="utf-8")
+    keys = "examples: rows.jsonl\ndocuments: notes.jsonl\nkind: qa\n"
+    (tmp_path / "task.yaml").write_text(f"name: mine\ninstruction: Say it.\n{keys}", encoding="utf-8")
+    found = {each["kind"]: each for each in json.loads(call(capsys, "check", "task.yaml", "--json").out)["findings"]}
+    assert found["personal data in documents"]["examples"] == ["document 1 or row 40"]
