@@ -169,6 +169,8 @@ class Benchmark:
     perhaps_leaked: tuple[str, ...] = ()
     """Ids of held-out cases beside which examples stayed that have their words and answer, or are of their group, and of those
     whose input stands in a document."""
+    in_documents: tuple[str, ...] | None = None
+    """Those of `perhaps_leaked` whose input stands in a document. None: not known of older runs."""
     fingerprint: str = ""
     """SHA-256 over held-out cases (in order) and metric, taken before anything runs."""
     notes: tuple[str, ...] = ()

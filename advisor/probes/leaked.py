@@ -47,13 +47,27 @@ def _note(benchmark: Benchmark, evaluations: Sequence[Evaluation]) -> str:
 
 
 def _of_perhaps(benchmark: Benchmark) -> str:
-    cases = len(benchmark.perhaps_leaked)
-    their = "its" if cases == 1 else "their"
-    there = ", or that documents hold, where what looks things up finds them easily" if benchmark.task.documents else ""
+    told = ", and of ".join(_perhaps_of(len(benchmark.perhaps_leaked), benchmark))
     return (
-        f'Rows with "perhaps" are of {counted(cases, "held-out case")} beside which examples stayed that have {their} words and '
-        f"answer, or are of {their} group{there}. Whether they were copied nobody knows, and no verdict rests on these rows."
+        f'Rows with "perhaps" are of {told}. Whether they were copied nobody knows, and no verdict rests on these rows.'
     )
+
+
+def _perhaps_of(cases: int, benchmark: Benchmark) -> Iterator[str]:
+    """Which they are, and how many."""
+    standing = len(benchmark.in_documents or ())
+    unknown = benchmark.in_documents is None and benchmark.task.documents
+    if others := cases - standing:
+        their = "its" if others == 1 else "their"
+        beside = f"beside which examples stayed that have {their} words and answer, or are of {their} group"
+        there = f", or {_found_easily(others)}" if unknown else ""
+        yield f"{counted(others, 'held-out case')} {beside}{there}"
+    if standing:
+        yield f"{counted(standing, 'held-out case')} {_found_easily(standing)}"
+
+
+def _found_easily(cases: int) -> str:
+    return f"that documents hold, where what looks things up finds {'it' if cases == 1 else 'them'} easily"
 
 
 def _of_leaks(benchmark: Benchmark) -> str:

@@ -146,7 +146,7 @@ def assemble(
     if isinstance(metric, NumericTolerance) and spec.metric and "decimal" not in spec.metric.parameters:
         metric.must_read((*data.examples, *(data.heldout or ())))
     standing = questions_in(data.documents, sides.heldout)
-    perhaps = sides.perhaps_leaked.union(case.id for case in standing)
+    in_documents = {case.id for case in standing}
     between = side_findings(sides, data.examples, data.heldout or data.examples, standing, labels, kind, metric)
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:
@@ -178,7 +178,8 @@ def assemble(
         heldout=heldout,
         leaked=tuple(case.id for case in heldout if case.id in sides.leaked),
         stayed=tuple(case.id for case in heldout if case.id in sides.stayed),
-        perhaps_leaked=tuple(case.id for case in heldout if case.id in perhaps),
+        perhaps_leaked=tuple(case.id for case in heldout if case.id in sides.perhaps_leaked | in_documents),
+        in_documents=tuple(case.id for case in heldout if case.id in in_documents),
         metric=metric,
         shown_metrics=shown,
         target=target,
@@ -354,14 +355,8 @@ def _goal(spec: Spec, limits: Limits) -> tuple[float | None, float | None, tuple
     if spec.kind == "generation" and spec.metric is None:
         given = "target" if target is not None else "margin"
         ignored = f" The {given} is left aside." if target is not None or margin is not None else ""
-        return (
-            None,
-            None,
-            (
-                "metric: none is usual for generation, so the approaches are compared by chrF and no verdict is given."
-                f"{ignored} Name a metric, such as style_rules, for a verdict.",
-            ),
-        )
+        chrf = "metric: none is usual for generation, so the approaches are compared by chrF and no verdict is given."
+        return None, None, (f"{chrf}{ignored} Name a metric, such as style_rules, for a verdict.",)
     if target is None and margin is None:
         none = "target: none, so the approaches are compared and no verdict is given."
         return None, None, (f"{none} Add `target: 0.9`, or `margin: 0.05` if within 5 points of the best is enough.",)

@@ -53,6 +53,7 @@ def freeze(benchmark: Benchmark) -> dict[str, Any]:
         "leaked": list(benchmark.leaked),
         "stayed": None if benchmark.stayed is None else list(benchmark.stayed),
         "perhaps_leaked": list(benchmark.perhaps_leaked),
+        "in_documents": None if benchmark.in_documents is None else list(benchmark.in_documents),
         "fingerprint": benchmark.fingerprint,
         "notes": list(benchmark.notes),
     }
@@ -111,6 +112,7 @@ def _thawed(values: Mapping[str, Any], folder: Path, allow_code: bool) -> Benchm
         leaked=tuple(values.get("leaked", ())),
         stayed=None if (stayed := values.get("stayed")) is None else tuple(stayed),
         perhaps_leaked=tuple(values.get("perhaps_leaked", ())),  # Nothing in older runs.
+        in_documents=None if (standing := values.get("in_documents")) is None else tuple(standing),
         fingerprint=values["fingerprint"],
         notes=tuple(values["notes"]),
     )

@@ -81,6 +81,8 @@ def test_cases_whose_input_stands_in_a_document_are_among_those_and_stay() -> No
     made = assemble(spec, data=data).benchmark
     without = assemble(spec, data=replace(data, documents=())).benchmark
     assert {*made.perhaps_leaked} - {*without.perhaps_leaked} == {cases[30].id}
+    assert (made.in_documents, without.in_documents) == ((cases[30].id,), ())
+    assert thaw(json.loads(json.dumps(freeze(made)))) == made
     assert {case.id for case in made.heldout} == {case.id for case in cases[20:]}
     found = {each.kind: each for each in assemble(spec, data=data).findings}
     assert "Of an FAQ, which holds them on purpose" in found["questions in documents"].what_to_do
@@ -105,7 +107,15 @@ def test_the_figure_without_those_that_perhaps_leaked_has_a_row_of_its_own() -> 
     assert "documents" not in story.leaks.note
     faq = replace(benchmark, task=replace(benchmark.task, documents=(Document(id="faq", text="Who?"),)))
     told = Bakeoff(evaluations=(evaluation,), benchmark=faq).told().story.leaks.note
-    assert "or are of their group, or that documents hold" in told
+    assert "or are of their group, or that documents hold" in told, "of an older run it is not known how many"
+    told = Bakeoff(evaluations=(evaluation,), benchmark=replace(faq, in_documents=ids[25:])).told().story.leaks.note
+    assert "are of 15 held-out cases beside which examples stayed" in told
+    assert (
+        "or are of their group, and of 5 held-out cases that documents hold, where what looks things up finds them"
+        in told
+    )
+    told = Bakeoff(evaluations=(evaluation,), benchmark=replace(faq, in_documents=ids[10:])).told().story.leaks.note
+    assert 'Rows with "perhaps" are of 20 held-out cases that documents hold' in told
     assert story.facts["candidates"][0]["perhaps_leaked"]["cases"] == 20
     assert not any("perhaps" in risk for risk in story.risks)
     alone = Bakeoff(evaluations=(replace(evaluation, leaks=None),), benchmark=benchmark).told().story
