@@ -66,14 +66,16 @@ def compared_by_meaning(
     findings: list[Finding] = []
     across = [(heldout[one], examples[other]) for one, other in _nearest(theirs, ours)]
     across = [(one, other) for one, other in across if normalised(one.input) != normalised(other.input)]
-    rows = [
-        Alike(id=other.id, held_out=False, why="means nearly what a held-out case does", like=(one.id,))
-        for one, other in across
-    ]
+    rows = [*_across(across)]
     if across:
         findings.append(_overlap([one for one, _ in across]))
     if documents:
-        findings += _in_documents(documents, heldout, theirs, embedder)
+        near, compared = _in_documents(documents, heldout, theirs, embedder)
+        findings += _easily_found(near, compared)
+        rows += (
+            Alike(id=one.id, held_out=True, why="means nearly what a sentence of a document does", like=())
+            for one in near
+        )
     for cases, vectors, held_out in ((examples, ours, False), (heldout, theirs, True)):
         found = _within(cases, vectors, labelled=bool(labels))
         if found.again:
@@ -88,10 +90,23 @@ def compared_by_meaning(
     return ByMeaning(findings=tuple(findings), rows=tuple(rows))
 
 
+def _across(pairs: Sequence[tuple[Case, Case]]) -> Iterator[Alike]:
+    """Of held-out cases, each with the example of its meaning, both: an example once, with the first ones of its cases."""
+    beside: dict[str, list[str]] = {}
+    for one, other in pairs:
+        yield Alike(id=one.id, held_out=True, why="means nearly what an example does", like=(other.id,))
+        beside.setdefault(other.id, []).append(one.id)
+    for name, like in beside.items():
+        yield Alike(
+            id=name, held_out=False, why="means nearly what a held-out case does", like=tuple(like[: _SHOWN + 1])
+        )
+
+
 def _in_documents(
     documents: Sequence[Document], heldout: Sequence[Case], vectors: NDArray[Any], embedder: Embedder
-) -> Iterator[Finding]:
-    """Held-out cases that stand in documents in other words; the same words are told elsewhere."""
+) -> tuple[list[Case], str]:
+    """Held-out cases that stand in documents in other words, and of how many sentences some were compared; the same words are
+    told elsewhere."""
     passages = (each.document.text[each.start : each.end] for each in sentences(documents))
     texts = dict.fromkeys(
         _FRONT.sub("", text, count=1).strip() for text in (*(each.title for each in documents), *passages)
@@ -100,9 +115,12 @@ def _in_documents(
     taken = said[:_MOST_SENTENCES]
     told = {case.id for case in questions_in(documents, heldout)}
     near = [heldout[one] for one, _ in _nearest(vectors, np.asarray(embedder.embed(taken)))] if taken else []
-    found = [case for case in near if case.id not in told]
+    part = f" (of {len(said):,} sentences {len(taken):,} were compared)" if len(said) > len(taken) else ""
+    return [case for case in near if case.id not in told], part
+
+
+def _easily_found(found: Sequence[Case], part: str) -> Iterator[Finding]:
     if found:
-        part = f" (of {len(said):,} sentences {len(taken):,} were compared)" if len(said) > len(taken) else ""
         yield Finding(
             kind="questions in documents in meaning",
             count=len(found),
@@ -110,7 +128,8 @@ def _in_documents(
             says=f"{many(len(found), 'held-out case means', 'held-out cases mean')} nearly what a sentence of a document does, "
             f"in other words{part}.",
             effect=FOUND_EASILY,
-            what_to_do="They stay, since real requests may stand there too. If most will not, hold out more that do not either.",
+            what_to_do="They stay, since real requests may stand there too. If most will not, hold out more that do not either. "
+            f"{_LISTED}",
             severity="note",
         )
 

@@ -116,6 +116,7 @@ def test_each_row_of_a_pair_is_named_with_the_others() -> None:
     one, other = (text for text, _ in PAIR)
     against = "means nearly what another example does, which has another label"
     assert told == {
+        ("my package has not come", "means nearly what an example does"): ("where is my parcel",),
         ("where is my parcel", "means nearly what a held-out case does"): ("my package has not come",),
         (one, against): (other,),
         (other, against): (one,),
@@ -131,6 +132,18 @@ def test_every_row_of_many_is_named_with_few_others(monkeypatch: pytest.MonkeyPa
     rows = compared(examples, examples[:1]).rows
     assert [each.id for each in rows] == list(MEANT)
     assert all(0 < len(each.like) <= 4 and each.id not in each.like for each in rows)
+
+
+def test_an_example_of_which_many_held_out_cases_have_the_meaning_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was one for each of them, and its cell in the sheet had no end."""
+    monkeypatch.setitem(
+        globals(), "MEANT", {"hello": (1, 0, 0), **{f"form {number}": (1, 0, 0) for number in range(30)}}
+    )
+    held = [replace(case, group="g") for case in cases(*((text, "a") for text in MEANT if text != "hello"))]
+    rows = compared(cases(("hello", "a")), held).rows
+    (example,) = (each for each in rows if not each.held_out)
+    assert (example.id, example.like) == ("hello", tuple(f"form {number}" for number in range(4)))
+    assert [(each.id, each.like) for each in rows if each.held_out] == [(case.id, ("hello",)) for case in held]
 
 
 def test_of_very_many_that_mean_the_same_little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +174,12 @@ def test_a_held_out_question_that_stands_in_a_document_in_other_words_is_named(
     def found(documents: Sequence[Document]) -> list[Finding]:
         return list(compared_by_meaning(cases(("hello", "o")), heldout, documents, (), Meaning()).findings)
 
+    rows = compared_by_meaning(
+        cases(("hello", "o")), heldout, [Document(id="d", title="FAQ", text=text)], (), Meaning()
+    ).rows
+    assert [(each.id, each.held_out, each.why) for each in rows] == [
+        ("where is my parcel", True, "means nearly what a sentence of a document does")
+    ]
     (told,) = found([Document(id="d", title="FAQ", text=text)])
     assert (told.kind, told.examples, told.severity) == (
         "questions in documents in meaning",
