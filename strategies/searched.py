@@ -33,8 +33,9 @@ def fit_searched(
 ) -> Pipeline:
     """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples.
 
-    With `words` the chosen one is tried with other instructions first, then with several sets of examples; where it shows the
-    nearest ones, with these in the other order, if what is left of the budget pays for it.
+    With `words` the chosen one is tried with other instructions first; then with the other ways to search that the setups have,
+    and with several sets of examples or, where it shows the nearest ones, with these in the other order. What is not of a share
+    of its own is tried if what is left of the budget pays for it.
     """
     task = kitchen.task if words is None else words.unseen
     races: list[Finished] = []
@@ -42,6 +43,19 @@ def fit_searched(
     def race(entered: Sequence[Setup], share: float) -> Finished:
         races.append(Contest(approach, task, kitchen.bench, share, kitchen.judge).halve(entered, kitchen.looks))
         return races[-1]
+
+    def refined(
+        record: dict[str, Any], chosen: Standing, others: Sequence[Setup], kept: float
+    ) -> tuple[dict[str, Any], Standing]:
+        """With one of these where it is better beyond noise, if what is left but for a share that is kept pays for a look."""
+        tokens = kitchen.bench.tuning_tokens
+        left = (1 - kept) * tokens - sum(each.tokens for told in races for each in told.standings)
+        if not pays(chosen, others, left):
+            return {**record, "rising": True}, chosen
+        shown = race(others, min(DRAWS_SHARE, left / tokens))
+        better = outdone(chosen, shown.best)
+        taken = shown.best if better else chosen
+        return _after(record, replace(shown, rising=better and shown.rising), taken), taken
 
     share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
     outcome = race(setups, share)
@@ -57,21 +71,23 @@ def fit_searched(
         taken = words.taken(chosen, told)
         rising = taken is not chosen and (told.rising or words.left_out(others))
         record, chosen = _after(record, replace(told, rising=rising), taken), taken
+    tried = [each.configuration for told in races for each in told.standings]
+    if ways := [setup for setup in searching(chosen.configuration, setups) if setup not in tried]:
+        record, chosen = refined(record, chosen, ways, DRAWS_SHARE if chosen.configuration.draws else 0.0)
     if chosen.configuration.draws:
         shown = race(kitchen.draws(chosen.configuration), DRAWS_SHARE)
         chosen = shown.best
         record = _after(record, shown, chosen)
     elif other := turned(chosen.configuration):
-        left = kitchen.bench.tuning_tokens - sum(each.tokens for told in races for each in told.standings)
-        if pays(chosen, [other], left):
-            shown = race([other], min(DRAWS_SHARE, left / kitchen.bench.tuning_tokens))
-            better = outdone(chosen, shown.best)
-            chosen = shown.best if better else chosen
-            record = _after(record, replace(shown, rising=better and shown.rising), chosen)
-        else:
-            record["rising"] = True
+        record, chosen = refined(record, chosen, [other], 0.0)
     record |= {} if words is None else words.record
     return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
+
+
+def searching(setup: Setup, setups: Sequence[Setup]) -> list[Setup]:
+    """The setup, if it shows passages, with each other way to search that some of these have."""
+    modes = dict.fromkeys(each.mode for each in setups if each.passages)
+    return [replace(setup, mode=mode) for mode in modes if mode != setup.mode] if setup.passages else []
 
 
 def turned(setup: Setup) -> Setup | None:

@@ -193,3 +193,35 @@ def test_where_no_passage_is_known_to_be_right_the_answers_choose_the_way_to_sea
         assert fitted.setup.mode == mode
         tried = {(trial.configuration["passages"], trial.configuration["mode"]) for trial in bench.trials}
         assert {(1, "hybrid"), (1, "dense"), (1, "reranked")} <= tried
+
+
+def test_the_chosen_setup_is_tried_with_the_other_ways_to_search_too(tmp_path: Path) -> None:
+    """They were tried with one passage alone, and what is right here takes three."""
+    outputs = ("front desk", "upper floor", "back room", "garden shed")
+    cases = tuple(Case(id=f"c{n}", input=f"where is thing {n % 4}", output=outputs[n % 4]) for n in range(120))
+    asked = [Document(id=f"a{n}-{turn}", text=f"where is thing {turn} {n}") for n in range(4) for turn in "xyz"]
+    answered = [Document(id=f"b{n}", text=f"held in drawer {n}") for n in range(4)]
+    fold = Fold(train=cases[:30], selection=cases[30:])
+    task = dataclasses.replace(tiny.benchmark("generation").task, folds=(fold,), documents=(*asked, *answered))
+
+    def answer(prompt: Prompt) -> str:
+        thing, said = int(prompt[-1].asked[-1]), prompt[-1].content
+        passages = said.count("thing") + said.count("drawer") - 1
+        if (
+            passages < 3
+            or any(message.role == "assistant" for message in prompt)
+            or any(one in said for one in outputs)
+        ):
+            return "unknown"
+        return outputs[thing] if thing % 2 or f"held in drawer {thing}" in said else "unknown"
+
+    language = ScriptedModel(name="reader", answer=answer)
+    bench = tiny.Bench(folder=tmp_path, language=language, reranker=Knowing(1.0), tuning_tokens=30_000)
+    fitted = Retrieval().fit(task, bench)
+    assert isinstance(fitted, Pipeline)
+    assert (fitted.setup.passages, fitted.setup.mode) == (3, "reranked")
+    assert {"hybrid", "dense", "reranked"} <= {
+        trial.configuration["mode"] for trial in bench.trials if trial.configuration["passages"] == 3
+    }
+    assert fitted.describe()["configurations_tried"] == len(bench.trials)
+    assert sum(each.prompt_tokens + each.answer_tokens for each in bench.spent if each.step == "search") <= 30_000
