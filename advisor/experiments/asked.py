@@ -176,12 +176,15 @@ def purse_of(spec: Spec, limit: float | None) -> Purse | None:
     return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
 
 
-def prediction_of(folder: Path) -> Mapping[str, Any]:
-    """What was predicted before the first run, where a bundled task says so."""
+def prediction_of(folder: Path, whole: bool) -> Mapping[str, Any]:
+    """What was predicted before the first run, where a bundled task says so; the outcome only where the `whole` task is asked,
+    since it is for all examples and held-out cases."""
     path = folder / "prediction.yaml"
     if not path.is_file():
         return {}
     import yaml
 
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    return values if whole else {key: value for key, value in values.items() if key not in ("outcome", "target")}

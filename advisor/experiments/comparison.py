@@ -256,7 +256,7 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         candidates=wanted_candidates(assembly, found.folder, models, wishes.approaches),
         options=options,
         origin=found.origin,
-        prediction=prediction_of(found.folder),
+        prediction=prediction_of(found.folder, whole=wishes.examples is None and wishes.heldout is None),
         reuse=earlier,
         fork=wishes.fork is not None,
         further=further_of(wishes, assembly.benchmark, assembly.spec.teacher or ""),

@@ -40,7 +40,7 @@ class Foretold:
     outcome: str = ""
     """As it was predicted."""
     came: str = ""
-    """As it came out, in the same words; empty where that cannot be compared."""
+    """As it came out, in the same words; empty where that cannot be compared, as where some of the order were left out."""
 
     @property
     def pairs(self) -> int:
@@ -64,6 +64,7 @@ def foretold(material: Material) -> Foretold:
             ahead = _is_ahead(found[one], found[other], material.benchmark.stops_with)
             sorted_out[ahead].append((one, other))
     same = extras.predicted_target in (None, target) and material.benchmark.judges and material.benchmark.margin is None
+    same = same and set(order) == set(extras.predicted_order)
     came = in_words(settled(material.recommendation.verdict, material.benchmark.look.shown > 0))
     return Foretold(
         true=tuple(sorted_out[True]),
@@ -88,7 +89,8 @@ def predicted(material: Material, found: Foretold) -> tuple[str, ...]:
     if not found.pairs:
         return ()
     why = " ".join(material.extras.predicted_why.split())
-    said = f"Before the first run {found.order[0]} was predicted to come first{_outcome(material, found)}"
+    of_all = "" if found.order[0] == material.extras.predicted_order[0] else " of those measured"
+    said = f"Before the first run {found.order[0]} was predicted to come first{of_all}{_outcome(material, found)}"
     told = f"{said} {_pairs(found)}.{_surprise(material, found)}"
     return (told, *([f'The reason given for that prediction: "{why.rstrip(".")}".'] if why else []))
 

@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import benchmarks
 from advisor.contract import Amount, Story
 from advisor.drawn import Table
+from advisor.experiments.asked import prediction_of
 from advisor.experiments.example import opened
 from advisor.experiments.stored import reopen
 from advisor.story import setups
@@ -57,7 +60,7 @@ def test_the_story_reads_as_agreed(build: Callable[[], Bakeoff]) -> None:
     assert told == agreed, f"Read the change; if it is meant, run python -m tests.situations.\n{changes}"
 
 
-def predicting(outcome: str, target: float | None = 0.8) -> Bakeoff:
+def predicting(outcome: str, target: float | None = 0.8, left_out: tuple[str, ...] = ()) -> Bakeoff:
     """Retrieval and lora are shown to be ahead of prompting, and not of each other; lora was predicted to be the last."""
     found = Mistakes(candidate="prompting", asked=40, wrong=12, found=(), kinds=(("confused", 9), ("no answer", 3)))
     return Bakeoff(
@@ -68,7 +71,7 @@ def predicting(outcome: str, target: float | None = 0.8) -> Bakeoff:
         ),
         benchmark=benchmark_of(),
         extras=Extras(
-            predicted_order=("retrieval", "prompting", "lora", "never measured"),
+            predicted_order=(*left_out, "retrieval", "prompting", "lora"),
             predicted_outcome=outcome,
             predicted_target=target,
             predicted_why="A prompt\n is enough.",
@@ -99,6 +102,22 @@ def test_a_prediction_for_another_target_is_not_held_against_the_verdict() -> No
     (told,) = (each for each in story.reasons if each.startswith("Before the first run"))
     assert "the outcome to be: undecided (at a target of 90 %). Of 3 predicted pairs" in told
     assert story.facts["predicted"]["came_true"] is None
+
+
+def test_an_outcome_is_not_judged_where_some_predicted_approach_was_not_measured() -> None:
+    story = predicting("a clear choice", left_out=("linear head",)).told().story
+    (told,) = (each for each in story.reasons if each.startswith("Before the first run"))
+    assert told.startswith(
+        "Before the first run retrieval was predicted to come first of those measured and the outcome to be: a clear choice "
+        "(at a target of 80 %). Of 3 predicted pairs"
+    )
+    assert story.facts["predicted"]["came_true"] is None
+
+
+def test_the_outcome_that_is_predicted_for_a_whole_task_is_left_out_where_fewer_cases_are_asked() -> None:
+    folder = Path(benchmarks.__file__).parent / "tasks" / "support-intents"
+    assert {"outcome", "target", "ranking"} <= prediction_of(folder, whole=True).keys()
+    assert prediction_of(folder, whole=False).keys() == {"ranking", "why"}
 
 
 def test_a_stored_run_is_told_with_the_reason_of_its_prediction() -> None:
