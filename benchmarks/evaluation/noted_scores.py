@@ -99,5 +99,6 @@ def _cascade(note: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) ->
 
 def _parts(chosen: Mapping[str, Any], notes: Mapping[str, Mapping[str, Any]]) -> list[Sequence[Sequence[Any]]]:
     """The selection answers of the two that a cascade is made of; none of anything else, and where they were not kept."""
-    parts = [notes.get(chosen.get(part, ""), {}).get("selection_answers", ()) for part in ("first", "second")]
-    return parts if all(parts) and "below" in chosen else []
+    names = [chosen.get(part) for part in ("first", "second")]  # An approach may have settings of these names.
+    parts = [notes.get(name, {}).get("selection_answers", ()) for name in names if isinstance(name, str)]
+    return parts if len(parts) == len(names) and all(parts) and "below" in chosen else []

@@ -21,7 +21,7 @@ from benchmarks.contract import Answered, Candidate, Evaluation, State
 from benchmarks.costs.dearer import Dearer, Price
 from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, planted_in, stages
 from benchmarks.evaluation.evaluate import evaluate
-from benchmarks.evaluation.noted_scores import selection_figure
+from benchmarks.evaluation.noted_scores import looked_at, selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
 from benchmarks.probes.consistency import probe_cases
@@ -693,6 +693,12 @@ def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others
     outcomes = serving.answers([case.input for case in done.benchmark.heldout])
     back = [place for place, (_, said) in enumerate(outcomes) if serving.guarded(0.05).holds_back(said)]
     assert back == wrong
+
+
+def test_settings_that_are_called_first_and_second_are_no_parts() -> None:
+    rows = [["c1", "a", 1.0, 0.5]]
+    note = {"chosen": {"first": {"k": 5}, "second": {"k": 9}, "below": 0.5}, "selection_answers": rows}
+    assert looked_at(note, {"other": note}) == rows
 
 
 def test_what_both_parts_answered_in_other_words_is_put_together(tmp_path: Path) -> None:
