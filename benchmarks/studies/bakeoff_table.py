@@ -10,7 +10,6 @@ from advisor.drawn import Table
 from advisor.story.foretold import in_words
 from advisor.wording import counted, digits, duration, listed, metric_name, percent, plain_percent, points, probability
 from benchmarks.contract import BadInput, State
-from benchmarks.statistics.confidence import paired_difference
 from benchmarks.studies.bakeoff_claims import claims, interval
 from benchmarks.studies.bakeoff_paid import better_in, paid_off
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of
@@ -212,31 +211,26 @@ def _possible(bakeoff: BakeOff) -> list[str]:
 
 
 def _prediction(bakeoff: BakeOff) -> str:
-    """What was written down before the first run, beside what came out."""
-    said = bakeoff.about["prediction"]
+    """What was written down before the first run, beside what came out; pairs as the report counts them."""
+    said, found = bakeoff.about["prediction"], bakeoff.verdict.story.facts["predicted"]
     figures = {
         each.candidate: each.figure for each in bakeoff.verdict.evaluations if bakeoff.evaluation(each.candidate)
     }
     foretold = [name for name in said.get("ranking", ()) if name in figures]
     came = sorted(foretold, key=lambda name: -figures[name])
-    wrong, equal = [], 0
-    for place, one in enumerate(foretold):
-        for other in foretold[place + 1 :]:
-            first, second = bakeoff.evaluation(one), bakeoff.evaluation(other)
-            if first is None or second is None or first.figure >= second.figure:
-                equal += first is not None and second is not None and first.figure == second.figure
-                continue
-            found = paired_difference(second.scores, first.scores, second.groups or None)
-            sure = "" if found.p_value < LEVEL else ", within noise"
-            wrong.append(f"{other} is above {one} by {points(found.mean).lstrip('+')}{sure}")
-    pairs = len(foretold) * (len(foretold) - 1) // 2
-    right = f"{pairs - len(wrong) - equal} of {pairs} pairs came true{f', {equal} came out equal' if equal else ''}"
     rows = [
         ("outcome", in_words(str(said.get("outcome", ""))), in_words(bakeoff.verdict.recommendation.verdict)),
         ("order", " > ".join(foretold), " > ".join(came)),
     ]
-    wrongly = f" Wrong: {'; '.join(wrong)}." if wrong else ""
-    return f"{table(('', 'predicted', 'measured'), rows)}\n\nOf the predicted order {right}.{wrongly}"
+    told = table(("", "predicted", "measured"), rows)
+    if found is None:
+        return told
+    apart = [(one, other, points(figures[other] - figures[one])) for one, other in found["otherwise"]]
+    wrong = [f"{other} is above {one} by {by.lstrip('+')}" for one, other, by in apart]
+    return (
+        f"{told}\n\nOf {counted(found['pairs'], 'predicted pair')} {found['true']:,} came true, {found['within_noise']:,} within "
+        f"noise, and {len(wrong):,} the other way{f': {listed(wrong)}' if wrong else ''}."
+    )
 
 
 # ---------------------------------------------------------------- the front page
