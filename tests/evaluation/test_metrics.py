@@ -7,6 +7,7 @@ import importlib
 import json
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from benchmarks.contract import Answered, BadInput, Metric, ScoreFailure
 from benchmarks.metrics import load, names
 from benchmarks.metrics._words import words
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
+from benchmarks.scored import MetricScore
 from strategies.contract import Case, Kind
 from tests import tiny
 from tests.conftest import Folders
@@ -279,6 +281,21 @@ def test_over_labels_an_accepted_alternative_is_the_right_label() -> None:
     rows = [either, *labelled("bb bb aa")]
     for metric in (load("macro_f1"), load("f1_of_label", {"label": "a"}), load("f1_of_label", {"label": "b"})):
         assert metric.summarise(rows) == 1.0
+
+
+def test_approaches_choose_by_rows_that_have_their_scores() -> None:
+    """A figure of an installed metric that goes by them was 0 for each of the settings."""
+    metric: Any = SimpleNamespace(
+        name="share",
+        over_rows=True,
+        score=lambda case, text: float(text == case.output),
+        by_counts=lambda rows: lambda counts: counts @ np.array([row.score for row in rows]) / counts.sum(axis=1),
+    )
+    over_rows = MetricScore(metric=metric).over_rows
+    assert over_rows is not None
+    cases = [Case(id=name, input=name, output="a") for name in ("x", "y")]
+    found = over_rows.figures([(cases[0], "a"), (cases[1], "b")], np.ones((1, 2)))
+    assert list(found) == [0.5]
 
 
 def test_figures_over_labels_by_counts_equal_those_over_rows() -> None:
