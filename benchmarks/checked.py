@@ -168,6 +168,8 @@ class Grounding:
     unanswerable: int
     """Questions whose key says that there is no answer."""
     unanswerable_answered: int
+    silent: int = 0
+    """Of these questions, those that get no text at all, so that they are not among the answers."""
     grounded_by_group: ByGroup = ()
     """Answers that stand in the documents, of those that stand in a passage, elsewhere in the documents or nowhere."""
     declined_by_group: ByGroup = ()

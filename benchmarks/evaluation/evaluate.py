@@ -127,7 +127,7 @@ def evaluate(
         oracle=oracle(benchmark.task.documents, asked, ordered, with_gold),
         oracle_named=oracle_named(benchmark.task, asked, ordered, with_gold),
         curve=curve(benchmark, candidate, store, rows),
-        grounding=None if library is None else grounding(library, _answered(asked, ordered)),
+        grounding=None if library is None else grounding(library, _answered(candidate, asked, ordered)),
         **planted(benchmark, candidate.name, store, rows),
         rebuilds=built_again(benchmark, list(store.rows(candidate.name, "rebuild")), store, (candidate.name,)),
         second_training=str(notes.get("seed", {}).get("problem", "")),
@@ -162,8 +162,9 @@ def _level(benchmark: Benchmark, store: Store) -> float:
     return level_of(benchmark.look.number) / max(1, len(store.candidates()))
 
 
-def _answered(cases: Sequence[Case], rows: Sequence[Row]) -> list[tuple[Case, Outcome, bool]]:
-    return [(case, row.outcome, right(row)) for case, row in zip(cases, rows, strict=True)]
+def _answered(candidate: About, cases: Sequence[Case], rows: Sequence[Row]) -> list[tuple[Case, Outcome, bool]]:
+    told = [(case, row.outcome, right(row)) for case, row in zip(cases, rows, strict=True)]
+    return [each for each in told if candidate.family != "recorded" or each[1].usage]  # A file may lack lines.
 
 
 def _asked(benchmark: Benchmark, rows: Mapping[str, Row], over: bool) -> tuple[Case, ...]:

@@ -127,7 +127,7 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
     """Of (case, outcome, right) for each held-out case; None where no outcome is an answer and no question is without one.
 
     Where the key of a case says that there is no answer, whatever else it accepts says so too, in other words, and so does
-    silence; what a fault took says nothing.
+    silence; what a fault took, and what ended before it was an answer, says nothing.
     """
     counts: Counter[str] = Counter()
     standing, declined = list[tuple[Case, bool]](), list[tuple[Case, bool]]()
@@ -139,8 +139,10 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
                 place = library.place(outcome.text, outcome.evidence)
             counts[place] += 1
             counts[f"{place}, wrong"] += not right
-        elif is_fault(outcome) or not unanswerable:
+        elif is_fault(outcome) or getattr(outcome, "kind", "") == "unparsable" or not unanswerable:
             continue
+        else:
+            counts["silent"] += 1
         if place in ("evidence", "documents", "nowhere"):
             standing.append((case, place != "nowhere"))
         if unanswerable:
@@ -159,6 +161,7 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
         vague=counts["nothing specific"],
         unanswerable=counts["unanswerable"],
         unanswerable_answered=counts["unanswerable, answered"],
+        silent=counts["silent"],
         grounded_by_group=by_group([case for case, _ in standing], [stands for _, stands in standing]),
         declined_by_group=by_group([case for case, _ in declined], [declines for _, declines in declined]),
     )

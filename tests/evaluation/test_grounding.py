@@ -195,12 +195,16 @@ def test_a_question_without_an_answer_that_gets_none_is_declined_unless_a_fault_
     library: Library,
 ) -> None:
     silent: list[Outcome] = [Prediction(text=" "), Abstention(reason="unsure"), Failure(kind="refused", message="no")]
-    lost: list[Outcome] = [Failure(kind="infrastructure", message="HTTP 503")]
+    lost: list[Outcome] = [
+        Failure(kind="infrastructure", message="HTTP 503"),
+        Failure(kind="unparsable", message="nothing was answered within 64 tokens"),
+    ]
     blank = case(0, NOTHING)
     answered: list[tuple[Case, Outcome, bool]] = [(blank, outcome, False) for outcome in (*silent, *lost)]
     stands = grounding(library, answered)
     assert stands is not None
     assert (stands.unanswerable, stands.unanswerable_answered, stands.declined, stands.answers) == (3, 0, 0, 0)
+    assert stands.silent == 3
     measured = replace(evaluation_of("retrieval", scores_of(2, 4)), grounding=stands)
     assert declined(measured) == Counted(3, 3)
     also = grounding(library, [*answered, (blank, Prediction(text="120 euros"), False)])

@@ -162,6 +162,37 @@ def test_what_a_file_cannot_answer_is_not_asked_and_leaves_limits_open(tmp_path:
     assert "The limit on planted instructions was not checked for recorded: none were planted" in said
 
 
+def test_what_a_file_says_nothing_of_was_not_declined(tmp_path: Path) -> None:
+    """A line that is missing was taken for a question that the system rightly leaves without an answer."""
+    texts = [f"Rule {number}: team{number} gets {100 + number} euros." for number in range(60)]
+    answerable: list[dict[str, object]] = [
+        {"input": f"What does team{number} get?", "output": f"{100 + number} euros", "documents": [f"d{number}"]}
+        for number in range(60)
+    ]
+    blank: list[dict[str, object]] = [
+        {"input": f"What colour has squad{number}?", "output": "not in the handbook"} for number in range(60)
+    ]
+    files: dict[str, list[dict[str, object]]] = {
+        "docs": [{"id": f"d{number}", "text": text} for number, text in enumerate(texts)],
+        "examples": [*answerable[:30], *blank[:30]],
+        "heldout": [*answerable[30:], *blank[30:]],
+        "answers": [{"input": row["input"], "answer": row["output"]} for row in answerable[30:]]
+        + [{"input": blank[30]["input"], "answer": "blue"}, {"input": blank[31]["input"], "answer": ""}],
+    }
+    for name, rows in files.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(
+        "name: rules\ninstruction: Answer.\nkind: qa\nexamples: examples.jsonl\nheldout: heldout.jsonl\n"
+        "documents: docs.jsonl\nrecorded: answers.jsonl\ntarget: 0.3\n",
+        encoding="utf-8",
+    )
+    wishes = Wishes(approaches=("majority", "recorded"), probes="none")
+    verdict = advise(tmp_path / "task.yaml", out=tmp_path / "run", wishes=wishes)
+    (found,) = [each.grounding for each in verdict.evaluations if each.family == "recorded"]
+    assert found is not None
+    assert (found.unanswerable, found.unanswerable_answered, found.silent) == (2, 1, 1)
+
+
 def test_a_system_that_answered_none_of_the_cases_has_no_figure(tmp_path: Path) -> None:
     """Not 0 %: the file is of other inputs."""
     answers: list[dict[str, object]] = [{"input": f"another {number}", "answer": "red"} for number in range(24)]

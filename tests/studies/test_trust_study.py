@@ -278,10 +278,15 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     assert "| task | lora | passage | 20 of 50 | 26-55 % |" in tables.planted(rows)
 
 
-@pytest.mark.parametrize(("answered", "wrongly", "reached"), [(10, 2, True), (40, 2, False), (10, 20, False)])
-def test_refusals_are_judged_by_the_bounds_of_both_shares(answered: int, wrongly: int, reached: bool) -> None:
+@pytest.mark.parametrize(
+    ("answered", "wrongly", "silent", "reached"),
+    [(10, 2, 0, True), (10, 2, 50, True), (40, 2, 0, False), (10, 20, 0, False)],
+)
+def test_refusals_are_judged_by_the_bounds_of_both_shares(
+    answered: int, wrongly: int, silent: int, reached: bool
+) -> None:
     stands = Grounding(
-        declined=90 - answered + wrongly,
+        declined=90 - answered - silent + wrongly,
         declined_wrong=wrongly,
         evidence=210 + answered - wrongly,
         documents=0,
@@ -290,6 +295,7 @@ def test_refusals_are_judged_by_the_bounds_of_both_shares(answered: int, wrongly
         vague=0,
         unanswerable=90,
         unanswerable_answered=answered,
+        silent=silent,
     )
     rows = {page.UNANSWERABLE: [replace(checked(page.REFUSES), grounding=stands)]}
     told = page.declines(rows)

@@ -326,7 +326,8 @@ def declines(rows: Rows) -> str:
     found = tables.named(rows.get(UNANSWERABLE, ()), REFUSES)
     if found is None or found.grounding is None:
         return ""
-    stands, others = found.grounding, found.grounding.answers - found.grounding.unanswerable
+    stands = found.grounding
+    others = stands.answers - (stands.unanswerable - stands.silent)
     rightly = stands.unanswerable - stands.unanswerable_answered
     low, high = exact_interval(rightly, stands.unanswerable), exact_interval(stands.declined_wrong, others)
     reached = low[0] >= REFUSED_LEAST and high[1] <= WRONGLY_MOST
