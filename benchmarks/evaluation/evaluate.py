@@ -69,8 +69,7 @@ def evaluate(
     notes: Mapping[str, Mapping[str, Any]],
     library: Library | None = None,
 ) -> Evaluation:
-    """One candidate's evaluation. `notes` holds what its finished fit, latency and forgetting units noted, by kind, and under
-    `answer` why it stopped answering."""
+    """`notes`: what its finished units noted, by kind; under `answer` why it stopped, under `cascade` what its parts noted."""
     fit = notes.get("fit", {})
     common: dict[str, Any] = {
         "candidate": candidate.name,
@@ -108,7 +107,8 @@ def evaluate(
     if problem := _nothing_said(ordered):
         return Evaluation(**common, failures=failures, state=State.INVALID, problem=problem)
     with_gold = list(store.rows(candidate.name, "oracle"))
-    looked, near = fit.get("selection_answers", ()), candidate.family == "reference" and candidate.approach != CASCADE
+    sure_by = notes.get(CASCADE, {**fit, "near": candidate.family == "reference"})
+    looked, near = sure_by.get("selection_answers", ()), sure_by["near"]
     return Evaluation(
         **common,
         **figures(benchmark, asked, ordered, _level(benchmark, store) * REST),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.contract import Benchmark, Evaluation, PartOf, Row
-from benchmarks.evaluation.cascade import DERIVED, asked_of, of_its_parts, planted_in, rebuilt_in
+from benchmarks.evaluation.cascade import APPROACH, DERIVED, asked_of, of_its_parts, planted_in, rebuilt_in
 from benchmarks.evaluation.evaluate import About, built_again, evaluate, requests, summed
 from benchmarks.evaluation.grounding import Library
 from benchmarks.evaluation.mistakes import Answers, Handed
@@ -42,13 +42,15 @@ NOTED = ("fit", "seed", "latency", "handed", "forgetting", "by heart", "changed"
 def evaluations(benchmark: Benchmark, candidates: Sequence[Mapping[str, Any]], store: Store) -> list[Evaluation]:
     """One evaluation for each candidate that the run planned, in its order, and for those made of their rows."""
     kinds = {kind: store.notes(kind) for kind in NOTED} | {"answer": store.problems("answer")}
-    library = Library.of(benchmark.task)
+    library, families = Library.of(benchmark.task), {row["name"]: row["family"] for row in candidates}
 
     def evaluated(row: Mapping[str, Any]) -> Evaluation:
         notes = {kind: notes[row["name"]] for kind, notes in kinds.items() if row["name"] in notes}
-        if fit := notes.get("fit"):
-            notes["fit"] = {**fit, "selection_answers": looked_at(fit, kinds["fit"])}
-        return evaluate(benchmark, About(**row), store, notes, library)
+        about = About(**row)
+        if about.approach == APPROACH and (fit := notes.get("fit")):
+            near = families.get(fit["chosen"].get("first")) == "reference"
+            notes[APPROACH] = {"selection_answers": looked_at(fit, kinds["fit"]), "near": near}
+        return evaluate(benchmark, about, store, notes, library)
 
     found = [evaluated(row) for row in candidates]
     measured = {each.candidate: each for each in found}

@@ -35,8 +35,11 @@ from benchmarks.storage.store import Finished, Store
 from strategies.answers import sureness
 from strategies.approaches.linear_head import LinearHead
 from strategies.contract import (
+    Case,
+    Document,
     Evidence,
     Failure,
+    Fold,
     Outcome,
     Prediction,
     Prompt,
@@ -666,11 +669,26 @@ class Doubtful(Rung):
             yield from Rung.answer(dataclasses.replace(self, wrong_at=3 if odd else 9), [query], sampling)
 
 
-def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others(tmp_path: Path) -> None:
-    """A cascade had neither, and reports said that it does not tell how sure it is."""
+@dataclass(frozen=True, kw_only=True)
+class Copies(Rung):
+    """As sure as its evidence is near: labels have no share."""
+
+    def answer(self, queries: Sequence[Query], sampling: Sampling) -> Iterator[tuple[str, Outcome]]:
+        for key, said in Rung.answer(self, queries, sampling):
+            shown = Evidence(document_id="known", start=0, end=1, text="a", score=sureness(said) or 0.0)
+            assert isinstance(said, Prediction)
+            yield key, dataclasses.replace(said, probabilities=None, evidence=(shown,))
+
+
+COPIES = Copies(name="quick", simplicity=1, wrong_at=3, seconds=0.01)
+
+
+@pytest.mark.parametrize("first", [QUICK, COPIES])
+def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others(tmp_path: Path, first: Any) -> None:
+    """A cascade had neither, and reports said that it does not tell how sure it is; then those that begin with copied labels."""
     second: Any = Doubtful(name="careful", simplicity=2, wrong_at=9, seconds=1.0)
     base = run(tmp_path / "run")
-    candidates = [base.candidates[0], Candidate(name="careful", strategy=second, model="")]
+    candidates = [Candidate(name=each.name, strategy=each, model="") for each in (first, second)]
     done = dataclasses.replace(base, benchmark=dataclasses.replace(base.benchmark, target=0.98), candidates=candidates)
     done.execute()
     found = evaluated(done)["careful after quick"]
@@ -681,7 +699,8 @@ def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others
     assert found.guard is not None
     held = next(each for each in found.guard.held if each.at_most == 0.05)
     assert (held.answered, held.stopped, held.lost) == (40 - len(wrong), 1.0, 0.0)
-    parts: Any = (QUICK, second)
+    assert found.coverage is not None
+    parts: Any = (first, second)
     serving = Answerer(
         name=found.candidate,
         parts=parts,
@@ -693,6 +712,42 @@ def test_what_holding_back_its_unsure_answers_does_is_told_and_done_as_of_others
     outcomes = serving.answers([case.input for case in done.benchmark.heldout])
     back = [place for place, (_, said) in enumerate(outcomes) if serving.guarded(0.05).holds_back(said)]
     assert back == wrong
+
+
+def test_what_search_and_reading_cost_is_counted_on_the_held_out_answers(tmp_path: Path) -> None:
+    """Wrong selection answers of a cascade are not asked again with the right passage, so search was blamed for reading."""
+    base = run(tmp_path / "run")
+    named = [dataclasses.replace(case, document_ids=("known",)) for case in base.benchmark.heldout]
+    task = dataclasses.replace(base.benchmark.task, documents=(Document(id="known", text="a"),))
+    benchmark = dataclasses.replace(base.benchmark, heldout=tuple(named), task=with_documents(task))
+    rungs: list[Any] = [COPIES, Doubtful(name="careful", simplicity=2, wrong_at=9, seconds=1.0)]
+    candidates = [Candidate(name=each.name, strategy=each, model="") for each in rungs]
+    done = dataclasses.replace(base, benchmark=benchmark, candidates=candidates)
+    done.execute()
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        store.renote("fit", with_what_was_shown)
+    found = {name: each.retrieval for name, each in evaluated(done).items()}
+    assert (found["quick"] and found["quick"].on_selection) is True
+    both = found["careful after quick"]
+    assert both is not None
+    assert not both.on_selection
+    assert both.missed == 0
+
+
+def with_documents(task: Task) -> Task:
+    """The same whose examples name the document."""
+
+    def named(cases: Sequence[Case]) -> tuple[Case, ...]:
+        return tuple(dataclasses.replace(case, document_ids=("known",)) for case in cases)
+
+    folds = tuple(Fold(train=named(fold.train), selection=named(fold.selection)) for fold in task.folds)
+    return dataclasses.replace(task, folds=folds)
+
+
+def with_what_was_shown(note: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The note of a fit whose selection answers lacked the right passage."""
+    rows = note.get("selection_answers")
+    return {**note, "selection_answers": [[*row, False] for row in rows]} if rows else note
 
 
 def test_settings_that_are_called_first_and_second_are_no_parts() -> None:
