@@ -19,28 +19,14 @@ class Change:
     what: str
 
 
-FIXES = Change(
-    since="2026-11-30 00:00 UTC",
-    what=(
-        "the fixes of 29 November 2026 (how documents are split into passages, which inputs count as the same, training with "
-        "examples in the prompt)"
-    ),
-)
-CHANGES = Change(
-    since="2026-12-01 00:00 UTC",
-    what=(
-        "the changes of 30 November 2026 (how the recipe of LoRA is chosen and its weights are averaged, training where the "
-        "search misses the passage, passages that end at headings, five and eight passages, sixteen examples, where strings and "
-        "lists of JSON end)"
-    ),
-)
-LATER = Change(
-    since="2026-12-01 04:00 UTC",
-    what=(
-        "the changes of 1 December 2026 (the order of the nearest examples, searched examples where there are folds, the way to "
-        "search where no passage is known to be right, how sure a linear head is of an object)"
-    ),
-)
+FIXES = Change(since="2026-11-30 00:00 UTC", what="the fixes of 29 November 2026")
+"""How documents are split into passages, which inputs count as the same, training with examples in the prompt."""
+CHANGES = Change(since="2026-12-01 00:00 UTC", what="the changes of 30 November 2026")
+"""How the recipe of LoRA is chosen and its weights are averaged, training where the search misses the passage, passages that
+end at headings, five and eight passages, sixteen examples, where strings and lists of JSON end."""
+LATER = Change(since="2026-12-01 04:00 UTC", what="the changes of 1 December 2026")
+"""The order of the nearest examples, searched examples where there are folds, the way to search where no passage is known to be
+right, how sure a linear head is of an object."""
 
 
 def is_before(change: Change, began: str) -> bool:
