@@ -121,15 +121,12 @@ def test_a_server_that_is_asked_otherwise_is_not_said_to_have_other_weights(
         return write_task(tmp_path, model_folders, *lines)
 
     advise(task(""), out=out, wishes=wishes)
-    limited = task(", context_tokens: 4000")
-    assert answerer(out, task=str(limited), candidate="prompting").parts, "runs of before did not write it down"
-    with pytest.raises(BadInput, match=f"The run in run asked the server of hosted otherwise: another {how}"):
-        advise(limited, out=out, wishes=wishes)
-    other = task(", reasoning_tokens: 50")
-    with pytest.raises(BadInput, match=f"The run in run asked the server of hosted otherwise: another {how}"):
-        advise(other, out=out, wishes=wishes)
-    with pytest.raises(BadInput, match=f"The server of hosted is asked otherwise than in the run: another {how}"):
-        answerer(out, task=str(other), candidate="prompting")
+    for more in (", context_tokens: 4000", ", reasoning_tokens: 50"):
+        other = task(more)
+        with pytest.raises(BadInput, match=f"The run in run asked the server of hosted otherwise: another {how}"):
+            advise(other, out=out, wishes=wishes)
+        with pytest.raises(BadInput, match=f"The server of hosted is asked otherwise than in the run: another {how}"):
+            answerer(out, task=str(other), candidate="prompting")
 
 
 def test_a_hosted_prompt_and_a_tuned_local_model_stand_in_one_comparison(

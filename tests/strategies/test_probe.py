@@ -249,6 +249,8 @@ def test_a_run_and_an_export_refuse_it(tmp_path: Path, model: LocalModel) -> Non
         weights={"tiny": model.fingerprint},
         dtype=None,
         sampling={},
+        searches={},
+        form={"kind": task.kind, "labels": list(task.labels), "schema": {}},
     )
     loaded = _Loaded(kept=kept, task="", _models=models)
     with pytest.raises(

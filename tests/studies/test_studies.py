@@ -326,7 +326,6 @@ def test_the_tables_name_what_was_not_run_and_invent_nothing(stored: Path, tmp_p
     ours = text.split(f"\n## {TASK}\n")[1].split("\n## ")[0]
     assert "| linear head |" in ours
     assert "Arms not run yet: zero-shot, 5 random demonstrations, 5 nearest demonstrations and lora." in ours
-    assert "proven so far, a cheaper one is undecided" in ours
     assert "60 examples, 30 held-out cases, accuracy, target 60 %" in ours
     assert f"| {TASK} | nothing meets |" in text
     assert "prompting against majority: prompting was not in the run" in text

@@ -230,7 +230,7 @@ def test_rows_are_from_before_what_was_changed_after_they_began() -> None:
     assert told.startswith(
         "All rows but those of handbook-qa (lora + retrieval) are from before the fixes of 29 November 2026"
     )
-    assert "). All rows are from before the changes of 30 November 2026" in told
+    assert ". All rows are from before the changes of 30 November 2026" in told
     assert "planted sentences and altered formats were not counted" in told
     later = {name: replace(each, made={**each.made, "started": "2026-12-01 09:00 UTC"}) for name, each in found.items()}
     assert page.before(later) == ""

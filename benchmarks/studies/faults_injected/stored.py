@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.running.others import BESIDE
+
 CLOCKED = ("latency",)
 """Kinds of units whose notes are what a clock measured."""
+TIMED = ("seconds", BESIDE)
+"""Keys of what was measured by time."""
 
 
 def timeless(value: Any) -> Any:
     """Plain values without seconds."""
     if isinstance(value, Mapping):
-        return {key: timeless(each) for key, each in value.items() if key != "seconds"}
+        return {key: timeless(each) for key, each in value.items() if key not in TIMED}
     return [timeless(each) for each in value] if isinstance(value, list | tuple) else value
 
 
