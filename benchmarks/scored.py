@@ -40,9 +40,8 @@ class RowsFigure:
     def figures(self, answers: Sequence[tuple[Case, str]], counts: Any) -> Any:
         """Array (draws,) of figures, from how often each of the answers counts: (draws, answers)."""
         scored = ((case, text, text_score(self.metric, case, text) if text else 0.0) for case, text in answers)
-        return self.metric.by_counts([Answered(case=case, text=text, score=score) for case, text, score in scored])(
-            counts
-        )
+        rows = [Answered(case=case, text=text, score=score) for case, text, score in scored]
+        return self.metric.by_counts(rows)(counts)
 
 
 def text_score(metric: Metric, case: Case, text: str) -> float:

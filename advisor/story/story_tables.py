@@ -339,8 +339,8 @@ def _too_slow(material: Material) -> str:
     if not shares:
         return ""
     return (
-        f" While these answered, other programs took a share of the cores, so that their seconds and what follows from them "
-        f"are too high: {listed(shares)}."
+        " While these answered, other programs took a share of the cores, so that their seconds and what follows from them may "
+        f"be too high: {listed(shares)}."
     )
 
 

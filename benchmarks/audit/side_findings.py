@@ -37,8 +37,8 @@ def side_findings(
     These are overlap, groups on both sides, labels without or with few examples, near duplicates, answers that contradict
     each other there, and questions that stand in documents. Everything else is told of whole files, by `audit`. `examples`
     and `heldout` are as they were read; the latter are the examples where no file of held-out cases was. `standing` are
-    held-out cases that stand in documents. By `metric` answers
-    without labels contradict each other; None: only how they are written is known.
+    held-out cases that stand in documents. By `metric` answers without labels contradict each other; None: only how they are
+    written is known.
     """
     found = [
         *(_overlap(sides.overlap, examples, sides.near_left_out) if sides.overlap else ()),

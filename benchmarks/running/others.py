@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,14 @@ def _own() -> float:
 
 
 def _busy() -> float | None:
-    """Processor seconds of all programs since the system started."""
+    """Processor seconds of all programs since the system started, on the cores that this process may use."""
     if not STATISTICS.is_file():
         return None
-    columns = [int(count) for count in STATISTICS.read_text(encoding="ascii").splitlines()[0].split()[1:]]
-    ticks = sum(count for place, count in enumerate(columns[:_GUESTS]) if place not in _IDLE)
+    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    cores = (line.split() for line in STATISTICS.read_text(encoding="ascii").splitlines())
+    ticks = sum(sum(_used(counts)) for name, *counts in cores if name in ours)
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _used(counts: Sequence[str]) -> Iterator[int]:
+    return (int(count) for place, count in enumerate(counts[:_GUESTS]) if place not in _IDLE)

@@ -255,11 +255,16 @@ def test_rows_of_other_cases_are_not_gone_on_with(work: Afternoon, tmp_path: Pat
 def test_what_other_programs_took_is_told_beside_the_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(others, "STATISTICS", tmp_path / "stat")
     assert Watch.begin().others() is None
+    ours = f"cpu{min(os.sched_getaffinity(0))}"
     tick = os.sysconf("SC_CLK_TCK")
-    (tmp_path / "stat").write_text(f"cpu {100 * tick} 0 0 5000 0 0 0 0 7000 0\ncpu0 1 2 3\n", encoding="ascii")
+    (tmp_path / "stat").write_text(
+        f"cpu 9 9 9\n{ours} {100 * tick} 0 0 5000 0 0 0 0 7000 0\ncpu9999 1 2 3\n", encoding="ascii"
+    )
     watch = Watch.begin()
     time.sleep(0.2)
-    (tmp_path / "stat").write_text(f"cpu {105 * tick} 0 0 9000 0 0 0 0 9000 0\n", encoding="ascii")
+    (tmp_path / "stat").write_text(
+        f"{ours} {105 * tick} 0 0 9000 0 0 0 0 9000 0\ncpu9999 {800 * tick} 2 3\n", encoding="ascii"
+    )
     busy = watch.others()
     assert busy is not None
     assert 5 / 2 < busy <= 5 / 0.2
