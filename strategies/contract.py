@@ -405,6 +405,8 @@ class Recipe:
     max_tokens: int = 1024
     every_answer: bool = False
     """The loss falls on the answers of examples that a prompt shows, too: one pass over it teaches as many."""
+    smoothing: float = 0.0
+    """Share of each target that is spread over the whole vocabulary (Szegedy et al., arXiv 1512.00567); validation has none."""
     averaged: bool = False
     """Without rows to validate on: the mean of the weights over the last half of the steps is kept, not the last weights."""
 
@@ -415,7 +417,7 @@ class Training:
 
     folder: Path
     losses: tuple[float, ...]
-    """Mean training loss per answer token, one value an epoch."""
+    """Mean training loss per answer token, one value an epoch; with smoothing against the smoothed targets."""
     validation_losses: tuple[float, ...]
     """The same for the validation rows, the first value before any training; empty without validation rows."""
     best_epoch: int

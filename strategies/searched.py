@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from strategies.beyond import gone_beyond, pays
+from strategies.contract import Task
 from strategies.instructions import Instructions
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Contest, Finished, Standing, outdone
@@ -37,51 +38,89 @@ def fit_searched(
     and with several sets of examples or, where it shows the nearest ones, with these in the other order. What is not of a share
     of its own is tried if what is left of the budget pays for it.
     """
-    task = kitchen.task if words is None else words.unseen
-    races: list[Finished] = []
-
-    def race(entered: Sequence[Setup], share: float) -> Finished:
-        races.append(Contest(approach, task, kitchen.bench, share, kitchen.judge).halve(entered, kitchen.looks))
-        return races[-1]
-
-    def refined(
-        record: dict[str, Any], chosen: Standing, others: Sequence[Setup], kept: float
-    ) -> tuple[dict[str, Any], Standing]:
-        """With one of these where it is better beyond noise, if what is left but for a share that is kept pays for a look."""
-        tokens = kitchen.bench.tuning_tokens
-        left = (1 - kept) * tokens - sum(each.tokens for told in races for each in told.standings)
-        if not pays(chosen, others, left):
-            return {**record, "rising": True}, chosen
-        shown = race(others, min(DRAWS_SHARE, left / tokens))
-        better = outdone(chosen, shown.best)
-        taken = shown.best if better else chosen
-        return _after(record, replace(shown, rising=better and shown.rising), taken), taken
-
-    share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
-    outcome = race(setups, share)
-    chosen = outcome.best if prefer == "best" else outcome.cheapest()
-    record = record_of(outcome, chosen)
-    if prefer == "best" and (larger := kitchen.larger(chosen.configuration)):
-        tokens = float(kitchen.bench.tuning_tokens)
-        chosen, larger_told = gone_beyond((outcome, chosen), larger, race, (share * tokens, tokens))
-        record = {**record, "rising": True} if larger_told is None else _after(record, larger_told, chosen)
-    others = [] if words is None else words.on(chosen, WORDS_SHARE * kitchen.bench.tuning_tokens)
-    if words is not None and others:
-        told = race(others, WORDS_SHARE)
-        taken = words.taken(chosen, told)
-        rising = taken is not chosen and (told.rising or words.left_out(others))
-        record, chosen = _after(record, replace(told, rising=rising), taken), taken
-    tried = [each.configuration for told in races for each in told.standings]
-    if ways := [setup for setup in searching(chosen.configuration, setups) if setup not in tried]:
-        record, chosen = refined(record, chosen, ways, DRAWS_SHARE if chosen.configuration.draws else 0.0)
-    if chosen.configuration.draws:
-        shown = race(kitchen.draws(chosen.configuration), DRAWS_SHARE)
-        chosen = shown.best
-        record = _after(record, shown, chosen)
-    elif other := turned(chosen.configuration):
-        record, chosen = refined(record, chosen, [other], 0.0)
-    record |= {} if words is None else words.record
+    course = _Course(approach, kitchen, kitchen.task if words is None else words.unseen)
+    course.begin(setups, prefer)
+    if words is not None:
+        course.reword(words)
+    course.search_otherwise(setups)
+    course.show_others()
+    record = {**course.record, **({} if words is None else words.record)}
+    chosen = course.chosen
     return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
+
+
+class _Course:
+    """One search as it goes: what is chosen so far, and what is told of how it was found."""
+
+    chosen: Standing
+    record: dict[str, Any]
+
+    def __init__(self, approach: str, kitchen: Kitchen, task: Task) -> None:
+        self.approach, self.kitchen, self.task = approach, kitchen, task
+        self.races: list[Finished] = []
+
+    def begin(self, setups: Sequence[Setup], prefer: Preference) -> None:
+        """Races these; and what is larger than the best of them, where the best is asked for."""
+        share = FORMS_SHARE if any(setup.draws for setup in setups) else 1.0
+        outcome = self._race(setups, share)
+        self.chosen = outcome.best if prefer == "best" else outcome.cheapest()
+        self.record = record_of(outcome, self.chosen)
+        if prefer == "best" and (larger := self.kitchen.larger(self.chosen.configuration)):
+            means = share * self._tokens, self._tokens
+            chosen, told = gone_beyond((outcome, self.chosen), larger, self._race, means)
+            if told is None:
+                self.record["rising"] = True
+            else:
+                self._take(chosen, told)
+
+    def reword(self, words: Instructions) -> None:
+        """What is chosen with other instructions."""
+        if not (others := words.on(self.chosen, WORDS_SHARE * self._tokens)):
+            return
+        told = self._race(others, WORDS_SHARE)
+        taken = words.taken(self.chosen, told)
+        rising = taken is not self.chosen and (told.rising or words.left_out(others))
+        self._take(taken, replace(told, rising=rising))
+
+    def search_otherwise(self, setups: Sequence[Setup]) -> None:
+        """What is chosen with the other ways to search that these have."""
+        tried = [each.configuration for told in self.races for each in told.standings]
+        if ways := [setup for setup in searching(self.chosen.configuration, setups) if setup not in tried]:
+            self._refine(ways, DRAWS_SHARE if self.chosen.configuration.draws else 0.0)
+
+    def show_others(self) -> None:
+        """What is chosen with other sets of examples, or with the nearest ones in the other order."""
+        if self.chosen.configuration.draws:
+            shown = self._race(self.kitchen.draws(self.chosen.configuration), DRAWS_SHARE)
+            self._take(shown.best, shown)
+        elif other := turned(self.chosen.configuration):
+            self._refine([other], 0.0)
+
+    @property
+    def _tokens(self) -> float:
+        return float(self.kitchen.bench.tuning_tokens)
+
+    def _race(self, entered: Sequence[Setup], share: float) -> Finished:
+        contest = Contest(self.approach, self.task, self.kitchen.bench, share, self.kitchen.judge)
+        self.races.append(contest.halve(entered, self.kitchen.looks))
+        return self.races[-1]
+
+    def _refine(self, others: Sequence[Setup], kept: float) -> None:
+        """Takes one of these where it is better beyond noise, if what is left but for a share that is kept pays for a look."""
+        left = (1 - kept) * self._tokens - sum(each.tokens for told in self.races for each in told.standings)
+        if not pays(self.chosen, others, left):
+            self.record["rising"] = True
+            return
+        shown = self._race(others, min(DRAWS_SHARE, left / self._tokens))
+        better = outdone(self.chosen, shown.best)
+        self._take(shown.best if better else self.chosen, replace(shown, rising=better and shown.rising))
+
+    def _take(self, chosen: Standing, told: Finished) -> None:
+        """Goes on with this one; the record has the search that named it too."""
+        tried = self.record["configurations_tried"] + len(told.standings)
+        rising = self.record["rising"] or told.rising
+        self.chosen = chosen
+        self.record |= record_of(told, chosen) | {"configurations_tried": tried, "rising": rising}
 
 
 def searching(setup: Setup, setups: Sequence[Setup]) -> list[Setup]:
@@ -94,10 +133,3 @@ def turned(setup: Setup) -> Setup | None:
     """The setup with its nearest examples in the other order; None where there are not several of them."""
     several = setup.picks == "nearest" and setup.shots > 1
     return replace(setup, form=replace(setup.form, turned=True)) if several else None
-
-
-def _after(record: dict[str, Any], outcome: Finished, chosen: Standing) -> dict[str, Any]:
-    """The record of a search with that of one that came after it."""
-    tried = record["configurations_tried"] + len(outcome.standings)
-    rising = record["rising"] or outcome.rising
-    return {**record, **record_of(outcome, chosen), "configurations_tried": tried, "rising": rising}

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,6 @@ from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.settings import ROWS, commit
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Evidence, Fold, Query, Recipe, Task, TrainingRow, Workbench
-from strategies.finetuning import packs
 from strategies.finetuning.race import Lessons, rows_of, train
 from strategies.models.measured import machine
 from strategies.pipeline import Pipeline, Setup
@@ -64,7 +63,6 @@ class Way:
     """The best prompt of a search over forms and examples is what is tuned."""
     adapter: Mapping[str, Any] = field(default_factory=dict)
     """Settings of peft's adapter that the product's own training does not have."""
-    smoothing: float = 0.0
     repeated: bool = False
     """Examples of rare labels are repeated until every label has as many."""
     without: float = 0.0
@@ -78,7 +76,7 @@ WAYS = (
     Way(name="a wide adapter", recipe=replace(RECIPE, alpha=128)),
     Way(name="rsLoRA", adapter={"use_rslora": True}, recipe=replace(RECIPE, learning_rate=1e-3)),
     Way(name="DoRA", adapter={"use_dora": True}),
-    Way(name="labels smoothed", smoothing=SMOOTHED),
+    Way(name="labels smoothed", recipe=replace(RECIPE, smoothing=SMOOTHED)),
     Way(name="rare labels repeated", repeated=True),
     Way(name="a fifth without the passage", without=WITHOUT),
 )
@@ -186,20 +184,8 @@ def _trained_otherwise(way: Way) -> Iterator[None]:
     """What the product's own training does not offer, put in its place for one training."""
     import peft
 
-    with ExitStack() as stack:
-        if way.adapter:
-            stack.enter_context(patch.object(peft, "LoraConfig", partial(peft.LoraConfig, **way.adapter)))
-        if way.smoothing:
-            stack.enter_context(patch.object(packs, "summed_loss", partial(smoothed_loss, way.smoothing)))
+    with patch.object(peft, "LoraConfig", partial(peft.LoraConfig, **way.adapter)) if way.adapter else nullcontext():
         yield
-
-
-def smoothed_loss(share: float, parts: Any, states: Any, targets: Any) -> Any:
-    """Summed cross-entropy against targets of which this share is spread over all tokens."""
-    import torch
-
-    logits = parts.logits(states).float()
-    return torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=share)
 
 
 # ---------------------------------------------------------------- all of them

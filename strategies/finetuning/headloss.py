@@ -12,32 +12,39 @@ from typing import Any
 from strategies.models.parts import Parts
 
 
-def summed_loss(parts: Parts, states: Any, targets: Any) -> Any:
-    """Cross-entropy of `targets` (n) after `states` (n, width), summed, in float32."""
+def summed_loss(parts: Parts, states: Any, targets: Any, smoothing: float = 0.0) -> Any:
+    """Cross-entropy of `targets` (n) after `states` (n, width), summed, in float32; a share `smoothing` of each target is spread
+    over the vocabulary."""
     import torch
 
     head = parts.model.get_output_embeddings()
     if type(head) is torch.nn.Linear and head.bias is None and not head.weight.requires_grad and parts.plain_head:
-        return _function()(states.contiguous(), head.weight, targets, parts.at_once)
-    return torch.nn.functional.cross_entropy(parts.logits(states), targets, reduction="sum")
+        return _function()(states.contiguous(), head.weight, targets, (parts.at_once, smoothing))
+    return torch.nn.functional.cross_entropy(parts.logits(states), targets, reduction="sum", label_smoothing=smoothing)
 
 
 @cache
 def _function() -> Any:
-    """(states, weight, targets, positions at once) -> loss, made at first use."""
+    """(states, weight, targets, (positions at once, smoothing)) -> loss, made at first use."""
     import torch
 
     class HeadLoss(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, states: Any, weight: Any, targets: Any, at_once: int) -> Any:
+        def forward(ctx: Any, states: Any, weight: Any, targets: Any, how: tuple[int, float]) -> Any:
+            at_once, smoothing = how
             logits = torch.mm(states, weight.t())
             loss = states.new_zeros((), dtype=torch.float32)
             parts = zip(torch.split(logits, at_once), torch.split(targets, at_once), strict=True)
             for part, wanted in parts:
                 shares = torch.log_softmax(part, -1, dtype=torch.float32)
-                loss -= shares.gather(1, wanted[:, None]).sum()
+                loss -= (1 - smoothing) * shares.gather(1, wanted[:, None]).sum()
+                if smoothing:
+                    loss -= smoothing * shares.mean(-1).sum()
                 if ctx.needs_input_grad[0]:
-                    part.copy_(shares.exp_().scatter_add_(1, wanted[:, None], shares.new_full((len(wanted), 1), -1.0)))
+                    pulled = shares.exp_().sub_(smoothing / shares.shape[1])
+                    part.copy_(
+                        pulled.scatter_add_(1, wanted[:, None], pulled.new_full((len(wanted), 1), smoothing - 1))
+                    )
             if ctx.needs_input_grad[0]:
                 ctx.save_for_backward(torch.mm(logits, weight))
             return loss

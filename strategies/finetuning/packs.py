@@ -110,8 +110,9 @@ def parts_of(model: Any) -> Parts:
     return Parts(model.get_base_model() if hasattr(model, "get_base_model") else model)
 
 
-def losses(model: Any, passes: Sequence[Pack], whole: bool) -> Iterator[Any]:
-    """The summed cross-entropy of one pass after the other, so that the states of one need be held at a time."""
+def losses(model: Any, passes: Sequence[Pack], whole: bool, smoothing: float = 0.0) -> Iterator[Any]:
+    """The summed cross-entropy of one pass after the other, so that the states of one need be held at a time; a share `smoothing`
+    of each target is spread over the vocabulary."""
     import torch
 
     parts = parts_of(model)
@@ -119,10 +120,10 @@ def losses(model: Any, passes: Sequence[Pack], whole: bool) -> Iterator[Any]:
         if whole:
             logits, wanted = read_whole(parts, rows[0])
             targets = torch.tensor(wanted, device=parts.device)
-            yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+            yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
         else:
             states, wanted = read_pack(parts, shared, rows)
-            yield summed_loss(parts, states, torch.tensor(wanted, device=parts.device))
+            yield summed_loss(parts, states, torch.tensor(wanted, device=parts.device), smoothing)
 
 
 def packed(parts: Parts, batch: Sequence[Encoded], whole: bool = False, room: int = 0) -> list[Pack]:

@@ -232,6 +232,7 @@ class _Pupil:
 
     module: Any
     masters: Masters
+    smoothing: float
 
     @classmethod
     def of(cls, model: LocalModel, recipe: Recipe, seed: int) -> _Pupil:
@@ -240,7 +241,7 @@ class _Pupil:
         module = adapters.attach(model.placed(model.base()), recipe, seed)
         lowrank.fold(module)
         module.train()
-        return cls(module, Masters.of(module))
+        return cls(module, Masters.of(module), recipe.smoothing)
 
     def step(self, line: Connection, passes: Sequence[Pack], answers: int) -> None:
         """Answers at the end alone: until then nobody reads the line, and it takes less than one pass brings."""
@@ -252,7 +253,7 @@ class _Pupil:
         with torch.no_grad():
             torch._foreach_copy_(live, split_like(flat.to(live[0].device), live))
         self.masters.vector.grad.zero_()
-        for loss in losses(self.module, passes, whole=False):
+        for loss in losses(self.module, passes, False, self.smoothing):
             found.append(float(loss.detach()))
             (loss / answers).backward()
             self.masters.take_gradients()

@@ -320,7 +320,7 @@ class _Run:
         import torch
 
         try:
-            (loss,) = losses(self.module, [one], self.whole)
+            (loss,) = losses(self.module, [one], self.whole, self.recipe.smoothing)
             (loss / answers).backward()
         except torch.OutOfMemoryError:
             self.masters.drop_gradients()

@@ -43,21 +43,22 @@ def test_logits_are_the_models_own(parts: Parts) -> None:
     torch.testing.assert_close(parts.logits(hidden), parts.model(input_ids=ids).logits[0].float(), rtol=1e-5, atol=1e-5)
 
 
-def test_loss_and_gradient_are_those_of_cross_entropy(parts: Parts, states: Any) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_and_gradient_are_those_of_cross_entropy(parts: Parts, states: Any, smoothing: float) -> None:
+    def plain(whole: Parts, given: Any, wanted: Any, share: float) -> Any:
+        return torch.nn.functional.cross_entropy(whole.logits(given), wanted, reduction="sum", label_smoothing=share)
+
     targets = torch.randint(0, 300, (POSITIONS,))
     found = []
-    for loss_of in (
-        summed_loss,
-        lambda whole, given, wanted: torch.nn.functional.cross_entropy(whole.logits(given), wanted, reduction="sum"),
-    ):
+    for loss_of in (summed_loss, plain):
         given = states.clone().requires_grad_()
-        loss = loss_of(parts, given, targets)
+        loss = loss_of(parts, given, targets, smoothing)
         (loss / 7).backward()
         found.append((loss.detach(), given.grad))
     torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-5)
     with torch.inference_mode():
-        torch.testing.assert_close(summed_loss(parts, states, targets), found[1][0], rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(summed_loss(parts, states, targets, smoothing), found[1][0], rtol=1e-5, atol=1e-4)
 
 
 def test_a_head_that_is_trained_itself_keeps_its_gradient(parts: Parts, states: Any) -> None:

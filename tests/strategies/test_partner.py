@@ -28,7 +28,7 @@ from tests import tiny
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there the second process is not started")
 
-RECIPE = Recipe(learning_rate=5e-3, rank=4, alpha=8, epochs=2, batch_size=4)
+RECIPE = Recipe(learning_rate=5e-3, rank=4, alpha=8, epochs=2, batch_size=4, smoothing=0.1)
 
 
 @pytest.fixture(scope="module")

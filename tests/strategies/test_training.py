@@ -227,8 +227,8 @@ def test_what_does_not_fit_the_memory_is_read_in_smaller_passes_from_then_on(
     refused, most = [0], 60
     read = packs.losses
 
-    def narrow(module: Any, passes: Sequence[Pack], whole: bool) -> Iterator[Any]:
-        for loss, one in zip(read(module, passes, whole), passes, strict=True):
+    def narrow(module: Any, passes: Sequence[Pack], *how: Any) -> Iterator[Any]:
+        for loss, one in zip(read(module, passes, *how), passes, strict=True):
             if len(one[1]) > 1 and positions([one]) > most:
                 refused[0] += 1
                 raise torch.OutOfMemoryError("no room")
@@ -253,7 +253,7 @@ def test_an_answer_that_alone_is_too_long_is_cut_and_counted(model: LocalModel) 
 # ---------------------------------------------------------------- the loop
 
 
-def plain_loss(module: Any, batch: Sequence[Encoded]) -> tuple[Any, int]:
+def plain_loss(module: Any, batch: Sequence[Encoded], smoothing: float = 0.0) -> tuple[Any, int]:
     """Summed loss by the model's own logits over the whole sequence, labels of the prompt and the padding taken out."""
     width = max(len(row.ids) for row in batch)
     ids = torch.zeros((len(batch), width), dtype=torch.long)
@@ -265,11 +265,12 @@ def plain_loss(module: Any, batch: Sequence[Encoded]) -> tuple[Any, int]:
         labels[place, row.answer_start : len(row.ids)] = torch.tensor(row.ids[row.answer_start :])
     logits = module(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
     flat = logits.reshape(-1, logits.shape[-1])
-    loss = torch.nn.functional.cross_entropy(flat, labels[:, 1:].reshape(-1), ignore_index=-100, reduction="sum")
+    wanted = labels[:, 1:].reshape(-1)
+    loss = torch.nn.functional.cross_entropy(flat, wanted, reduction="sum", label_smoothing=smoothing)
     return loss, int((labels[:, 1:] != -100).sum())
 
 
-def plain_training(model: LocalModel, seed: int) -> list[float]:
+def plain_training(model: LocalModel, seed: int, smoothing: float) -> list[float]:
     """A plain peft loop with the recipe's numbers: warm-up then linear decay, clipping at 1, the same batches."""
     from peft import LoraConfig, get_peft_model
 
@@ -289,7 +290,7 @@ def plain_training(model: LocalModel, seed: int) -> list[float]:
     for _ in range(RECIPE.epochs):
         total, count = 0.0, 0
         for batch in batches(encoded, RECIPE.batch_size, dice):
-            loss, answers = plain_loss(module, batch)
+            loss, answers = plain_loss(module, batch, smoothing)
             optimizer.zero_grad()
             (loss / answers).backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -300,12 +301,15 @@ def plain_training(model: LocalModel, seed: int) -> list[float]:
     return losses
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("architecture", TRAINED)
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-def test_the_loss_curve_is_that_of_a_plain_peft_loop(place: Path, tmp_path: Path, architecture: str) -> None:
+def test_the_loss_curve_is_that_of_a_plain_peft_loop(
+    place: Path, tmp_path: Path, architecture: str, smoothing: float
+) -> None:
     model = tiny.local_model(tiny.model_folder(place, architecture))
-    done = model.train(rows(), (), RECIPE, tmp_path / "adapter", 3)
-    assert done.losses == pytest.approx(plain_training(model, 3), rel=1e-3)
+    done = model.train(rows(), (), replace(RECIPE, smoothing=smoothing), tmp_path / "adapter", 3)
+    assert done.losses == pytest.approx(plain_training(model, 3, smoothing), rel=1e-3)
     assert done.losses[-1] < done.losses[0]
 
 

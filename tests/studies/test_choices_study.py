@@ -14,9 +14,7 @@ from benchmarks.studies import choices
 from benchmarks.studies.choices import PLAIN, WAYS, Ground, Row
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Fold, Recipe, Task, Workbench
-from strategies.finetuning.headloss import summed_loss
 from strategies.finetuning.race import rows_of
-from strategies.models.parts import Parts
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form
@@ -24,7 +22,10 @@ from strategies.selection import Kitchen
 from tests import tiny
 
 RECIPE = Recipe(epochs=3, learning_rate=1e-2, batch_size=4)
-BY_NAME = {way.name: replace(way, recipe=replace(RECIPE, alpha=way.recipe.alpha)) for way in WAYS}
+BY_NAME = {
+    way.name: replace(way, recipe=replace(RECIPE, alpha=way.recipe.alpha, smoothing=way.recipe.smoothing))
+    for way in WAYS
+}
 
 
 def ground(kind: Any, folder: Path) -> Ground:
@@ -82,17 +83,6 @@ def test_rare_labels_are_repeated() -> None:
     many = [case for case in cases if case.output == cases[0].output]
     counts = Counter(case.output for case in choices.repeated([*many, *many, *many, *rare]))
     assert max(counts.values()) - min(counts.values()) < min(counts.values())
-
-
-def test_smoothing_none_is_the_usual_loss(tmp_path: Path) -> None:
-    import torch
-
-    parts = Parts(tiny.local_model(tiny.model_folder(tmp_path, "llama")).base())
-    states = torch.randn(5, parts.model.config.hidden_size)
-    targets = torch.arange(5)
-    usual = summed_loss(parts, states, targets)
-    assert torch.allclose(choices.smoothed_loss(0.0, parts, states, targets), usual, rtol=1e-4)
-    assert not torch.allclose(choices.smoothed_loss(0.5, parts, states, targets), usual, rtol=1e-4)
 
 
 def test_a_training_that_is_done_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
