@@ -191,5 +191,7 @@ def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:
         scaled = "" if alpha == 2 * recipe["rank"] else f", alpha {alpha}"
         yield f"rank {recipe['rank']}{scaled}, learning rate {recipe['learning_rate']:g}"
         yield f"batches of {recipe['batch_size']}, {counted(recipe['epochs'], 'epoch')}"
+    if isinstance(smoothing := recipe.get("smoothing"), float) and smoothing:
+        yield f"labels smoothed by {plain_percent(smoothing)}"
     if recipe.get("every_answer"):
         yield "answers of the examples shown are learnt too"

@@ -69,9 +69,10 @@ def tries_table(material: Material) -> Table:
 
 _NOTE = (
     "Those that got furthest come first, then those with the better score: a search looks at all on few selection cases and "
-    "goes on with the best, so a score on few cases says little. Loss: of a short training, which answers no case and only "
-    "ranks recipes. A token of training counts as two. Approaches that share one search stand under the shorter name. "
-    "report.json holds every try."
+    "goes on with the best, so a score on few cases says little. Loss: on examples that a training did not see. Short ones, "
+    "which answer no case, are ranked by it, and of recipes for one prompt whose scores differ by no more than chance the one "
+    "with the lowest is taken. A token of training counts as two. Approaches that share one search stand under the shorter "
+    "name. report.json holds every try."
 )
 
 
@@ -127,9 +128,9 @@ def _rows(name: str, trials: Sequence[Trial]) -> Iterator[tuple[str, ...]]:
 
 
 def _score(trial: Trial) -> str:
-    if trial.cases:
-        return percent(trial.counts)
-    return NONE if trial.validation_loss is None else f"loss {trial.validation_loss:.2f}"
+    score = [percent(trial.counts)] if trial.cases else []
+    loss = [] if trial.validation_loss is None else [f"loss {trial.validation_loss:.2f}"]
+    return ", ".join([*score, *loss]) or NONE
 
 
 def _loss(trial: Trial) -> float:

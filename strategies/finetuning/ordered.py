@@ -1,5 +1,5 @@
 """Which trainings are the best, and how they are told: short ones by validation loss, those at length by the mean score on
-selection cases, or by a metric over all of them."""
+selection cases, or by a metric over all of them, and by validation loss where these tell recipes of one setup not apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from strategies.contract import Diverged, Recipe, Trial
-from strategies.search import Standing
+from strategies.search import Standing, outdone
 
 if TYPE_CHECKING:
     from strategies.finetuning.lengths import Lengths
@@ -38,14 +38,27 @@ def by_loss(short: Sequence[Entry]) -> tuple[list[Entry], list[Recipe]]:
 
 
 def in_order(kitchen: Kitchen, tried: Sequence[tuple[Entry, Lengths]]) -> list[tuple[Entry, Lengths]]:
-    """The best first; of those that are as good the one with the shorter rows, then the one that was first."""
+    """The best first; of those that are as good the one with the shorter rows, then the one that was first. In the place of the
+    best on a setup stands, of the recipes on it that the answers do not tell from it, the one with the lowest validation loss."""
     judged = [_judged(kitchen, entry) for entry, _ in tried]
     over_rows = all(each.worths for each in judged if each.scores)  # One that failed answered nothing.
     marks = [
         each.mark if over_rows and each.scores else entry.score for each, (entry, _) in zip(judged, tried, strict=True)
     ]
     order = sorted(range(len(tried)), key=lambda place: (-marks[place], tried[place][1].row))
-    return [tried[place] for place in order]
+    ranks: dict[int, float] = {place: rank for rank, place in enumerate(order)}
+    for best in {tried[place][0].tuning.setup: place for place in reversed(order)}.values():
+        alike = [place for place in order if _alike(tried[place][0], tried[best][0], (judged[place], judged[best]))]
+        ranks[min(alike, key=lambda place: tried[place][0].loss, default=best)] = ranks[best] - 0.5
+    return [tried[place] for place in sorted(order, key=ranks.__getitem__)]
+
+
+def _alike(entry: Entry, best: Entry, stood: tuple[Standing, Standing]) -> bool:
+    """Whether it is of the setup of the best, was asked the same cases and is no worse beyond noise."""
+    own, others = stood
+    asked = [[len(look.scores) for look in each.looks] for each in (entry, best)]
+    same = entry.tuning.setup == best.tuning.setup and asked[0] == asked[1]
+    return same and bool(own.scores) and not outdone(own, others)
 
 
 def trial_of(kitchen: Kitchen, approach: str, entry: Entry) -> Trial:
@@ -66,4 +79,5 @@ def _judged(kitchen: Kitchen, entry: Entry) -> Standing:
     """How the entry stands by a metric over rows, where that is the task's."""
     standing = Standing(entry.tuning.setup, notes=[*(entry.notes or ())])
     kitchen.judge(standing)
+    standing.scores = standing.scores or [score for look in entry.looks for score in look.scores]
     return standing

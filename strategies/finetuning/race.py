@@ -43,6 +43,8 @@ RECIPES = (
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025). The likeliest first. The
 scale of an adapter is alpha over rank; what takes many steps is learnt better by a wider one (LOG.md)."""
+SMOOTHING = 0.1
+"""Of targets that are labels: there it pays with several hundred examples (LOG.md)."""
 KEPT = ("best_epoch", "averaged", "truncated_rows")
 """Of a training that is done, what the journal has besides its losses and what it took."""
 
@@ -105,22 +107,23 @@ class Race:
     def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
         self.approach, self.kitchen, self.setups = approach, kitchen, tuple(setups)
         self.task, self.bench = kitchen.task, kitchen.bench
+        self.recipes = tuple(replace(each, smoothing=SMOOTHING) for each in RECIPES) if self.task.labels else RECIPES
         self._rows: dict[tuple[Setup, int], float] = {}
 
     def run(self) -> Finish:
-        entered = RECIPES[: self._entrants()]
+        entered = self.recipes[: self._entrants()]
         raced = Setup(form=self.setups[0].form)
         short = [self._short(Tuning(raced, recipe), (place, len(entered))) for place, recipe in enumerate(entered)]
         spent = sum(entry.tokens for entry in short)
         short, recipes = by_loss(short)
-        long, narrow = self._lengthen(recipes or [RECIPES[0]], self.bench.tuning_tokens - spent)
+        long, narrow = self._lengthen(recipes or [self.recipes[0]], self.bench.tuning_tokens - spent)
         for entry in (*long, *short):
             self._tell(entry)
         best = long[0]
         if best.score < 0:
             raise DeadAdapter(best.problem or "no training improved the selection loss")
         setup = self._read_instead(best) or best.tuning.setup
-        narrow |= len(entered) < len(RECIPES)
+        narrow |= len(entered) < len(self.recipes)
         return Finish(replace(best.tuning, setup=setup), best, (*long, *short), narrow)
 
     def _entrants(self) -> int:

@@ -391,8 +391,11 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
             "no examples shown; rank 16, learning rate 0.002; batches of 16, 1 epoch",
         ),
         (
-            {"setup": asdict(Setup(shots=2, picks="nearest")), "recipe": asdict(Recipe(epochs=2, every_answer=True))},
-            "2 nearest examples; rank 16, learning rate 0.001; batches of 8, 2 epochs; "
+            {
+                "setup": asdict(Setup(shots=2, picks="nearest")),
+                "recipe": asdict(Recipe(epochs=2, every_answer=True, smoothing=0.1)),
+            },
+            "2 nearest examples; rank 16, learning rate 0.001; batches of 8, 2 epochs; labels smoothed by 10 %; "
             "answers of the examples shown are learnt too",
         ),
         ({"C": 3.0, "copied_from": 1_500}, "inverse regularization C 3; what is copied learnt from 1,500 examples"),

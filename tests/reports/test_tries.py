@@ -43,7 +43,7 @@ def test_a_high_score_on_few_cases_does_not_stand_first() -> None:
 
 def test_trainings_that_answered_nothing_are_ranked_by_their_loss_and_show_no_score() -> None:
     rows = told(lora=TRAININGS).tried.rows
-    assert [row[2] for row in rows] == ["95 %", "90 %", "loss 0.55", "loss 0.97", NONE]
+    assert [row[2] for row in rows] == ["95 %, loss 0.28", "90 %, loss 0.31", "loss 0.55", "loss 0.97", NONE]
 
 
 def test_approaches_that_share_one_search_share_its_rows_and_one_without_a_choice_has_none() -> None:

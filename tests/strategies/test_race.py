@@ -14,9 +14,9 @@ from benchmarks.running.plan import Further, Options, candidates
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.contract import Case, Diverged, Kind, Prompt, Query, Recipe, Strategy, Trial
-from strategies.finetuning.lengths import price
-from strategies.finetuning.ordered import TIED, UNMOVED
-from strategies.finetuning.race import RECIPES, Entry, Finish, Race, Tuning, suited
+from strategies.finetuning.lengths import Lengths, price
+from strategies.finetuning.ordered import TIED, UNMOVED, in_order
+from strategies.finetuning.race import RECIPES, SMOOTHING, Entry, Finish, Race, Tuning, suited
 from strategies.finetuning.told import best_told
 from strategies.finetuning.tuned import REFIT
 from strategies.models.local import LocalModel
@@ -81,6 +81,15 @@ def test_the_recipe_of_lowest_validation_loss_is_trained_at_length(
     best = min(trial.validation_loss or 0.0 for trial in short)
     leading = next(asdict(recipe) for recipe in RECIPES if loss_of(short, asdict(recipe)) <= TIED * best)
     assert leading in [trial.configuration["recipe"] for trial in long]
+
+
+@pytest.mark.parametrize(("kind", "share"), [("classification", SMOOTHING), ("extraction", 0.0)])
+def test_labels_are_smoothed_and_other_answers_are_not(
+    model: LocalModel, tmp_path: Path, kind: Kind, share: float
+) -> None:
+    short, long, told = raced(Lora(), kind, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=20_000))
+    recipes = [trial.configuration["recipe"] for trial in (*short, *long)]
+    assert {recipe["smoothing"] for recipe in (*recipes, told["recipe"])} == {share}
 
 
 def loss_of(trials: Sequence[Trial], recipe: dict[str, Any]) -> float:
@@ -282,6 +291,29 @@ def test_the_prompt_without_the_instruction_is_trained_too(model: LocalModel, tm
     scores = {trial.configuration["setup"]["form"]["instruct"]: trial.score for trial in long}
     assert set(scores) == {True, False}
     assert scores[told["setup"]["form"]["instruct"]] == max(scores.values())
+
+
+@pytest.mark.parametrize(
+    ("right", "asked", "first"), [(38, 48, "lower loss"), (30, 48, "more right"), (32, 40, "more right")]
+)
+def test_recipes_on_one_setup_that_answers_do_not_tell_apart_are_ordered_by_validation_loss(
+    model: LocalModel, tmp_path: Path, right: int, asked: int, first: str
+) -> None:
+    """One right more of 48 is chance. What has other rows is ordered by answers alone: its losses are of something else."""
+    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
+
+    def entry(recipe: Recipe, counts: tuple[int, int], loss: float, setup: Setup) -> Entry:
+        scores = (1.0,) * counts[0] + (0.0,) * (counts[1] - counts[0])
+        return Entry(Tuning(setup, recipe), [Look(scores, (), {})], loss=loss)
+
+    tried = {
+        "more right": entry(RECIPES[0], (39, 48), 1.1, Setup()),
+        "lower loss": entry(RECIPES[2], (right, asked), 0.8, Setup()),
+        "other rows": entry(RECIPES[0], (37, 48), 0.1, Setup(form=Form(instruct=False))),
+    }
+    lengths = Lengths(10.0, 10.0, (100,), 3)
+    (lead, _), *_ = in_order(kitchen, [(each, lengths) for each in tried.values()])
+    assert lead is tried[first]
 
 
 @pytest.mark.parametrize(("times", "tried"), [(2.9, False), (3.1, True)])
