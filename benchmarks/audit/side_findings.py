@@ -23,23 +23,43 @@ _FEW_INDEPENDENT = 20
 _IN_THE_FILE = " Those that the file has are not compared, since a sample was taken or they belong to held-out cases."
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What is known of the answers, and how they are told apart."""
+
+    labels: Sequence[str] = ()
+    kind: Kind
+    metric: Metric | None = None
+    """None: only how they are written is known."""
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether it is known which of them count as the same. A person's own function is not asked before the run."""
+        return bool(self.labels) or (self.metric is not None and self.metric.name != PERSON)
+
+    def count_as_wrong(self, case: Case, held: Case) -> bool:
+        """Whether none of the case's answers is right for a held-out case; as far as that is known, of texts that differ."""
+        if self.labels or self.metric is None or not self.told_apart:
+            return True
+        try:
+            scores = [text_score(self.metric, held, text) for text in case.accepted]
+        except ScoreFailure:  # The run says so, of answers that it cannot go on without.
+            return False
+        whole = self.kind == "extraction"  # An object with one other value is another one, though right in parts.
+        return all(score < 1 if whole else not score for score in scores)
+
+
 def side_findings(
-    sides: Sides,
-    examples: Sequence[Case],
-    heldout: Sequence[Case],
-    standing: Sequence[Case],
-    labels: Sequence[str],
-    kind: Kind,
-    metric: Metric | None = None,
+    sides: Sides, read: tuple[Sequence[Case], Sequence[Case]], standing: Sequence[Case], answers: Answers
 ) -> tuple[Finding, ...]:
     """What is found of the cases that are compared, the gravest first: where limits take a sample, of that sample.
 
     These are overlap, groups on both sides, labels without or with few examples, near duplicates, answers that contradict
-    each other there, and questions that stand in documents. Everything else is told of whole files, by `audit`. `examples`
-    and `heldout` are as they were read; the latter are the examples where no file of held-out cases was. `standing` are
-    held-out cases that stand in documents. By `metric` answers without labels contradict each other; None: only how they are
-    written is known.
+    each other there, and questions that stand in documents. Everything else is told of whole files, by `audit`. `read` are the
+    examples and the held-out cases as they were read; the latter are the examples where no file of held-out cases was.
+    `standing` are held-out cases that stand in documents.
     """
+    (examples, heldout), labels = read, answers.labels
     found = [
         *(_overlap(sides.overlap, examples, sides.near_left_out) if sides.overlap else ()),
         *_groups(sides),
@@ -48,7 +68,7 @@ def side_findings(
         *_near_duplicates(sides.examples, examples, "examples", "example"),
         *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
         *(_near_conflicts(sides, (*examples, *heldout)) if labels else ()),
-        *(_contradicted(sides, examples, _Answers.of(labels, kind, metric)) if kind != "generation" else ()),
+        *(_contradicted(sides, examples, answers) if answers.kind != "generation" else ()),
         *(_nearly_contradicted(sides, examples) if labels else ()),
     ]
     return gravest_first(found)
@@ -209,31 +229,7 @@ def _near_conflicts(sides: Sides, read: Sequence[Case]) -> Iterator[Finding]:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Answers:
-    """How answers are told apart."""
-
-    labels: bool = False
-    whole: bool = False
-    """Whether an answer that is right in parts is another one, as an object with one other value is."""
-    metric: Metric | None = None
-
-    @classmethod
-    def of(cls, labels: Sequence[str], kind: Kind, metric: Metric | None) -> _Answers:
-        """A person's own function is not asked before the run."""
-        ours = None if labels or metric is None or metric.name == PERSON else metric
-        return cls(labels=bool(labels), whole=kind == "extraction", metric=ours)
-
-    def count_as_wrong(self, case: Case, held: Case) -> bool:
-        """Whether none of the case's answers is right for a held-out case; as far as that is known, of texts that differ."""
-        try:
-            scores = [] if self.metric is None else [text_score(self.metric, held, text) for text in case.accepted]
-        except ScoreFailure:  # The run says so, of answers that it cannot go on without.
-            return False
-        return all(score < 1 if self.whole else not score for score in scores)
-
-
-def _contradicted(sides: Sides, examples: Sequence[Case], answers: _Answers) -> Iterator[Finding]:
+def _contradicted(sides: Sides, examples: Sequence[Case], answers: Answers) -> Iterator[Finding]:
     """Held-out cases that stand among the examples with another answer."""
     held: defaultdict[str, dict[frozenset[Hashable], Case]] = defaultdict(dict)
     for case in sides.heldout:
@@ -252,9 +248,9 @@ def _contradicted(sides: Sides, examples: Sequence[Case], answers: _Answers) -> 
         yield _of_contradicted(found, answers)
 
 
-def _of_contradicted(found: Sequence[Case], answers: _Answers) -> Finding:
+def _of_contradicted(found: Sequence[Case], answers: Answers) -> Finding:
     answer = "label" if answers.labels else "answer"
-    certain = answers.labels or answers.metric is not None
+    certain = answers.told_apart
     effect = f"right answers {'' if certain else 'may '}count as wrong there."
     return Finding(
         kind="contradicted held-out cases",

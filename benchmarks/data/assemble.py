@@ -12,7 +12,7 @@ from benchmarks.audit.document_quality import questions_in
 from benchmarks.audit.file_findings import audit
 from benchmarks.audit.findings import Finding, gravest_first
 from benchmarks.audit.schema_findings import schema_findings
-from benchmarks.audit.side_findings import few_groups, side_findings
+from benchmarks.audit.side_findings import Answers, few_groups, side_findings
 from benchmarks.audit.summary import Summary, summarise
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
 from benchmarks.costs.price_table import endings
@@ -147,7 +147,8 @@ def assemble(
         metric.must_read((*data.examples, *(data.heldout or ())))
     standing = questions_in(data.documents, sides.heldout)
     in_documents = {case.id for case in standing}
-    between = side_findings(sides, data.examples, data.heldout or data.examples, standing, labels, kind, metric)
+    read, answers = (data.examples, data.heldout or data.examples), Answers(labels=labels, kind=kind, metric=metric)
+    between = side_findings(sides, read, standing, answers)
     target, margin, goal_notes = _goal(spec, limits)
     if limits.stop_when_decided:
         _check_stopping(metric, target)

@@ -19,7 +19,7 @@ from benchmarks.audit.document_quality import Shelf
 from benchmarks.audit.file_findings import audit
 from benchmarks.audit.findings import Finding
 from benchmarks.audit.schema_findings import schema_findings
-from benchmarks.audit.side_findings import side_findings
+from benchmarks.audit.side_findings import Answers, side_findings
 from benchmarks.audit.summary import summarise
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Limits, Loaded, assemble
@@ -46,7 +46,7 @@ def _found(examples: list[Case], heldout: list[Case], spec: Spec = SPEC) -> dict
     if heldout:
         sides = given_sides(tuple(examples), tuple(heldout), (None, None), 0)
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
-    between = side_findings(sides, examples, heldout, (), labels, spec.kind or "qa")
+    between = side_findings(sides, (examples, heldout), (), Answers(labels=labels, kind=spec.kind or "qa"))
     return {finding.kind: finding for finding in (*between, *audit(examples, heldout, (), spec))}
 
 
@@ -252,7 +252,7 @@ def test_without_labels_the_metric_says_which_answers_contradict_each_other(
     examples = [*_clean(0, 20), Case(id="x", input=_text(101), output=example)]
     heldout = [Case(id="h", input=_text(101), output=held)]
     sides = given_sides(tuple(examples), tuple(heldout), (None, None), 0)
-    between = side_findings(sides, examples, heldout, (), (), kind, metrics.load(metric, {}))
+    between = side_findings(sides, (examples, heldout), (), Answers(kind=kind, metric=metrics.load(metric, {})))
     found = {finding.kind: finding for finding in between}.get("contradicted held-out cases")
     assert (found is not None and found.severity == "warning") == differs
     found = _found(examples, [replace(heldout[0], output="other")], QA)["contradicted held-out cases"]
@@ -267,10 +267,10 @@ def test_a_metric_that_fails_is_left_to_the_run_and_a_function_of_a_person_is_no
     heldout = [Case(id="h", input=_text(101), output="b")]
     sides = given_sides(tuple(examples), tuple(heldout), (None, None), 0)
     monkeypatch.setattr(type(metric), "score", lambda *_: 1 / 0)
-    told = side_findings(sides, examples, heldout, (), (), "qa", metric)
+    told = side_findings(sides, (examples, heldout), (), Answers(kind="qa", metric=metric))
     assert "contradicted held-out cases" not in {finding.kind for finding in told}
     monkeypatch.setattr(type(metric), "name", "person")
-    told = side_findings(sides, examples, heldout, (), (), "qa", metric)
+    told = side_findings(sides, (examples, heldout), (), Answers(kind="qa", metric=metric))
     assert [each.severity for each in told if each.kind == "contradicted held-out cases"] == ["note"]
 
 
@@ -293,7 +293,7 @@ def test_answers_of_repeated_inputs_are_read_once_a_case(monkeypatch: pytest.Mon
     near = replace(
         overlapping(examples, held), near=frozenset({"e40"}), beside={"e40": tuple(case.id for case in held)}
     )
-    assert not list(side_findings_of._contradicted(sides, examples, side_findings_of._Answers(labels=True)))
+    assert not list(side_findings_of._contradicted(sides, examples, Answers(labels=("a", "b"), kind="classification")))
     assert not list(side_findings_of._nearly_contradicted(replace(sides, overlap=near), examples))
     assert len(read) <= 2 * (len(examples) + len(held))
 
