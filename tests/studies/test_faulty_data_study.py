@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from benchmarks.running.models import Models
 from benchmarks.running.workbench import bare
 from benchmarks.specs.spec import parse_spec
 from benchmarks.studies.faults import __main__ as study
-from benchmarks.studies.faults import detecting, grid, report, report_grid
+from benchmarks.studies.faults import detecting, grid, report, report_grid, rewordings
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
 from strategies.contract import Case, Document
 from tests import tiny
@@ -58,13 +59,41 @@ def test_copies_are_the_same_or_nearly_as_they_are_called() -> None:
     assert all(abs(len(case.input) - len(given.input)) < 12 for case, given in zip(near.values(), cases, strict=True))
 
 
-@pytest.mark.parametrize("part", [detecting.leaks, detecting.duplicates])
-def test_planted_copies_are_counted_by_kind_and_found(part: Callable[[str, float, int], detecting.Row]) -> None:
+@pytest.mark.parametrize(
+    ("part", "count"),
+    [(detecting.leaks, 24), (detecting.duplicates, 24), (partial(detecting.duplicates, held_out=True), 12)],
+)
+def test_planted_copies_are_counted_by_kind_and_found(
+    part: Callable[[str, float, int], detecting.Row], count: int
+) -> None:
     found = part("notes", 0.2, 0)
-    assert sum(planted for planted, _ in found["kinds"].values()) == 24
+    assert sum(planted for planted, _ in found["kinds"].values()) == count
     assert set(found["kinds"]) == {*SAME, *NEAR}
-    assert sum(seen for _, seen in found["kinds"].values()) >= 23
+    assert sum(seen for _, seen in found["kinds"].values()) >= count - 1
     assert (found["false"], found["before"]) == (0, 0)
+
+
+class Meaning:
+    """Embeds the number of a text, so that texts of one number mean the same (`contract.Embedder`)."""
+
+    name = fingerprint = "meaning"
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        found = np.zeros((len(texts), 1000))
+        for place, text in enumerate(texts):
+            found[place, int(text.split(" ")[1])] = 1
+        return found
+
+
+def test_rewordings_are_counted_by_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some that say something else seem to mean the same by nature; these are neither found nor false."""
+    said = {f"m{number}": [f"text {number} is", f"words {number} say another thing"] for number in range(300)}
+    said["m0"][0] = "text 1 was"
+    monkeypatch.setattr(rewordings, "_texts", lambda _: said)
+    found = rewordings.reworded("notes", 0.2, 0, Meaning())
+    assert found["planted"] in (19, 20)
+    assert (found["found"], found["letters"], found["false"]) == (found["planted"], 0, 0)
+    assert found["before"] in (0, 1)
 
 
 def test_flips_are_as_many_as_asked_for_and_confusable_ones_come_from_the_nearest() -> None:
@@ -166,7 +195,8 @@ def test_what_is_planned_has_names_of_its_own(tmp_path: Path) -> None:
     ground = study.Ground.of_the_product(tmp_path)
     plain, all_of_them = ([piece for piece, _ in study.pieces(ground, model)] for model in (False, True))
     assert len({study.key(piece) for piece in all_of_them}) == len(all_of_them)
-    without = {"leaks", "duplicates", "documents", "relabelled", "flips", "worth", "verdict", "template", "grid"}
+    without = {"leaks", "duplicates", "held-out duplicates", "reworded", "documents", "relabelled", "flips", "worth"}
+    without |= {"verdict", "template", "grid"}
     assert {piece["part"] for piece in plain} == {*without, "poisoned, checked"}
     asked = {piece["part"] for piece in all_of_them} - {piece["part"] for piece in plain}
     assert asked == {"dead adapter", "divergence", "trained", "poisoned, asked"}

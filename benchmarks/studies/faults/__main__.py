@@ -20,7 +20,7 @@ from advisor.experiments.found import find
 from benchmarks.data.assemble import Limits
 from benchmarks.running.models import Models
 from benchmarks.running.workbench import bare
-from benchmarks.studies.faults import detecting, grid, report, templates, tuning, verdicts
+from benchmarks.studies.faults import detecting, grid, report, rewordings, templates, tuning, verdicts
 from benchmarks.studies.faults.detecting import COPIED, DRAWS, FLIPS, LABELLED, READ, SHARES, Remembering, Row
 from benchmarks.studies.settings import ROWS, commit
 from strategies.contract import Strategy
@@ -103,6 +103,7 @@ class Ground:
 def pieces(ground: Ground, model: bool = True) -> Iterator[Piece]:
     """What is planted: who it is, and how it is looked for."""
     yield from _copies()
+    yield from _reworded(ground)
     yield from _documents()
     yield from _relabelled()
     yield from _flips(ground)
@@ -119,6 +120,15 @@ def _copies() -> Iterator[Piece]:
             who: Row = {"task": task, "share": share, "draw": 0}
             yield {"part": "leaks", **who}, partial(_one, detecting.leaks, **who)
             yield {"part": "duplicates", **who}, partial(_one, detecting.duplicates, **who)
+            twice = partial(_one, detecting.duplicates, held_out=True, **who)
+            yield {"part": "held-out duplicates", **who}, twice
+
+
+def _reworded(ground: Ground) -> Iterator[Piece]:
+    for task, shares in rewordings.PLANTED.items():
+        for share in shares:
+            who: Row = {"task": task, "share": share, "draw": 0}
+            yield {"part": "reworded", **who}, partial(_one, rewordings.reworded, embedder=ground.embedder, **who)
 
 
 def _documents() -> Iterator[Piece]:

@@ -79,13 +79,13 @@ def leaks(task: str, share: float, draw: int) -> Row:
     return _found_of(planted, found.all - known.all) | {"before": len(known.all)}
 
 
-def duplicates(task: str, share: float, draw: int) -> Row:
-    """Copies of examples among the examples."""
-    assembly, dice = data(task), random.Random(f"{task} {share} {draw} again")
-    examples = assembly.benchmark.task.examples
-    before = _repeated(examples)
-    planted = _planted(examples, round(share * len(examples)), dice)
-    flagged = _repeated([*examples, *planted.values()])
+def duplicates(task: str, share: float, draw: int, held_out: bool = False) -> Row:
+    """Copies of examples among the examples, or of held-out cases among these."""
+    benchmark, dice = data(task).benchmark, random.Random(f"{task} {share} {draw} again")
+    cases = benchmark.heldout if held_out else benchmark.task.examples
+    before = _repeated(cases)
+    planted = _planted(cases, round(share * len(cases)), dice)
+    flagged = _repeated([*cases, *planted.values()])
     return _found_of(planted, flagged - before) | {"before": len(before)}
 
 

@@ -166,8 +166,9 @@ def _trained(rows: Rows) -> list[str]:
     long = tuning.LONG
     return [
         "## An adapter that was trained too long",
-        f"LoRA on {tuning.TAUGHT} examples of support-intents by the usual recipe, and on {tuning.FEW} of them for {long.epochs} "
-        f"epochs at {long.learning_rate:g}. General text: how many times as perplexing it has become (95 % interval).",
+        f"LoRA on {tuning.TAUGHT} examples of support-intents by the first recipe of the race, without smoothing, and on "
+        f"{tuning.FEW} of them for {long.epochs} epochs at {long.learning_rate:g}. General text: how many times as perplexing it "
+        "has become (95 % interval).",
         table(("trained", "seed", "right", "general text", "divergence a token"), lines, numeric=(1, 2, 4)),
         *([said] if seeds else []),
     ]
