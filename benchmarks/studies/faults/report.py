@@ -113,8 +113,8 @@ def _reworded(rows: Rows) -> list[str]:
         "they are not counted.",
         table(columns, lines, numeric=range(1, 7)),
         f"By meaning {percent(found / planted)} of {planted:,} are found, and {_share(found + false, found)} of what is named "
-        "anew was planted. So a threshold at which texts that say something else stay apart leaves most of what people put in "
-        "other words: that nothing is named does not say that nothing was reworded.",
+        "anew was planted. The threshold names texts that share most of their words, whether they say the same or not, and "
+        "passes over most of what people put in other words: that nothing is named does not say that nothing was reworded.",
     ]
 
 
