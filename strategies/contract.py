@@ -406,7 +406,7 @@ class Recipe:
     every_answer: bool = False
     """The loss falls on the answers of examples that a prompt shows, too: one pass over it teaches as many."""
     smoothing: float = 0.0
-    """Share of each target that is spread over the whole vocabulary (Szegedy et al., arXiv 1512.00567); validation has none."""
+    """Share of each token to be learnt that lies on all with which some answer goes on there (`finetuning.smoothed`)."""
     averaged: bool = False
     """Without rows to validate on: the mean of the weights over the last half of the steps is kept, not the last weights."""
 
@@ -417,7 +417,7 @@ class Training:
 
     folder: Path
     losses: tuple[float, ...]
-    """Mean training loss per answer token, one value an epoch; with smoothing against the smoothed targets."""
+    """Mean training loss per answer token, one value an epoch; of smoothed targets where the recipe smooths."""
     validation_losses: tuple[float, ...]
     """The same for the validation rows, the first value before any training; empty without validation rows."""
     best_epoch: int
@@ -427,6 +427,8 @@ class Training:
     """Of the training itself, and under `search` of reading the validation rows."""
     averaged: bool = False
     """What is kept is the mean of the weights over the last half of the steps."""
+    kept_loss: float | None = None
+    """Validation loss of what is kept; None without validation rows."""
 
     @property
     def epochs(self) -> int:
@@ -533,7 +535,7 @@ class Trial:
     tokens: int
     """Model tokens of this trial as the budget counts them (`search.spent_tokens`)."""
     validation_loss: float | None = None
-    """Mean cross-entropy per answer token after the best epoch; None without training."""
+    """Mean cross-entropy per answer token of what the training kept, over its folds; None without training."""
     mark: float | None = None
     """The metric over its selection cases, where it was compared by that; None where it was by the score."""
 

@@ -509,7 +509,7 @@ def _differences() -> Table:
 def _tuning() -> Table:
     return Table(
         title="How each approach was tuned",
-        columns=("approach", "configurations", "best selection score", "tokens spent", "state"),
+        columns=("approach", "configurations", "selection score", "tokens spent", "state"),
         rows=(
             (NAMES[1], "9", "76 %", "0", "saturated"),
             (NAMES[3], "14", "80 %", "118,420", "saturated"),

@@ -92,7 +92,8 @@ def _table(found: Sequence[tuple[str, tuple[tuple[float, float], ...]]], rising:
         rows=rows,
         note=(
             "The selection score of what would have been chosen among so many of the configurations, on average over which. "
-            "None counts higher than those that were preferred to it; short trainings that only rank count as spent before. "
+            "None counts higher than those that were preferred to it; short trainings that only rank count as spent before. Of "
+            "recipes whose scores differ by no more than chance the higher one counts, though the loss may name the other. "
             "Cut short: the budget ended before the search did."
         ),
         numeric=(1, 2, 3, 4, 5, 6),

@@ -24,15 +24,15 @@ def tuning_table(material: Material) -> Table:
         trials = material.extras.trials.get(status.candidate, ())
         tried = len(trials) or evaluation.trials
         spent = sum(trial.tokens for trial in trials)
-        best = evaluation.selection_score
-        if best is None:
-            best = max((trial.score for trial in trials if trial.cases), default=None)
+        score = evaluation.selection_score
+        if score is None:
+            score = max((trial.score for trial in trials if trial.cases), default=None)
         state = "no choice to make" if tried <= 1 else "cut short" if evaluation.rising else "saturated"
         rows.append(
             (
                 status.candidate,
                 f"{tried:,}" if tried else NONE,
-                NONE if best is None else percent(best),
+                NONE if score is None else percent(score),
                 f"{spent:,}" if trials else NONE,
                 state if tried else NONE,
                 setups.told(evaluation.chosen),
@@ -40,7 +40,7 @@ def tuning_table(material: Material) -> Table:
         )
     return Table(
         title="How each approach was tuned",
-        columns=("approach", "configurations", _of_the_best(material), "tokens spent", "state", "chosen"),
+        columns=("approach", "configurations", material.selection_score, "tokens spent", "state", "chosen"),
         rows=tuple(rows),
         note=(
             "Selection scores are from examples, never from held-out cases, and from before the final fit on all examples; "
@@ -49,10 +49,6 @@ def tuning_table(material: Material) -> Table:
         ),
         numeric=(1, 2, 3),
     )
-
-
-def _of_the_best(material: Material) -> str:
-    return material.selection_score.replace("selection score", "best selection score")
 
 
 def tries_table(material: Material) -> Table:

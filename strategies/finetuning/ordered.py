@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from strategies.selection import Kitchen
 
 TIED = 1.02
-"""Validation losses within this factor of the lowest are a tie after so short a training: the likelier recipe leads."""
+"""Validation losses within this factor of the lowest are a tie: of short trainings the likelier recipe leads, of those at length
+the one with the better answers."""
 UNMOVED = "the selection loss did not improve"
 """What is noted of a training that learnt nothing, and is no divergence."""
 
@@ -39,7 +40,8 @@ def by_loss(short: Sequence[Entry]) -> tuple[list[Entry], list[Recipe]]:
 
 def in_order(kitchen: Kitchen, tried: Sequence[tuple[Entry, Lengths]]) -> list[tuple[Entry, Lengths]]:
     """The best first; of those that are as good the one with the shorter rows, then the one that was first. In the place of the
-    best on a setup stands, of the recipes on it that the answers do not tell from it, the one with the lowest validation loss."""
+    best on a setup stands, of the recipes on it that the answers do not tell from it, the one with the lowest validation loss,
+    if the losses tell them apart."""
     judged = [_judged(kitchen, entry) for entry, _ in tried]
     over_rows = all(each.worths for each in judged if each.scores)  # One that failed answered nothing.
     marks = [
@@ -49,7 +51,9 @@ def in_order(kitchen: Kitchen, tried: Sequence[tuple[Entry, Lengths]]) -> list[t
     ranks: dict[int, float] = {place: rank for rank, place in enumerate(order)}
     for best in {tried[place][0].tuning.setup: place for place in reversed(order)}.values():
         alike = [place for place in order if _alike(tried[place][0], tried[best][0], (judged[place], judged[best]))]
-        ranks[min(alike, key=lambda place: tried[place][0].loss, default=best)] = ranks[best] - 0.5
+        lowest = min(alike, key=lambda place: tried[place][0].loss, default=best)
+        if TIED * tried[lowest][0].loss < tried[best][0].loss:
+            ranks[lowest] = ranks[best] - 0.5
     return [tried[place] for place in sorted(order, key=ranks.__getitem__)]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from strategies.contract import Prompt, TrainingRow
-from strategies.finetuning.headloss import summed_loss
+from strategies.finetuning.headloss import loss_of, summed_loss
+from strategies.finetuning.smoothed import Targets
 from strategies.models.agreement import close
 from strategies.models.batching import common_prefix
 from strategies.models.blockwise import is_blockwise
@@ -27,11 +28,23 @@ class Encoded:
     answer_start: int
     truncated: bool = False
     earlier: tuple[tuple[int, int], ...] = ()
+    others: tuple[tuple[int, ...], ...] = ()
+    """Of each token that is learnt those with which other answers go on there; empty where nothing is smoothed."""
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Where (from, to) answers stand that are learnt."""
+        return (*self.earlier, (self.answer_start, len(self.ids)))
 
     @property
     def learnt(self) -> list[int]:
         """Places of the tokens that the loss falls on."""
-        return [place for span in (*self.earlier, (self.answer_start, len(self.ids))) for place in range(*span)]
+        return [place for span in self.spans for place in range(*span)]
+
+    @property
+    def wanted(self) -> list[int]:
+        """The tokens that the loss falls on."""
+        return [self.ids[place] for place in self.learnt]
 
 
 def encode(chat: Chat, row: TrainingRow, limit: int, every_answer: bool = False) -> Encoded:
@@ -91,13 +104,13 @@ def packs(batch: Sequence[Encoded], tokens: int) -> list[Pack]:
     return [(skip if len(rows) > 1 else 0, rows) for skip, rows in found]
 
 
-def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False) -> tuple[Any, int]:
+def answer_loss(model: Any, batch: Sequence[Encoded], whole: bool = False, smoothing: float = 0.0) -> tuple[Any, int]:
     """Summed cross-entropy over the answer tokens of a batch, and how many there are.
 
     The rows of a pack stand in one sequence behind what their prompts begin with, which is read once, and do not see each
     other. The head runs on the answers' positions only. With `whole` every row is read as the model itself does.
     """
-    return sum(losses(model, packed(parts_of(model), batch, whole), whole)), answer_tokens(batch)
+    return sum(losses(model, packed(parts_of(model), batch, whole), whole, smoothing)), answer_tokens(batch)
 
 
 def answer_tokens(batch: Sequence[Encoded]) -> int:
@@ -112,18 +125,14 @@ def parts_of(model: Any) -> Parts:
 
 def losses(model: Any, passes: Sequence[Pack], whole: bool, smoothing: float = 0.0) -> Iterator[Any]:
     """The summed cross-entropy of one pass after the other, so that the states of one need be held at a time; a share `smoothing`
-    of each target is spread over the vocabulary."""
-    import torch
-
+    of each target lies on all tokens that answers have there."""
     parts = parts_of(model)
     for shared, rows in passes:
+        targets = Targets.of(rows, smoothing, parts.device)
         if whole:
-            logits, wanted = read_whole(parts, rows[0])
-            targets = torch.tensor(wanted, device=parts.device)
-            yield torch.nn.functional.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
+            yield loss_of(read_whole(parts, rows[0]), targets)
         else:
-            states, wanted = read_pack(parts, shared, rows)
-            yield summed_loss(parts, states, torch.tensor(wanted, device=parts.device), smoothing)
+            yield summed_loss(parts, read_pack(parts, shared, rows), targets)
 
 
 def packed(parts: Parts, batch: Sequence[Encoded], whole: bool = False, room: int = 0) -> list[Pack]:
@@ -157,26 +166,24 @@ def positions(passes: Sequence[Pack]) -> int:
     return sum(len(row.ids) for _, rows in passes for row in rows) - cached(passes)
 
 
-def read_whole(parts: Parts, row: Encoded) -> tuple[Any, list[int]]:
-    """float32 logits before each token that is learnt of one row, and these tokens."""
+def read_whole(parts: Parts, row: Encoded) -> Any:
+    """float32 logits before each token that is learnt of one row."""
     import torch
 
     logits = parts.model(input_ids=torch.tensor([row.ids], device=parts.device), use_cache=False).logits[0]
-    return logits[[place - 1 for place in row.learnt]].float(), [row.ids[place] for place in row.learnt]
+    return logits[[place - 1 for place in row.learnt]].float()
 
 
-def read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, list[int]]:
-    """Hidden states before each token that is learnt of the rows of a pack, read in one pass, and these tokens."""
+def read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> Any:
+    """Hidden states before each token that is learnt of the rows of a pack, read in one pass."""
     import torch
 
     ids, places, owners = list(rows[0].ids[:shared]), list(range(shared)), [-1] * shared
     starts = [0] * shared
     asked: list[int] = []
-    wanted: list[int] = []
     for number, row in enumerate(rows):
         start = len(ids) - shared
         asked += [start + place - 1 for place in row.learnt]
-        wanted += [row.ids[place] for place in row.learnt]
         starts += [len(ids)] * (len(row.ids) - shared)
         ids += row.ids[shared:]
         places += range(shared, len(row.ids))
@@ -189,7 +196,7 @@ def read_pack(parts: Parts, shared: int, rows: Sequence[Encoded]) -> tuple[Any, 
     if is_blockwise(parts.model):
         given["pack"] = (shared, starts)
     hidden = parts.decoder(**given, use_cache=False).last_hidden_state[0]
-    return hidden[torch.tensor(asked, device=device)], wanted
+    return hidden[torch.tensor(asked, device=device)]
 
 
 def packs_agree(parts: Parts) -> bool:
@@ -199,8 +206,8 @@ def packs_agree(parts: Parts) -> bool:
     size = parts.model.config.get_text_config().vocab_size
     rows = [Encoded(tuple(token % size for token in ids), 3) for ids in ((5, 6, 7, 8, 9), (5, 6, 8, 7))]
     with torch.no_grad():
-        own = torch.cat([read_whole(parts, row)[0] for row in rows])
+        own = torch.cat([read_whole(parts, row) for row in rows])
         try:
-            return parts.attention.known and close(parts.logits(read_pack(parts, 2, rows)[0]), own, parts.model.dtype)
+            return parts.attention.known and close(parts.logits(read_pack(parts, 2, rows)), own, parts.model.dtype)
         except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
             return False

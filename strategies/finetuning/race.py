@@ -73,7 +73,7 @@ class Entry:
     cut_off: bool = False
     """The last epoch that the budget paid for was the best one, and the recipe has more."""
     loss: float = math.inf
-    """The lowest validation loss of the last training, by which the short ones are ranked: mean an answer token."""
+    """Mean validation loss of what its trainings kept, by which the short ones are ranked: an answer token."""
     tokens: int = 0
     problem: str = ""
     notes: list[Mapping[str, Any]] | None = None
@@ -100,8 +100,9 @@ class Race:
 
     The race is run on prompts without examples and passages: they are the shortest, and a learning rate that suits the
     model and the task there does with more before the question (LOG.md). So short a race prefers what learns quickly: where
-    the budget pays for it the runner-up is trained at length too, on the better setup, and its answers decide. Where it pays
-    for whole trainings so are the others, and the best on the instruction with which the model answers best untuned, and on none.
+    the budget pays for it the runner-up is trained at length too, on the better setup, and its answers decide, or where they
+    do not tell the two apart the validation loss. Where it pays for whole trainings so are the others, and the best on the
+    instruction with which the model answers best untuned, and on none.
     """
 
     def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
@@ -264,8 +265,8 @@ class Race:
             return
         entry.looks.append(look)
         entry.cases += len(look.scores)
-        entry.loss = min(look.notes["losses"])
         entry.notes = [*(entry.notes or []), look.notes]
+        entry.loss = sum(note["loss"] for note in entry.notes) / len(entry.notes)
         entry.cut_off |= look.notes["best_epoch"] == recipe.epochs < entry.tuning.recipe.epochs
         entry.best = max(entry.best, int(look.notes["best_epoch"]))
         entry.epochs = max(entry.epochs, int(look.notes["epochs"]))
@@ -293,7 +294,7 @@ class Race:
         if training.best_epoch == 0:
             return Look((), training.usage, {"problem": UNMOVED})
         notes: dict[str, Any] = {name: getattr(training, name) for name in ("best_epoch", "epochs", "averaged")}
-        notes["losses"] = list(training.validation_losses)
+        notes["loss"] = training.kept_loss
         if not look_at:
             return Look((), training.usage, notes)
         look = self.kitchen.examine(tuned, look_at)

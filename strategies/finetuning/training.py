@@ -33,6 +33,7 @@ from strategies.finetuning.packs import (
     room_of,
 )
 from strategies.finetuning.partner import Partner, alongside, threads_shared
+from strategies.finetuning.smoothed import with_others
 from strategies.finetuning.trail import Trail
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def train_adapter(
     start = time.perf_counter()
     rows = [encode(model.chat, row, recipe.max_tokens, recipe.every_answer) for row in data[0]]
     held = [encode(model.chat, row, recipe.max_tokens) for row in data[1]]
+    if recipe.smoothing:
+        held, rows = with_others(held, rows), with_others(rows, rows)
     checkpoints = Checkpoints.beside(folder, _identity(model, (rows, held), recipe, seed))
     with alongside(model, rows, recipe, seed) as partners:
         module = adapters.attach(model.placed(model.base()), recipe, seed)
@@ -85,6 +88,7 @@ def train_adapter(
         validation_losses=tuple(run.validation_losses),
         best_epoch=run.best_epoch,
         averaged=run.averaged,
+        kept_loss=run.kept_loss,
         truncated_rows=sum(row.truncated for row in rows),
         usage=tuple(spent),
     )
@@ -145,6 +149,7 @@ class _Run:
         self.best_epoch = 0
         self.trail = Trail()
         self.averaged = False
+        self.kept_loss: float | None = None
         self.trained, self.validated = _Tally(), _Tally()
         self.sums = (0.0, 0)
         """Loss and answer tokens of the batches of this epoch so far."""
@@ -167,6 +172,7 @@ class _Run:
                 self.best_epoch = min(range(self.best_epoch + 1), key=self.validation_losses.__getitem__)
         if checkpoints.due:
             checkpoints.write(self._state(self.dice.getstate()))
+        self.kept_loss = min(self.validation_losses, default=None)
         self._average(held)
 
     def _average(self, held: Sequence[Encoded]) -> None:
@@ -175,8 +181,11 @@ class _Run:
         if mean is None or self.best_epoch == 0:
             return
         self.masters.put(mean)
-        if held and self._loss_of(held) >= min(self.validation_losses):
-            return
+        if held:
+            value = self._loss_of(held)
+            if value >= min(self.validation_losses):
+                return
+            self.kept_loss = value
         self.best, self.averaged = mean, True
 
     def _epoch(self, rows: Sequence[Encoded], steps: int, checkpoints: Checkpoints) -> None:
@@ -351,7 +360,7 @@ class _Run:
         with torch.inference_mode():
             for first in range(0, len(ordered), 16):
                 batch = ordered[first : first + 16]
-                loss, answers = answer_loss(self.module, batch, self.whole)
+                loss, answers = answer_loss(self.module, batch, self.whole, self.recipe.smoothing)
                 self.validated.add(batch, packed(self.parts, batch, self.whole))
                 total, count = total + float(loss), count + answers
         value = total / count

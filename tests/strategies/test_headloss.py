@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from strategies.finetuning.headloss import summed_loss
+from strategies.finetuning.smoothed import Targets
 from strategies.models import parts as module
 from strategies.models.parts import CACHED, Parts
 from tests import tiny
@@ -43,29 +44,39 @@ def test_logits_are_the_models_own(parts: Parts) -> None:
     torch.testing.assert_close(parts.logits(hidden), parts.model(input_ids=ids).logits[0].float(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_loss_and_gradient_are_those_of_cross_entropy(parts: Parts, states: Any, smoothing: float) -> None:
-    def plain(whole: Parts, given: Any, wanted: Any, share: float) -> Any:
-        return torch.nn.functional.cross_entropy(whole.logits(given), wanted, reduction="sum", label_smoothing=share)
+def certain(tokens: Any) -> Targets:
+    return Targets(tokens[:, None], torch.ones(len(tokens), 1))
 
-    targets = torch.randint(0, 300, (POSITIONS,))
+
+@pytest.mark.parametrize("several", [1, 3])
+def test_loss_and_gradient_are_those_of_cross_entropy(parts: Parts, states: Any, several: int) -> None:
+    """Of soft targets too, one of which may stand there twice."""
+
+    def plain(whole: Parts, given: Any, wanted: Targets) -> Any:
+        logits = whole.logits(given)
+        soft = torch.zeros_like(logits).scatter_add(1, wanted.tokens, wanted.shares)
+        return torch.nn.functional.cross_entropy(logits, soft, reduction="sum")
+
+    tokens = torch.randint(0, 300, (POSITIONS, several))
+    tokens[0] = tokens[0, 0]
+    targets = Targets(tokens, torch.rand(POSITIONS, several).softmax(-1))
     found = []
     for loss_of in (summed_loss, plain):
         given = states.clone().requires_grad_()
-        loss = loss_of(parts, given, targets, smoothing)
+        loss = loss_of(parts, given, targets)
         (loss / 7).backward()
         found.append((loss.detach(), given.grad))
     torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-5)
     with torch.inference_mode():
-        torch.testing.assert_close(summed_loss(parts, states, targets, smoothing), found[1][0], rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(summed_loss(parts, states, targets), found[1][0], rtol=1e-5, atol=1e-4)
 
 
 def test_a_head_that_is_trained_itself_keeps_its_gradient(parts: Parts, states: Any) -> None:
     head = parts.model.get_output_embeddings()
     head.weight.requires_grad_(True)
     try:
-        summed_loss(parts, states, torch.zeros(POSITIONS, dtype=torch.long)).backward()
+        summed_loss(parts, states, certain(torch.zeros(POSITIONS, dtype=torch.long))).backward()
         assert head.weight.grad.abs().sum() > 0
     finally:
         head.weight.grad = None
@@ -77,7 +88,7 @@ def test_a_capped_head_is_capped(parts: Parts, states: Any, monkeypatch: pytest.
     capped = module.Parts(parts.model)
     assert not capped.plain_head
     assert float(capped.logits(states).abs().max()) <= 0.5
-    loss = summed_loss(capped, states, torch.zeros(POSITIONS, dtype=torch.long))
+    loss = summed_loss(capped, states, certain(torch.zeros(POSITIONS, dtype=torch.long)))
     assert float(loss) == pytest.approx(
         float(
             -capped.log_probabilities(states, torch.arange(POSITIONS), torch.zeros(POSITIONS, dtype=torch.long)).sum()

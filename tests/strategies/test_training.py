@@ -253,8 +253,11 @@ def test_an_answer_that_alone_is_too_long_is_cut_and_counted(model: LocalModel) 
 # ---------------------------------------------------------------- the loop
 
 
-def plain_loss(module: Any, batch: Sequence[Encoded], smoothing: float = 0.0) -> tuple[Any, int]:
-    """Summed loss by the model's own logits over the whole sequence, labels of the prompt and the padding taken out."""
+def plain_loss(
+    module: Any, batch: Sequence[Encoded], smoothing: float = 0.0, answers: Sequence[tuple[int, ...]] = ()
+) -> tuple[Any, int]:
+    """Summed loss by the model's own logits over the whole sequence, labels of the prompt and the padding taken out; a share of
+    each target is spread over the tokens that `answers` have there."""
     width = max(len(row.ids) for row in batch)
     ids = torch.zeros((len(batch), width), dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -265,8 +268,13 @@ def plain_loss(module: Any, batch: Sequence[Encoded], smoothing: float = 0.0) ->
         labels[place, row.answer_start : len(row.ids)] = torch.tensor(row.ids[row.answer_start :])
     logits = module(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
     flat = logits.reshape(-1, logits.shape[-1])
-    wanted = labels[:, 1:].reshape(-1)
-    loss = torch.nn.functional.cross_entropy(flat, wanted, reduction="sum", label_smoothing=smoothing)
+    loss = torch.nn.functional.cross_entropy(flat, labels[:, 1:].reshape(-1), reduction="sum")
+    for row, said in zip(batch, logits.log_softmax(-1), strict=True) if smoothing else ():
+        own = row.ids[row.answer_start :]
+        for size, token in enumerate(own):
+            found = said[row.answer_start + size - 1]
+            ways = sorted({answer[size] for answer in answers if answer[:size] == own[:size]})
+            loss = loss + smoothing * (found[token] - found[ways].mean())
     return loss, int((labels[:, 1:] != -100).sum())
 
 
@@ -286,11 +294,11 @@ def plain_training(model: LocalModel, seed: int, smoothing: float) -> list[float
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: (done + 1) / warm if done < warm else (steps - done) / max(1, steps - warm)
     )
-    dice, losses = random.Random(seed), []
+    dice, losses, known = random.Random(seed), [], [row.ids[row.answer_start :] for row in encoded]
     for _ in range(RECIPE.epochs):
         total, count = 0.0, 0
         for batch in batches(encoded, RECIPE.batch_size, dice):
-            loss, answers = plain_loss(module, batch, smoothing)
+            loss, answers = plain_loss(module, batch, smoothing, known)
             optimizer.zero_grad()
             (loss / answers).backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
