@@ -111,11 +111,11 @@ def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -
             "text embeddings (linear head), without any language model, is often enough."
         )
     elif labels > FEW_LABELS:
+        scores["reference"] += 4
         scores["retrieval"] += 2
-        scores["reference"] += 1
         why.append(
-            f"There are {labels:,} labels, too many to describe well in one prompt: showing the nearest examples "
-            "usually helps most."
+            f"There are {labels:,} labels, too many to describe well in one prompt: copying the nearest example or a linear "
+            "head, without any language model, is often enough, and where it is not, the nearest examples in a prompt."
         )
     else:
         scores["retrieval"] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from advisor.ask.asking import USUAL, USUAL_MINUTES, Asked, advise_before
 from advisor.ask.description import read
-from advisor.ask.triage import Situation, Wanted
+from advisor.ask.triage import Situation, Wanted, expect
 from advisor.cli.finding_out import LENGTHS, between, imagined, of_situation
 from advisor.experiments.comparison import EFFORTS
 from advisor.wording import money
@@ -25,7 +26,10 @@ from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.statistics.families import REST, gate_level
 from benchmarks.statistics.looks import level_of
 from benchmarks.statistics.sample_size import cases_needed
+from benchmarks.studies.bakeoff_rows import opened
+from benchmarks.studies.settings import PACKED, ROWS
 from strategies.catalog import approaches
+from strategies.contract import TUNED
 from tests.bad_inputs import HEAD
 from tests.conftest import Folders
 from tests.desk import call, finish, start, write_task
@@ -61,6 +65,23 @@ def test_what_needs_no_language_model_is_called_so_and_numbers_have_one_form() -
     assert "There are 4 labels and 2,000 examples, 500 a label" in found
     many = advice(Situation(kind="classification", examples=1_200, labels=1_100))
     assert "There are 1,100 labels, too many" in many
+
+
+def test_what_is_tried_first_of_labels_is_what_was_best_without_tuning_in_the_committed_rows(tmp_path: Path) -> None:
+    for task in ("banking77", "pubmedqa", "support-intents"):
+        shutil.copy(ROWS / PACKED.format(task), tmp_path)
+    found = {task: (Situation.of(each.benchmark.task), each.verdict) for task, each in opened(tmp_path).items()}
+    assert len(found) == 3
+    for situation, verdict in found.values():
+        best = max((each for each in verdict.evaluations if each.family not in TUNED), key=lambda each: each.figure)
+        assert expect(situation).order[0] == best.family
+    many, verdict = found["banking77"]
+    assert many.labels == 77
+    figures = {
+        family: max(each.figure for each in verdict.evaluations if each.family == family)
+        for family in ("reference", "prompting", "retrieval")
+    }
+    assert list(expect(many).order[:3]) == sorted(figures, key=lambda family: -figures[family])
 
 
 def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
@@ -137,7 +158,7 @@ def test_what_a_person_said_is_given_no_number() -> None:
         (
             Situation(kind="classification", examples=300, labels=40),
             "labels",
-            "looking up",
+            "a method without a language model",
             "labelled examples decide that",
             "",
         ),
