@@ -107,7 +107,9 @@ _COUNTS = (
     (
         "labels",
         re.compile(
-            _NUMBER + r"\s+(?:different |possible )?(?:labels|categories|classes|intents|topics)", re.IGNORECASE
+            _NUMBER
+            + r"\s+(?:different |possible )?(?:labels|categories|classes|intents|topics|teams|queues|departments|tags)\b",
+            re.IGNORECASE,
         ),
     ),
 )

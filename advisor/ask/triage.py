@@ -21,6 +21,11 @@ CLASSIC_MISTAKE = (
     "Reaching for fine-tuning first is the classic mistake: a better prompt, or something simpler, is often enough and is "
     "cheaper to change."
 )
+LABELS_OPEN = (
+    f"How many different labels there are is not known (`--labels` says it), and what to try first rests on it: with "
+    f"{MANY_PER_LABEL} examples or more a label, and with more than {FEW_LABELS} labels, what needs no language model comes "
+    "first."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +106,10 @@ def found_in_documents(task: Task) -> float:
 
 
 def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
-    if not task.labels:
-        return
     labels, examples = task.labels, task.examples
+    if not labels:
+        why += [LABELS_OPEN] * (task.kind == "classification")
+        return
     if labels <= FEW_LABELS and examples >= MANY_PER_LABEL * labels:
         scores["reference"] += 3
         why.append(

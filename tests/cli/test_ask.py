@@ -67,6 +67,13 @@ def test_what_needs_no_language_model_is_called_so_and_numbers_have_one_form() -
     assert "There are 1,100 labels, too many" in many
 
 
+def test_labels_that_nobody_counted_are_named_as_open() -> None:
+    (said,) = [each for each in advise_before(asked(Situation(kind="classification", examples=200))).why if "--labels" in each]
+    assert said.startswith("How many different labels there are is not known")
+    assert "--labels" not in advice(Situation(kind="classification", examples=200, labels=4))
+    assert "--labels" not in advice(FACTS)
+
+
 def test_what_is_tried_first_of_labels_is_what_was_best_without_tuning_in_the_committed_rows(tmp_path: Path) -> None:
     for task in ("banking77", "pubmedqa", "support-intents"):
         shutil.copy(ROWS / PACKED.format(task), tmp_path)
@@ -211,6 +218,10 @@ def test_the_usual_range_holds_the_bake_offs_that_it_names() -> None:
         (
             "Classify tickets into 12 categories, 2k examples. The list never changes.",
             {"kind": "classification", "wanted": "labels", "labels": 12, "examples": 2000, "facts_change": "never"},
+        ),
+        (
+            "Route support emails to one of 12 teams; 400 labelled examples",
+            {"kind": "classification", "labels": 12, "examples": 400},
         ),
         (
             "Stock levels are updated daily, and the data is confidential.",
