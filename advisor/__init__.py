@@ -30,9 +30,16 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the public names at first use, so that `import advisor` stays light."""
+    """Imports the public names at first use, so that `import advisor` stays light.
+
+    Raises `ImportError` where a package of another project stands in the way.
+    """
     if name not in _HOME:
         raise AttributeError(f"module 'advisor' has no attribute {name!r}")
     from importlib import import_module
 
+    from advisor.placed import misplaced
+
+    if problem := misplaced():
+        raise ImportError(f"{problem} Start Python in, or put the script into, a folder that has nothing of that name.")
     return getattr(import_module(_HOME[name]), name)

@@ -26,6 +26,20 @@ def test_a_package_of_another_project_in_the_way_is_said_in_one_sentence(tmp_pat
     )
 
 
+@pytest.mark.parametrize(("place", "kind"), [("benchmarks/__init__.py", "folder"), ("benchmarks.py", "file")])
+def test_python_says_it_too_and_names_no_command(tmp_path: Path, place: str, kind: str) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("raise SystemExit('not ours')\n", encoding="utf-8")
+    script = tmp_path / "compare.py"
+    script.write_text("from advisor import advise\n", encoding="utf-8")
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1] == (
+        f"ImportError: The package `benchmarks` is a {kind} of another project. Start Python in, or put the script into, a "
+        "folder that has nothing of that name."
+    )
+
+
 def test_a_plain_folder_of_that_name_is_in_nobodys_way(tmp_path: Path) -> None:
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "notes.txt").write_text("x", encoding="utf-8")
