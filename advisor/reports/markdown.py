@@ -16,7 +16,7 @@ LONGEST = 60_000
 _ANSWER, _INPUT, _CASES = 160, 400, 12
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$]")
-_LINE_START = re.compile(r"^(?:[#+=-]|\d+(?=[.)]))")
+_LINE_START = re.compile(r"^(?:[#+=-]|\d+(?=[.)](?:\s|$)))")
 _LINKING = re.compile(r"@|#(?=\d)|:(?=//|(?!\d\d?:)[\w+\\-]+:)|\bwww(?=\.)", re.IGNORECASE)
 """Where a host would make a mention, an issue reference, a link or an emoji of plain text; `10:30:00` is a time."""
 

@@ -30,6 +30,7 @@ from advisor.cli.shown import console, marked
 from advisor.cli.terminal import main_table, show
 from advisor.contract import ShownCases, Story, Verdict
 from advisor.drawn import Picture, Point
+from advisor.reports import markdown
 from advisor.reports.drawing import draw
 from advisor.reports.scales import cost_axis, cost_label
 from advisor.reports.text import RECORDED, clean, cleaned
@@ -419,6 +420,15 @@ def test_markdown_shows_literal_text_letter_by_letter() -> None:
     source = reports.render(told, "markdown")
     assert not re.search(r"@x|#5|https://|:cry:|:\+1:|:white", source)
     assert "10:30:00" in source
+
+
+def test_markdown_escapes_a_number_where_it_would_begin_a_list_and_nowhere_else() -> None:
+    assert markdown.literal("1. first") == "&#49;. first"
+    assert markdown.literal("9)") == "&#57;)"
+    for figure in ("5.3 s", "0.0041", "<0.01/0.02 s", "1.5-2.5 points"):
+        assert markdown.literal(figure) == figure.replace("<", "&lt;")
+    for text in ("1. first", "9) ninth", "2.", "3.\tthird", "4.\u00a0fourth", "5.3 s", "6.seventh"):
+        assert "ordered_list_open" not in [token.type for token in _tokens(markdown.literal(text))]
 
 
 def test_markdown_of_a_huge_story_still_fits_a_comment() -> None:
