@@ -28,7 +28,7 @@ OVERRIDES = (
 PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu")
 
 
-@click.command(name="doctor", short_help="Show what models run with, and why.")
+@click.command(name="doctor", short_help="Show device, precision and plug-ins.")
 @click.option("--again", is_flag=True, help="Measure anew: something else was running the first time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @one_document

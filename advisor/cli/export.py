@@ -12,7 +12,7 @@ from advisor.cli.shown import document, say
 from advisor.cli.streams import one_document, put
 
 
-@click.command(name="export", short_help="Write what was fitted into a folder.")
+@click.command(name="export", short_help="Export the chosen approach for deployment.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--candidate", default="", help="An approach by its name in the table. Default: what the run recommends.")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FAILED = 100
 
 
-@click.command(name="gate", short_help="Check that an export still does what it did.")
+@click.command(name="gate", short_help="Fail a build if an export got worse.")
 @click.argument("export", type=click.Path(path_type=Path))
 @click.argument("cases", type=click.Path(path_type=Path))
 @click.option("--target", type=SHARE, help="Another target than that of the run.")

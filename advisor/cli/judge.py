@@ -14,7 +14,7 @@ from advisor.cli.shown import console, document, say
 from advisor.cli.streams import one_document, put
 
 
-@click.command(name="judge", short_help="Let a judge of yours grade stored answers.")
+@click.command(name="judge", short_help="Grade stored answers with your own judge.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--by",

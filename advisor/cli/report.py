@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from advisor.contract import Verdict
 
 
-@click.command(name="report", short_help="Tell a stored run again.")
+@click.command(name="report", short_help="Show the report of a finished run.")
 @click.argument("run", required=False)
 @click.option("--rescore", is_flag=True, help="Score the stored answers again before telling.")
 @WHICH_CASES
@@ -88,7 +88,7 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
         _write_site(ctx, Path(run or "runs"), site)
         return
     if run is None:
-        raise BadInput("There is no run named. Write advisor report FOLDER, or example in place of the folder.")
+        raise BadInput("Name a run: `advisor report runs/first`, or `advisor report example`.")
     _check_one_goal(given)
     changes = Changes(**{name: given.pop(name) for name in Changes.names() if name != "prices"}, prices=_prices(given))
     explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")

@@ -119,8 +119,9 @@ ASK_ABOVE_MINUTES = 60
 @click.option(
     "--economical",
     is_flag=True,
-    help="Fit nothing that comes after an approach which is proven to meet the target, or reaches it where nothing could be "
-    "shown to be better; and nothing with a language model where no score could prove it. The report says what was left out.",
+    help="Stop fitting once an approach is proven to meet the target, or reaches it and no other could be shown to be better: "
+    "nothing that comes after it is fitted. Fit nothing with a language model where no score could prove the target met. The "
+    "report says what was left out.",
 )
 @click.option(
     "--max-cost",

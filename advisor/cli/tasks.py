@@ -12,7 +12,7 @@ from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
 
 
-@click.command(name="tasks", short_help="List the tasks that have a name.")
+@click.command(name="tasks", short_help="List bundled and public tasks.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 @one_document
 def command(as_json: bool) -> None:

@@ -164,7 +164,10 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "a site over something else": (("report", "empty", "--site", "."), r"is there already and is no site of runs"),
     "a site of no runs": (("report", "--site", "site"), r"There is no folder runs\. Name the one that holds your runs"),
     "a site and a format": (("report", "--site", "site", "--format", "junit"), r"--site goes without --format:"),
-    "a report without a run": (("report",), r"There is no run named\. Write advisor report FOLDER"),
+    "a report without a run": (
+        ("report",),
+        r"^Name a run: `.*advisor report runs/first`, or `.*advisor report example`\.$",
+    ),
     "a price of nothing": (("price", "no-such-model"), r"No price list knows no-such-model\. Give a model's name"),
     "a price for nothing": (("price", "gpt-4o-mini", "--run", "empty"), r"empty holds no run"),
     "no file to begin with": (("init", "none.csv"), r'The data file "none\.csv" does not exist'),
