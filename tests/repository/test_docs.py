@@ -154,6 +154,14 @@ def test_the_readmes_python_is_valid_and_uses_public_names(block: str) -> None:
 # ---------------------------------------------------------------- commands and specs
 
 
+@pytest.mark.parametrize("name", ["index.md", "how-to.md"])
+def test_the_cases_of_a_gate_are_written_before_it_is_asked(name: str) -> None:
+    (block,) = [block for block in blocks(ROOT / "docs" / name, "bash") if "advisor gate" in block]
+    before, _, gate = block.partition("advisor gate ")
+    assert gate.split()[1] == "reviewed/heldout.jsonl"
+    assert "advisor check task.yaml --fix reviewed" in before
+
+
 @pytest.mark.parametrize(("page", "line"), [(page.name, line) for page in PAGES for line in commands(page)])
 def test_every_command_in_the_documentation_parses(page: str, line: str) -> None:
     from advisor.cli import main
