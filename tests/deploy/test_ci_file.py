@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,16 @@ def test_the_step_fails_where_the_choice_got_worse(checkout: Path) -> None:
     cases.write_text(before, encoding="utf-8")
     assert code == 100
     assert said.strip()
+
+
+def test_nothing_is_installed_by_a_name_that_anybody_could_take() -> None:
+    """The product is on no package index yet, so a stranger could upload something under its name."""
+    pages = [WORKFLOW, ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    lines = [line for page in pages for line in re.findall(r"\bpip install [^`\n]*", page.read_text(encoding="utf-8"))]
+    assert [line for line in lines if "finetune-advisor" in line] == []
+    assert [step["run"] for step in steps() if "pip" in step.get("run", "")] == [
+        'pip install "git+https://YOUR-CLONE@COMMIT"'
+    ]
 
 
 def test_the_workflow_may_only_read() -> None:
