@@ -16,7 +16,7 @@ from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below,
 from benchmarks.studies.dated import from_before
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import DEVELOPED, NOT_RUN, SETTINGS, Setting, told_commit
-from benchmarks.studies.trust.tables import forgotten, of_bakeoffs
+from benchmarks.studies.trust.tables import forgotten, not_read, of_bakeoffs
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
 ASKED = "handbook-qa"
@@ -252,7 +252,7 @@ def pages(root: Path, found: Mapping[str, BakeOff]) -> dict[Path, str]:
     parts = {
         "paid": paid_off(found),
         "grounding": of_story(found, ASKED, "grounding"),
-        "forgetting": forgotten(of_bakeoffs(found)),
+        "forgetting": f"{forgotten(of_bakeoffs(found))}\n\n{not_read(of_bakeoffs(found))}".rstrip(),
     }
     text = decide.read_text(encoding="utf-8")
     for name, content in parts.items():

@@ -208,6 +208,13 @@ def test_what_was_paid_is_said_where_the_interval_lies_above_one() -> None:
     assert page.elsewhere({"other": rows["other"]}) == ""
 
 
+def test_tasks_whose_tuned_models_read_no_general_text_are_named() -> None:
+    read_it, did_not = replace(checked("lora"), forgetting=forgot(3.0, 2.0)), checked("lora")
+    rows = {"one": [read_it], "other": [did_not, checked("prompting")], "untuned": [checked("prompting")]}
+    assert page.elsewhere(rows).endswith("3 times. The bake-offs of other did not measure this.")
+    assert tables.not_read({"one": [read_it]}) == ""
+
+
 def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
     def asked(after: int, upper: float) -> Checked:
         each = GeneralTask(name="topic", cases=24, before=16, after=after, lower=-0.5, upper=upper)

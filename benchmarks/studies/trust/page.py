@@ -287,8 +287,8 @@ def elsewhere(rows: Rows) -> str:
     name, found = worst[0]
     return (
         f"Of {counted(measured, 'tuned model')} {len(worst):,} find general text harder than before, by an interval above 1; "
-        f"most of all {name}, {digits(found.ratio)} times."
-    )
+        f"most of all {name}, {digits(found.ratio)} times. {tables.not_read(rows)}"
+    ).rstrip()
 
 
 def worse_elsewhere(rows: Rows) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from advisor.wording import NONE, digits, percent, points
+from advisor.wording import NONE, digits, listed, percent, points
 from benchmarks.checked import Agreement, Forgetting, GeneralTask, Rebuilds
 from benchmarks.evaluation.guard import AT_MOST
 from benchmarks.probes.rebuilds import Share, kept, spread, steadier, turns
@@ -164,6 +164,17 @@ def forgotten(rows: Rows) -> str:
         lines.append((*cells, general) if asked else cells)
     columns = ("task", "approach", "gain on the task", "perplexity, times", "same next token")
     return table((*columns, "same everyday answers") if asked else columns, lines, range(2, 6))
+
+
+def not_read(rows: Rows) -> str:
+    """Whose tuned models read no general text; empty where all of them did."""
+    lacking = [
+        task
+        for task, approaches in rows.items()
+        if (tuned := [each for each in approaches if each.candidate in TUNED])
+        and all(each.forgetting is None for each in tuned)
+    ]
+    return f"The bake-offs of {listed(lacking)} did not measure this." if lacking else ""
 
 
 def general(rows: Rows) -> list[tuple[str, Checked, GeneralTask]]:
