@@ -92,7 +92,7 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
 def _samples() -> str:
     """Which of the tasks on the front page were drawn from a part of what was published."""
     told = [
-        f" The examples of {each.task} are of {each.sample}."
+        f" {each.task}: examples were drawn from {each.sample.taken:,} of the {each.sample.published:,} published."
         for each in SETTINGS
         if each.sample and each.task in ON_THE_FRONT
     ]

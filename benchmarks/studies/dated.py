@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from advisor.wording import listed
 
 Name = TypeVar("Name")
+ALL = "All rows are"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,20 +37,43 @@ def is_before(change: Change, began: str) -> bool:
 
 
 def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str]) -> str:
-    """Sentences on which rows are from before what; `began` says of each when it was begun, `named` how several are called."""
+    """Sentences on when rows were measured and which are from before what, where one is from before anything; `began` says of
+    each when it was begun, `named` how several are called."""
     told: dict[str, list[str]] = {}
     for change in (FIXES, CHANGES, LATER):
         older = [name for name, moment in began.items() if is_before(change, moment)]
         if older:
             told.setdefault(_which(older, list(began), named), []).append(change.what)
+    if not told:
+        return ""
+    since = "a run today can give other figures; the log lists the changes."
+    if list(told) == [ALL]:
+        days = _days(began.values())
+        changed = "The program has changed since"
+        measured = f"These figures were measured on {days}. {changed}" if days else f"{changed} these figures were measured"
+        return f"{measured}, so {since}"
     sentences = [f"{which} from before {listed(what)}." for which, what in told.items()]
-    return " ".join([*sentences, "The log lists these."] if sentences else [])
+    return f"{' '.join(sentences)} There {since}"
+
+
+def _days(began: Iterable[str]) -> str:
+    """`26 to 28 November 2026`; empty where one of them is not known."""
+    moments = sorted(began)
+    if not moments[0]:
+        return ""
+    first, last = (datetime.strptime(moment[:10], "%Y-%m-%d") for moment in (moments[0], moments[-1]))
+    end = f"{last.day} {last:%B %Y}"
+    if first == last:
+        return end
+    months = "" if (first.year, first.month) == (last.year, last.month) else f" {first:%B}"
+    years = "" if first.year == last.year else f" {first.year}"
+    return f"{first.day}{months}{years} to {end}"
 
 
 def _which(older: Sequence[Name], every: Iterable[Name], named: Callable[[Sequence[Name]], str]) -> str:
     newer = [name for name in every if name not in older]
     if not newer:
-        return "All rows are"
+        return ALL
     if len(newer) > len(older):
         return f"The rows of {named(older)} are"
     return f"All rows but those of {named(newer)} are"

@@ -46,8 +46,8 @@ def test_whether_fine_tuning_was_better_is_said_of_every_task_by_its_interval(co
     those = "all" if unfinished == better else f"{unfinished} of the"
     assert (
         f"Fine-tuning was better in {better} of {len(said)} tasks, not shown to differ in {alike}, and behind in {behind}, where "
-        f"its search was cut short. In {those} {better} where it was better an approach without it had not tried "
-        "everything either."
+        f"its search was cut short. In {those} {better} where it was better an approach without it ran out of "
+        "search budget, so a longer search could narrow the lead."
     ) in front
 
 

@@ -163,6 +163,7 @@ def test_both_ways_to_decode_a_tool_stand_beside_ours(place: Place, tmp_path: Pa
     assert [found[measure].counts for measure in ("accuracy", "accuracy, decoded as ours")] == [False, True]
     text = document(tmp_path).replace("\n", " ")
     assert "Of 1 comparisons ours leads in 0; it is significantly behind in 0." in text, "one tool, whatever its ways"
+    assert "has a row for each, and the last of them counts" in text
     assert "between +0.0 and +0.0" in text
 
 
@@ -336,9 +337,12 @@ def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place
     assert (found.tool, found.ours, found.theirs, len(found.samples)) == ("setfit", 1.0, 0.5, 2)
     assert len(missing) == len(parts()) - 4
     text = document(tmp_path)
-    assert "| rungs | banking77 | setfit | accuracy | 1.000 | 0.500 | +50.0 (" in text
+    one = "| rungs | banking77 | setfit (head as delivered, C = 1; the searched head was not run) | accuracy | 1.000 | 0.500 | +50.0 ("
+    assert one in text
+    assert "has a row for each" not in text, "no tool has several"
     assert re.search(r"\| \d+ s, \d+ s \| 2 x 20 \|", text)
     assert "Of 1 comparisons ours leads in 1; it is significantly behind in 0" in text
+    assert "by which measure: rungs beside setfit on banking77 (accuracy).\n" in text
     assert "Not run yet: " in text
     first = text.split("\n\n")[1]
     assert first.startswith(
@@ -391,8 +395,8 @@ def test_disturbed_seconds_are_marked_and_rows_from_before_a_change_are_named(pl
     keep(part_of("setfit"), place.benchmark, found, tmp_path, {**MADE, "others": 0.05})
     text = document(tmp_path)
     assert "| 60 s*, 60 s |" in text
-    assert "All rows are from before the fixes of 29 November 2026" in text, "it began three minutes earlier"
-    assert "from before" not in document(tmp_path / "none")
+    assert "These figures were measured on 29 November 2026. The program has changed since" in text, "three minutes earlier"
+    assert "has changed since" not in document(tmp_path / "none")
 
 
 def test_the_interval_holds_the_true_difference_about_as_often_as_it_says() -> None:
