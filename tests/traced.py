@@ -33,7 +33,7 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
     "the name of a metric, a column or a number of draws": (r"\bF1\b", r"pass\^\d+", r"95 % no longer than the second"),
     "what a person may type": (r"`[^`]*`", r"\(0\.9 for 90 %\)", r"a margin \(0\.05\) if coming within 5 points"),
     "the level of every bound and interval": (r"\b95 % (?:confidence|intervals?)", r"at 95 %", r"own 95 %"),
-    "the chance of an error that a run may make": (r"At most 5 % of such measurements", r"and at most 5 % that it"),
+    "the chance of an error that a run may make": (r"is at most 5 %; the same holds",),
     "how far timings are taken to vary": (r"to within 15 %", r"vary by 15 %"),
     "what guessing reaches": (r"50 % by guessing", r"50 % is chance"),
     "a chance that the method sets": (

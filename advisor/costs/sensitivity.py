@@ -14,7 +14,7 @@ from typing import Any
 from advisor.contract import Costs
 from advisor.costs.amounts import times
 from advisor.costs.economics import costs, over_limit, rank, settled
-from advisor.costs.turning_words import every, from_price, higher, of_their_price, rounded_beside, side
+from advisor.costs.turning_words import every, from_price, more, of_their_price, rounded_beside, side
 from advisor.wording import listed, start
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.costs.prices import MachinePrices, TokenPrices, Upkeep
@@ -156,7 +156,7 @@ def _then(now: Outcome, then: Outcome, met: str) -> str:
     if then.safe != now.safe:
         if not then.unsettled:
             return f"{then.safe} would be {'preferred' if now.safe else 'recommended'}."
-        return f"{then.safe} would be the one that is proven, and {_whether(then.unsettled, met)}."
+        return f"{then.safe} would be preferred among those that are proven, and {_whether(then.unsettled, met)}."
     if gained:
         return f"{_whether(gained, met)}."
     gone = [name for name in now.unsettled if name not in then.unsettled]
@@ -201,7 +201,7 @@ def _cost_of_named(question: Question, named: str) -> Knob:
     return Knob(
         noun=f"what {named} costs",
         turned=turned,
-        says=lambda factor: f"Costs of {named} that are {higher(factor)}",
+        says=lambda factor: f"If {named} cost {more(factor)}",
         at=lambda factor: factor * (mine.value or 0.0),
         unit=mine.unit,
         down=False,

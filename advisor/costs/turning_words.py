@@ -20,8 +20,8 @@ def of_their_price(factor: float) -> str:
     return f"at {digits(factor)} times their price or {'more' if factor > 1 else 'less'}"
 
 
-def higher(factor: float) -> str:
-    return "a little higher" if digits(factor) == "1" else f"{digits(factor)} times as high"
+def more(factor: float) -> str:
+    return "a little more" if digits(factor) == "1" else f"{digits(factor)} times as much"
 
 
 def side(factor: float) -> str:

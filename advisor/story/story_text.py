@@ -84,9 +84,9 @@ def confidence(material: Material) -> str:
             "the approach" if tested == 1 else "either approach" if tested == 2 else f"any of the {tested} approaches"
         )
         sure = (
-            f"Measured on {cases}: requests with known answers that no approach saw. At most 5 % of such measurements "
-            f"wrongly say of {anything} that it {goal.meets_plainly}, and at most 5 % that it {goal.misses_it}{looks(material)}"
-            f"{supposed(material)}"
+            f"Measured on {cases}: requests with known answers that no approach saw. The chance that such a report "
+            f"wrongly says of {anything} that it {goal.meets_plainly} is at most 5 %; the same holds for saying that it "
+            f"{goal.misses_it}{looks(material)}{supposed(material)}"
         )
     sure += _changed(material, goal)
     if benchmark.look.shown:

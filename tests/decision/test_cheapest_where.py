@@ -110,7 +110,7 @@ def test_where_a_machine_is_kept_on_two_cost_the_same_up_to_a_volume() -> None:
     kept_on, dearer = (Line(name=str(each), fixed=0.0, each=each, at_least=100.0) for each in (0.01, 0.02))
     assert broken_even(kept_on, dearer) == broken_even(dearer, kept_on) == "up to about 5,000"
     assert broken_even(kept_on, kept_on) == "any number"
-    assert "Costs of linear head that are a little higher: prompting would be preferred." in story.would_change
+    assert "If linear head cost a little more: prompting would be preferred." in story.would_change
 
 
 def test_a_limit_on_costs_is_said_not_to_be_part_of_the_bands() -> None:

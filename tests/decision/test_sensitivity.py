@@ -160,8 +160,8 @@ def test_who_is_tied_and_simpler_stays_until_it_is_clearly_dearer() -> None:
         ),
         benchmark=benchmark_of(),
     )
-    (line,) = (line for line in given.told().story.would_change if line.startswith("Costs of linear head"))
-    assert line == "Costs of linear head that are 14 times as high: lora would be preferred."
+    (line,) = (line for line in given.told().story.would_change if line.startswith("If linear head"))
+    assert line == "If linear head cost 14 times as much: lora would be preferred."
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_so_can_those_of_the_recorded_run(recorded: Verdict) -> None:
         ("Lora is 37 points better.", Number("points", "37")),
         ("About 4,700 more held-out cases would decide.", Number("about number", "4,700")),
         ("Of 311 answers some are right.", Number("number", "311")),
-        ("Costs of lora that are 3.7 times as high.", Number("number", "3.7")),
+        ("If lora cost 3.7 times as much.", Number("number", "3.7")),
         ("Prompting may cost about USD 13.00 more.", Number("about money", "USD 13.00")),
     ],
 )
