@@ -34,7 +34,7 @@ def command(models: tuple[str, ...], run: str | None, as_json: bool) -> None:
     NAME is a model as its provider spells it, or a GPU such as h100. For a model it also says what training costs and when
     it will be retired, where that is known.
 
-    Example: advisor price gpt-4.1-mini --run runs/first
+    Example: advisor price gpt-5.4-mini --run runs/first
 
     Of a GPU: advisor price "a100 sxm"
     """
@@ -114,13 +114,13 @@ def _print_quotes(quotes: Sequence[Quote]) -> None:
 
     for unit in dict.fromkeys(each.unit for each in quotes):
         told = [each for each in quotes if each.unit == unit]
-        sources = list(dict.fromkeys(f"{each.source}, read on {each.read}" for each in told))
+        sources = list(dict.fromkeys(each.where for each in told))
         table = Table(unit, "USD", "at", "from", box=None, header_style="dim")
         table.columns[1].justify = "right"
         _keep_whole(table)
         for each in told:
             note = f" ({each.note})" if each.note else ""
-            number = sources.index(f"{each.source}, read on {each.read}") + 1
+            number = sources.index(each.where) + 1
             table.add_row(marked(each.what), f"{each.price:,.2f}", marked(each.seller + note), f"({number})")
         console().print(table)
         for number, source in enumerate(sources, 1):
@@ -195,7 +195,12 @@ def _document(named: Sequence[_Named], verdict: Verdict | None) -> dict[str, Any
         ],
         "quotes": [vars(quote) | {"read": f"{quote.read}"} for each in named for quote in each.quotes],
         "last_days": [
-            {"model": each.name, "last": f"{each.last.last}", "source": each.last.source}
+            {
+                "model": each.name,
+                "last": f"{each.last.last}",
+                "source": each.last.source,
+                "second_hand": each.last.second_hand,
+            }
             for each in named
             if each.last is not None
         ],

@@ -17,6 +17,7 @@ from benchmarks.specs.spec_models import ModelSpec
 
 FILE = Path(__file__).with_name("price_table.yaml")
 Unit = Literal["an hour", "a million training tokens"]
+UNCHECKED = ", second-hand, not checked at the vendor"
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
 
 
@@ -31,6 +32,13 @@ class Quote:
     read: date
     source: str
     note: str = ""
+    second_hand: bool = False
+    """It was read at somebody else's, and not checked at the seller's."""
+
+    @property
+    def where(self) -> str:
+        """Where and when it was read: `https://lambda.ai/pricing, read on 2026-09-25`."""
+        return f"{self.source}, read on {self.read}{UNCHECKED if self.second_hand else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +50,14 @@ class LastDay:
     last: date
     read: date
     source: str
+    second_hand: bool = False
+    """It was read at somebody else's, and not checked at the seller's."""
 
     @property
     def says(self) -> str:
         """A clause: `answers until 2027-01-14 (announced by OpenAI, read on 2026-10-28)`."""
-        return f"answers until {self.last.isoformat()} (announced by {self.seller}, read on {self.read.isoformat()})"
+        unchecked = UNCHECKED if self.second_hand else ""
+        return f"answers until {self.last.isoformat()} (announced by {self.seller}, read on {self.read.isoformat()}{unchecked})"
 
 
 def quotes(named: str) -> tuple[Quote, ...]:
@@ -65,7 +76,7 @@ def last_day(model: str) -> LastDay | None:
     row = next((row for wanted in (name, base) for each, row in rows if each == wanted), None)
     if row is None:
         return None
-    return LastDay(model=model, **{key: row[key] for key in ("seller", "last", "read", "source")})
+    return LastDay(model=model, **{key: value for key, value in row.items() if key != "models"})
 
 
 def endings(models: Iterable[ModelSpec]) -> dict[str, str]:

@@ -50,7 +50,7 @@ _SAMPLES: Mapping[str, str] = {
     "documents": "documents: documents.jsonl",
     "recorded": "recorded: answers.jsonl",
     "traffic": "traffic: last-month.csv",
-    "teacher": "teacher: gpt-5-mini",
+    "teacher": "teacher: gpt-5.4-mini",
     "labels": "labels: [invoice, refund, other]",
     "schema": "schema: {type: object}",
     "pattern": "pattern: '[A-Z]{2}-[0-9]+'",

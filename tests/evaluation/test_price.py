@@ -184,10 +184,17 @@ def test_the_command_knows_gpus_training_and_last_days(
     assert "a million training tokens" in told.out
     assert "RunPod" in told.out
     assert "an hour" in told.out
-    assert "gpt-4o-mini answers until 2027-01-14 (announced by OpenAI" in told.out
+    unchecked = ", second-hand, not checked at the vendor"
+    assert (
+        f"gpt-4o-mini answers until 2027-01-14 (announced by OpenAI, read on 2026-10-28{unchecked}): https://"
+        in told.out
+    )
+    assert f", read on 2026-06-01{unchecked}\n" in told.out, "of a price"
+    assert unchecked not in call(capsys, "price", "gpt-5-mini", "rtx 4090").out
     document = json.loads(call(capsys, "price", "gpt-4o-mini", "a100 sxm", "--json").out)
     assert {row["unit"] for row in document["quotes"]} == {"an hour", "a million training tokens"}
     assert document["last_days"][0]["last"] == "2027-01-14"
+    assert document["last_days"][0]["second_hand"]
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHONUTF8": "0", "LC_ALL": "C"}, {"COLUMNS": "40"}])
@@ -195,7 +202,7 @@ def test_each_price_has_its_whole_source_and_day_in_any_terminal(variables: dict
     done = finish(start(tmp_path, "price", "h100", environment=variables))
     assert done.code == 0, done.err
     for quote in quotes("h100"):
-        number = re.search(rf"\((\d+)\) {re.escape(quote.source)}, read on {quote.read}\n", done.out)
+        number = re.search(rf"\((\d+)\) {re.escape(quote.where)}\n", done.out)
         assert number, quote
         assert re.search(rf"{quote.price:,.2f} .*\({number[1]}\)", done.out), quote
 
