@@ -103,8 +103,8 @@ def better_in(found: Mapping[str, BakeOff]) -> str:
     open_still = sum(each != YES for each in better)
     those = "all" if open_still == len(better) else f"{open_still} of the"
     turning = (
-        f" In {those} {len(better)} where it was better an approach without it ran out of search budget, so a longer search could "
-        "narrow the lead."
+        f" In {those} {len(better)} where it was better an approach without it ran out of search budget, so a longer search "
+        "could narrow the lead."
         if open_still
         else ""
     )

@@ -50,7 +50,9 @@ def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str
     if list(told) == [ALL]:
         days = _days(began.values())
         changed = "The program has changed since"
-        measured = f"These figures were measured on {days}. {changed}" if days else f"{changed} these figures were measured"
+        measured = (
+            f"These figures were measured on {days}. {changed}" if days else f"{changed} these figures were measured"
+        )
         return f"{measured}, so {since}"
     sentences = [f"{which} from before {listed(what)}." for which, what in told.items()]
     return f"{' '.join(sentences)} There {since}"

@@ -26,7 +26,10 @@ def test_rows_that_all_are_from_before_both_are_told_so_once() -> None:
     )
     before = from_before({"one": BETWEEN, "other": "2026-12-01 00:10 UTC"}, listed)
     assert before.startswith("All rows but those of other are from before"), "told apart where they differ"
-    assert from_before({"one": "2026-12-01 00:10 UTC"}, listed) == f"These figures were measured on 1 December 2026. {since}"
+    assert (
+        from_before({"one": "2026-12-01 00:10 UTC"}, listed)
+        == f"These figures were measured on 1 December 2026. {since}"
+    )
 
 
 def test_newer_rows_are_named_or_the_older_ones_where_these_are_fewer() -> None:

@@ -337,8 +337,8 @@ def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place
     assert (found.tool, found.ours, found.theirs, len(found.samples)) == ("setfit", 1.0, 0.5, 2)
     assert len(missing) == len(parts()) - 4
     text = document(tmp_path)
-    one = "| rungs | banking77 | setfit (head as delivered, C = 1; the searched head was not run) | accuracy | 1.000 | 0.500 | +50.0 ("
-    assert one in text
+    told = "setfit (head as delivered, C = 1; the searched head was not run)"
+    assert f"| rungs | banking77 | {told} | accuracy | 1.000 | 0.500 | +50.0 (" in text
     assert "has a row for each" not in text, "no tool has several"
     assert re.search(r"\| \d+ s, \d+ s \| 2 x 20 \|", text)
     assert "Of 1 comparisons ours leads in 1; it is significantly behind in 0" in text
@@ -395,7 +395,9 @@ def test_disturbed_seconds_are_marked_and_rows_from_before_a_change_are_named(pl
     keep(part_of("setfit"), place.benchmark, found, tmp_path, {**MADE, "others": 0.05})
     text = document(tmp_path)
     assert "| 60 s*, 60 s |" in text
-    assert "These figures were measured on 29 November 2026. The program has changed since" in text, "three minutes earlier"
+    assert "These figures were measured on 29 November 2026. The program has changed since" in text, (
+        "three minutes earlier"
+    )
     assert "has changed since" not in document(tmp_path / "none")
 
 
