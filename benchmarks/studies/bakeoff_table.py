@@ -15,7 +15,7 @@ from benchmarks.studies.bakeoff_paid import better_in, paid_off
 from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below, came_later, older, session_of
 from benchmarks.studies.dated import from_before
 from benchmarks.studies.markdown import table
-from benchmarks.studies.settings import DEVELOPED, NOT_RUN, SETTINGS, Setting, told_commit
+from benchmarks.studies.settings import NOT_RUN, SETTINGS, Setting, developed, told_commit
 from benchmarks.studies.trust.tables import forgotten, not_read, of_bakeoffs
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
@@ -36,7 +36,7 @@ def document(found: Mapping[str, BakeOff]) -> str:
         "else. Targets and sizes were set in `benchmarks/studies/settings.py` before the first run. Where a section says "
         "that its examples are of a sample, they were drawn from that part of what was published; `advisor run` on a download "
         "draws from all of it, so that it gets other ones.",
-        f"{older(found)}{DEVELOPED} {_from_before(found)}".strip(),
+        f"{older(found)}{developed()} {_from_before(found)}".strip(),
         "Differences are ours minus the plain script's, case by case, with a two-sided 95 % interval; below means that "
         f"ours is lower with p under {LEVEL:g}, each comparison on its own, so that none of ours is spared by a "
         "correction. (cheapest) marks, of the configurations that are within noise of the best on the selection cases, the one "
@@ -85,7 +85,7 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
     return (
         f"{better_in(found)} What each costs is in [the table](docs/bakeoffs.md#was-fine-tuning-better). {claims(found)[0]}"
         f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}"
-        f"{_samples()}\n\n{DEVELOPED} {_from_before(found)}"
+        f"{_samples()}\n\n{developed()} {_from_before(found)}"
     )
 
 

@@ -9,18 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from advisor.wording import listed
+from benchmarks.studies.floors.goals import TASKS
+
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = Path(__file__).parent / "rows"
 """Where the rows of bake-offs and afternoons are kept, committed as each run ends."""
 PACKED = "bakeoff-{}.jsonl.gz"
 FLOORS = "floors"
 """The folder in it with the rows of the check of the floors."""
-DEVELOPED = (
-    "The product was developed while results on these held-out cases were known, and tasks were run again after changes "
-    "(`benchmarks/studies/LOG.md` says which and why). By its own rule these are development figures. "
-    "`benchmarks/studies/floors` measures on cases that no language model has seen so far; it has not been run yet."
-)
 NOT_RUN = "not run yet"
+
+
+def developed() -> str:
+    """What kind of figures these are, and on which tasks others were measured."""
+    run = [task for task in TASKS if (ROWS / FLOORS / f"{task}.jsonl.gz").is_file()]
+    return (
+        "The product was developed while results on these held-out cases were known, and tasks were run again after changes "
+        "(`benchmarks/studies/LOG.md` says which and why). What was measured on cases that no language model had seen before "
+        f"({f'{listed(run)} so far' if run else 'nothing yet'}) stands in `benchmarks/studies/floors.md`; by the product's own "
+        "rule these here are development figures."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from benchmarks.statistics.confidence import exact_interval
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.dated import FIXES, from_before, is_before
 from benchmarks.studies.markdown import table
-from benchmarks.studies.settings import DEVELOPED, SETTINGS, told_commit
+from benchmarks.studies.settings import SETTINGS, developed, told_commit
 from benchmarks.studies.trust import tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Found
@@ -113,7 +113,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         "\n".join(f"- {line}" for line in in_short(every, asked)),
         "## What was run",
         SOURCES.format(sizes=sizes, heldout=HELDOUT, sampled=sampled()),
-        f"{DEVELOPED} {before(found)}",
+        f"{developed()} {before(found)}",
         _section("The same request, written a little differently", EDITS, tables.edits(every), steady(every)),
         _more(
             "Of the checked runs, on tasks without a bake-off:",
