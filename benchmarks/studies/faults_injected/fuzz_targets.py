@@ -73,7 +73,8 @@ def _spec(folder: Path) -> Read:
         path.write_bytes(data)
         spec, _ = read_spec(path)
         stored = json.loads(spec.model_dump_json(by_alias=True))
-        assert Spec.model_validate(stored) == spec, "the spec is another one when it was stored"
+        again = Spec.model_validate(stored).model_dump()  # Where a model lies is never stored.
+        assert again == spec.model_dump(), "the spec is another one when it was stored"
 
     _desk(folder)
     return read
