@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 from strategies.answers import sureness
 from strategies.contract import Case, Fitted, Prediction, Query, Sampling, Task, Trial, Usage, Workbench
 from strategies.leaning import Leaning, Shift, cross_fitted, parts_of, shift_told
+from strategies.weighing import clearly_below, log_share
 
 Option = Mapping[str, Any]
 """One configuration in plain values."""
@@ -118,11 +118,7 @@ class Looked:
         )
 
     def clearly_below(self, other: Looked) -> bool:
-        """By more than twice the standard error of the difference, case by case."""
-        import numpy as np
-
-        behind = np.array(other.values) - np.array(self.values)
-        return bool(behind.mean() > 2 * behind.std() / np.sqrt(len(behind)))
+        return clearly_below(self.values, other.values)
 
     def leant(self, task: Task) -> Looked:
         """With the shift that the task's metric over rows asks for; as it is without such a metric, or with too few cases."""
@@ -151,10 +147,6 @@ def _answered(look: Looked, shift: Shift | None) -> list[tuple[str, float]]:
         text = max(spread, key=lambda name: spread[name])
         found.append((text, spread[text]))
     return found
-
-
-LEAST_SHARE = 1e-3
-"""The share of a right answer counts as this at least, so that no single case decides."""
 
 
 def best_of(looks: Sequence[Looked]) -> int:
@@ -212,6 +204,6 @@ def looked(task: Task, fold: int, fitted: Fitted) -> Looked:
         text, shares = (outcome.text, outcome.probabilities) if isinstance(outcome, Prediction) else ("", None)
         rows.append([case.id, text, task.score(case, outcome), sureness(outcome)])
         if shares:
-            logs.append(math.log(max(shares.get(case.output, 0.0), LEAST_SHARE)))
+            logs.append(log_share(shares.get(case.output, 0.0)))
             spread += [dict(shares)] if leans else []
     return Looked(rows, logs, spread)

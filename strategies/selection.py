@@ -33,7 +33,19 @@ from strategies.schemas import answer_schema
 from strategies.search import Look, Standing, total
 from strategies.sources import Sources
 from strategies.spans import Reading
-from strategies.weighing import LabelEvidence, Marks, Row, Weighing, crossed, leant, priors_of, weigh, written
+from strategies.weighing import (
+    LabelEvidence,
+    Marks,
+    Row,
+    Weighing,
+    best,
+    crossed,
+    leant,
+    log_share,
+    priors_of,
+    weigh,
+    written,
+)
 
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
@@ -254,30 +266,44 @@ class Kitchen:
             return None
         return lambda texts, parts: leaning.without(list(zip(cases, texts, strict=True)), parts)
 
-    def _given(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> Iterator[tuple[Setup, Sequence[Row]]]:
-        """What raw evidence gives by each way to weigh it, and how sure, the simplest first."""
+    def _given(
+        self, setup: Setup, evidence: Sequence[dict[str, Any]]
+    ) -> Iterator[tuple[Setup, Sequence[Row], Sequence[float]]]:
+        """What raw evidence gives by each way to weigh it, how sure, and the log-shares of right labels, the simplest first."""
         options = self._weights(setup)
         if setup.reading is not None:
             for option in options:
-                yield option, [spans.from_note(raw, cast(Reading, option.reading)) for raw in evidence]
+                yield option, [spans.from_note(raw, cast(Reading, option.reading)) for raw in evidence], ()
             return
         shifts = [None] if self.leaning is None or self._leans(evidence) is None else self.leaning.options
         if any("told" in raw for raw in evidence):
             for shift in shifts:
-                yield replace(setup, shift=shift), [written(raw, shift) for raw in evidence]
+                yield replace(setup, shift=shift), [written(raw, shift) for raw in evidence], ()
             return
         rows, labels = [self._shares(option, evidence) for option in options], self.task.labels
+        logs = [self._logs(shares, evidence) for shares in rows]
         for shift in shifts:
-            for option, shares in zip(options, rows, strict=True):
+            for option, shares, right in zip(options, rows, logs, strict=True):
                 moved = (leant(labels, row, shift) for row in shares)
                 told = [(labels[max(range(len(row)), key=row.__getitem__)], max(row)) for row in moved]
-                yield replace(option, shift=shift), told
+                yield replace(option, shift=shift), told, right
 
     def _shares(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[list[float]]:
         """Label probabilities after weighing."""
         rows = [LabelEvidence(tuple(raw["scores"]), tuple(raw["votes"])) for raw in evidence]
         priors = priors_of(evidence)
         return [weigh(row, priors[raw["context"]], setup) for row, raw in zip(rows, evidence, strict=True)]
+
+    def _logs(self, shares: Sequence[Sequence[float]], evidence: Sequence[dict[str, Any]]) -> list[float]:
+        """The log-share of the right label of each case."""
+        rights = [self._examples[raw["case"]].output for raw in evidence]
+        spread = (dict(zip(self.task.labels, row, strict=True)) for row in shares)
+        return [log_share(each.get(right, 0.0)) for each, right in zip(spread, rights, strict=True)]
+
+    def log_shares(self, setup: Setup, look: Look) -> Sequence[float]:
+        """Of the right label of each case, weighed as is best; empty where answers are not chosen among labels."""
+        evidence = look.notes.get("evidence")
+        return best(self._weighings(setup, evidence), self._leans(evidence)).logs if evidence else ()
 
     def finish(self, setup: Setup, evidence: Sequence[dict[str, Any]], adapter: Path | None = None) -> Pipeline:
         """The chosen setup on all examples; what can be weighed is weighed on all the selection evidence that was seen.
@@ -293,23 +319,18 @@ class Kitchen:
         return replace(pipeline, prior=priors_of(evidence)[pipeline.context])
 
     def weighed(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> Setup:
-        """The setup with the calibration and votes, or the bonus, that score best; ties go to the simpler, the smaller."""
-        if not evidence:
-            return setup
-        weighings, leans = self._weighings(setup, evidence), self._leans(evidence)
-        if leans is None:
-            return max(weighings, key=lambda weighing: sum(weighing.scores)).setup
-        return max(weighings, key=lambda weighing: round(leans(weighing.texts, [()])[0], 9)).setup
+        """The setup with the calibration and votes, or the bonus, that are best; ties go to the simpler, the smaller."""
+        return best(self._weighings(setup, evidence), self._leans(evidence)).setup if evidence else setup
 
     def _weighings(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[Weighing]:
         found = []
-        for option, given in self._given(setup, evidence):
+        for option, given, logs in self._given(setup, evidence):
             scores = [
                 self.task.score(self._examples[raw["case"]], Prediction(text=text))
                 for raw, (text, _) in zip(evidence, given, strict=True)
             ]
             rows = ((text, score, sure) for (text, sure), score in zip(given, scores, strict=True))
-            found.append(Weighing(option, tuple(rows)))
+            found.append(Weighing(option, tuple(rows), tuple(logs)))
         return found
 
     def _weights(self, setup: Setup) -> list[Setup]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from strategies import answers
 from strategies.answers import Prior, mean_prior
 from strategies.contract import Outcome, Prediction
-from strategies.leaning import Shift, cross_fitted, parts_of
+from strategies.leaning import Shift, parts_of
 
 if TYPE_CHECKING:
     from strategies.pipeline import Setup
 
 Row = tuple[str, float | None]
 """An answer, and how sure it is."""
+LEAST_SHARE = 1e-3
+"""The share of a right answer counts as this at least, so that no single case decides."""
 Marks = Callable[[Sequence[str], Sequence[Sequence[int]]], list[float]]
 """(answers to selection cases, parts of their places) -> how good the others are without each part."""
 
@@ -69,12 +72,27 @@ def priors_of(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Prior]:
     return {context: mean_prior(scores) for context, scores in rows.items()}
 
 
+def log_share(share: float) -> float:
+    """What the share of the right answer counts for: a few dozen answers tie or differ by chance, and shares tell more."""
+    return math.log(max(share, LEAST_SHARE))
+
+
+def clearly_below(values: Sequence[float], others: Sequence[float]) -> bool:
+    """By more than twice the standard error of the difference, case by case."""
+    import numpy as np
+
+    behind = np.array(others) - np.array(values)
+    return bool(behind.size and behind.mean() > 2 * behind.std() / np.sqrt(behind.size))
+
+
 @dataclass(frozen=True)
 class Weighing:
     """What one option of weighing makes of raw evidence: (answer, score, how sure or None) of each case."""
 
     setup: Setup
     rows: tuple[tuple[str, float, float | None], ...]
+    logs: tuple[float, ...] = ()
+    """`log_share` of the right label of each case before any shift; empty where answers have no shares."""
 
     @property
     def scores(self) -> list[float]:
@@ -84,18 +102,34 @@ class Weighing:
     def texts(self) -> tuple[str, ...]:
         return tuple(row[0] for row in self.rows)
 
-    def without(self, parts: Sequence[Sequence[int]]) -> list[float]:
-        """The sum of the scores but for those of a part, for each part."""
-        total = sum(self.scores)
-        return [total - sum(self.rows[place][1] for place in part) for part in parts]
-
 
 def crossed(weighings: Sequence[Weighing], leans: Marks | None = None) -> list[int]:
-    """For each case the option that is best on the cases of the other parts; ties go to the first. `leans`: by what they are
-    compared in place of their scores."""
+    """For each case the place of the option that is best on the cases of the other parts (`best`)."""
     cases = len(weighings[0].rows)
     parts = parts_of(cases)
-    if leans is None:
-        return cross_fitted([weighing.without(parts) for weighing in weighings], cases)
-    known = {texts: leans(texts, parts) for texts in dict.fromkeys(weighing.texts for weighing in weighings)}
-    return cross_fitted([known[weighing.texts] for weighing in weighings], cases)
+    chosen = {case: place for part, place in zip(parts, _best(weighings, parts, leans), strict=True) for case in part}
+    return [chosen[case] for case in range(cases)]
+
+
+def best(weighings: Sequence[Weighing], leans: Marks | None = None) -> Weighing:
+    """The option that gives the right labels the largest shares, of those whose answers are not clearly worse than the best.
+
+    Options with the same shares, or none, are told apart by their answers, by `leans` where it is given; ties go to the first.
+    """
+    return weighings[_best(weighings, [()], leans)[0]]
+
+
+def _best(weighings: Sequence[Weighing], parts: Sequence[Sequence[int]], leans: Marks | None) -> list[int]:
+    """For each part the place of the option that is best on all other cases."""
+    known = {texts: leans(texts, parts) for texts in {each.texts for each in weighings}} if leans else {}
+    found, answered = list[int](), [each.scores for each in weighings]
+    for number, part in enumerate(parts):
+        left_out = set(part)
+        kept = [case for case in range(len(answered[0])) if case not in left_out]
+        scores = [[row[case] for case in kept] for row in answered]
+        logs = [math.fsum(each.logs[case] for case in kept) if each.logs else 0.0 for each in weighings]
+        figures = [known[each.texts][number] for each in weighings] if leans else [*map(math.fsum, scores)]
+        highest = scores[figures.index(max(figures))]
+        able = [place for place in range(len(weighings)) if leans or not clearly_below(scores[place], highest)]
+        found.append(max(able, key=lambda place: (round(logs[place], 9), round(figures[place], 9), -place)))
+    return found

@@ -26,9 +26,10 @@ FIXES = Change(since="2026-11-30 00:00 UTC", what="the fixes of 29 November 2026
 CHANGES = Change(since="2026-12-01 00:00 UTC", what="the changes of 30 November 2026")
 """How the recipe of LoRA is chosen and its weights are averaged, training where the search misses the passage, passages that
 end at headings, five and eight passages, sixteen examples, where strings and lists of JSON end."""
-LATER = Change(since="2026-12-01 06:03 UTC", what="the changes of 1 December 2026")
+LATER = Change(since="2026-12-01 08:25 UTC", what="the changes of 1 December 2026")
 """The order of the nearest examples, searched examples where there are folds, the way to search where no passage is known to be
-right, how sure a linear head is of an object, smoothed labels, recipes that only validation tells apart."""
+right, how sure a linear head is of an object, smoothed labels, recipes that only validation tells apart, by
+what labels are weighed."""
 
 
 def is_before(change: Change, began: str) -> bool:

@@ -51,7 +51,7 @@ class Answered:
 
     scores: Mapping[float, Sequence[float]]
     worths: Mapping[float, Sequence[float]] = field(default_factory=dict)
-    """What each case counts for in the choice, where that is not its score (`Leaning.worths`)."""
+    """What each case counts for in the choice, where that is not its score: `Leaning.worths`, or a log-share."""
 
     @property
     def best(self) -> float:

@@ -131,10 +131,11 @@ class Judged:
 
 
 def _worths(kitchen: Kitchen, setup: Setup, look: Look) -> Sequence[float]:
-    """What each answer counts for in the choice: its worth to a metric over rows, where that is the task's, or its score."""
+    """What each answer counts for in the choice: its worth to a metric over rows, where that is the task's, the log-share of the
+    right label, where there are labels, or its score."""
     standing = Standing(setup, scores=[*look.scores], notes=[look.notes])
     kitchen.judge(standing)
-    return standing.worths or look.scores
+    return standing.worths or kitchen.log_shares(setup, look) or look.scores
 
 
 def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:

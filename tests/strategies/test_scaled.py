@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +160,31 @@ def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
     right |= {0.7: (1.0, 0.0, 1.0, 0.0), 0.5: (0.0, 1.0, 0.0, 1.0)}
     lucky = Judged.by_refit(kitchen, refitted, apart)
     assert (lucky.score, lucky.shares["0.5"]) == (0.0, 0.5), "the score does not flatter"
+
+
+def test_of_labels_the_share_is_taken_that_is_surest_of_the_right_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All shares answer alike; by answers alone the least would be taken."""
+    task = tiny.benchmark(examples=40).task
+    silent = ScriptedModel(name="silent", answer=lambda _: "")
+    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=silent), calibrates=False)
+    sure = {1.0: 1.0, 0.7: 3.0, 0.5: 2.0, 0.35: 0.5}
+
+    def examine(self: Kitchen, pipeline: Pipeline, cases: Sequence[Case]) -> Look:
+        share = float(str(pipeline.adapter).rpartition("-")[2])
+        rows = [
+            {"scores": [sure[share] * (label == case.output) for label in task.labels], "votes": [], "context": ""}
+            | {"case": case.id}
+            for case in cases
+        ]
+        return self.settled(Setup(), Look((), (), {"evidence": rows}))
+
+    monkeypatch.setattr(Kitchen, "examine", examine)
+    monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
+    judged = Judged.by_refit(kitchen, kitchen.build(Setup(), task.examples, tmp_path / "a"), task.examples[:8])
+    assert (judged.share, judged.score) == (0.7, 1.0)
+    assert set(judged.shares.values()) == {1.0}
 
 
 def test_the_share_is_told_where_it_is_not_all() -> None:

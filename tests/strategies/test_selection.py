@@ -17,7 +17,7 @@ from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
 from strategies.selection import VOTES, Kitchen
 from strategies.spans import BONUSES, Reading
-from strategies.weighing import Weighing, crossed, priors_of
+from strategies.weighing import Weighing, best, crossed, priors_of
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -70,7 +70,8 @@ def test_what_is_clearly_better_is_chosen_on_every_part(
 
 def test_of_weighings_that_score_alike_the_simplest_is_chosen_and_none_that_is_not_meant(tmp_path: Path) -> None:
     task, bench = tiny.benchmark(examples=60).task, tiny.Bench(folder=tmp_path)
-    rows = evidence(task, 1.0, 1.0, 4)
+    alike = {"scores": [0.0] * len(task.labels), "votes": [1 / len(task.labels)] * len(task.labels), "context": ""}
+    rows = [{**alike, "case": case.id} for case in task.examples]
     assert Kitchen(task, bench, uses_votes=True).weighed(Setup(), rows) == Setup()
     weights = [
         {
@@ -192,6 +193,32 @@ def test_the_bonus_of_a_refusal_is_weighed_like_that_too(kitchen: Kitchen) -> No
 def test_of_ways_to_weigh_that_score_alike_the_simplest_is_taken_for_every_case() -> None:
     rows = tuple(("a", float(place % 2), None) for place in range(12))
     assert crossed([Weighing(Setup(), rows), Weighing(Setup(votes=0.5), rows)]) == [0] * 12
+
+
+def test_of_ways_with_as_many_right_answers_the_one_with_larger_shares_of_the_right_labels_is_taken() -> None:
+    rows = tuple(("a", float(place % 2), None) for place in range(12))
+    ways = [Weighing(Setup(), rows, (-0.9,) * 12), Weighing(Setup(votes=0.5), rows, (-0.4,) * 12)]
+    assert crossed(ways) == [1] * 12
+    assert best(ways).setup.votes == 0.5
+
+
+def test_shares_do_not_outweigh_answers_that_are_clearly_worse() -> None:
+    good, bad = (tuple(("a", float(place % 10 < right), None) for place in range(60)) for right in (9, 4))
+    ways = [Weighing(Setup(), good, (-0.9,) * 60), Weighing(Setup(votes=0.5), bad, (-0.4,) * 60)]
+    assert crossed(ways) == [0] * 60
+    assert best(ways).setup.votes == 0.0
+
+
+def test_few_cases_choose_better_by_shares_than_by_counts_of_right_answers(kitchen: Kitchen) -> None:
+    """Thirty cases choose, the other examples tell what the choice is worth."""
+    gains = []
+    for seed in range(30):
+        rows = evidence(kitchen.task, 0.55, 0.6, seed)
+        few, others = kitchen._weighings(Setup(), rows[:30]), kitchen._weighings(Setup(), rows[30:])
+        by_counts = max(range(len(few)), key=lambda way: sum(few[way].scores))
+        by_shares = few.index(best(few))
+        gains.append(sum(others[by_shares].scores) - sum(others[by_counts].scores))
+    assert sum(gains) / len(gains) > 0.5
 
 
 def test_a_look_at_one_case_is_settled_too(kitchen: Kitchen) -> None:
