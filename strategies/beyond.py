@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from strategies.search import FIRST, Finished, Standing, outdone
+from strategies.search import FIRST, SearchResult, Standing, outdone
 
-Race = Callable[[Sequence[Any], float], Finished]
+Race = Callable[[Sequence[Any], float], SearchResult]
 """(configurations, share of the budget) -> how they stand."""
 DEARER = 3.0
 """How many times as much a larger configuration may take for a case, about."""
 
 
 def gone_beyond(
-    searched: tuple[Finished, Standing], larger: Sequence[Any], race: Race, means: tuple[float, float]
-) -> tuple[Standing, Finished | None]:
+    searched: tuple[SearchResult, Standing], larger: Sequence[Any], race: Race, means: tuple[float, float]
+) -> tuple[Standing, SearchResult | None]:
     """What is chosen then, and how the larger ones stood; None where what is left does not pay for a look at them. `searched` is
     how the search ended and what it chose, `means` its tokens and those of all searches.
 

@@ -13,7 +13,7 @@ from strategies.pipeline import Setup
 from strategies.prompting.proposals import COUNT, proposed, shown_cases
 from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
-from strategies.search import Finished, Standing, first_look, outdone
+from strategies.search import SearchResult, Standing, first_look, outdone
 
 WORTH_ASKING = 2
 """First looks that the budget has to pay for before a teacher is asked for instructions."""
@@ -68,7 +68,7 @@ class Instructions:
         proposals = [replace(form, proposed=text) for text in self._proposed or ()]
         return [each for each in chain.from_iterable(zip_longest(proposals, added)) if each is not None]
 
-    def taken(self, chosen: Standing, others: Finished) -> Standing:
+    def taken(self, chosen: Standing, others: SearchResult) -> Standing:
         """The best of the others, where the chosen prompt in the person's own words is not within noise of it on the same cases.
 
         In doubt the person's: whoever wrote them answers for them.

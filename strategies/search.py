@@ -109,7 +109,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Finished:
+class SearchResult:
     """The end of a search: every configuration's standing, best first."""
 
     standings: tuple[Standing, ...]
@@ -154,7 +154,7 @@ def outdone(chosen: Standing, other: Standing) -> bool:
 
 
 @dataclass(frozen=True)
-class Contest:
+class HalvingSearch:
     """One search of an approach: on the selection cases of the task, within a share of the bench's budget."""
 
     approach: str
@@ -168,7 +168,7 @@ class Contest:
     def tokens(self) -> float:
         return self.bench.tuning_tokens * self.share
 
-    def halve(self, configurations: Sequence[Any], measure: Measure) -> Finished:
+    def run(self, configurations: Sequence[Any], measure: Measure) -> SearchResult:
         """Races the configurations: all on few cases, the best third on more, the last on all that the budget allows.
 
         Where the budget is too small for all, those that stand first get a look.
@@ -189,7 +189,7 @@ class Contest:
             seen = upto
         order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mark))
         self._tell(order)
-        return Finished(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
+        return SearchResult(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
 
     def _more(self, entered: Sequence[Standing], total: int) -> int:
         """How many further configurations get a first look: `LEAST` whatever it costs, then what half of the budget pays."""

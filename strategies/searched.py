@@ -10,15 +10,15 @@ from strategies.beyond import gone_beyond, pays
 from strategies.contract import Task
 from strategies.instructions import Instructions
 from strategies.pipeline import Pipeline, Setup
-from strategies.search import Contest, Finished, Standing, outdone
-from strategies.selection import Kitchen, answers_of, evidence_of
+from strategies.search import HalvingSearch, SearchResult, Standing, outdone
+from strategies.selection import PipelineBuilder, answers_of, evidence_of
 from strategies.traits import Preference
 
 FORMS_SHARE, WORDS_SHARE, DRAWS_SHARE = 0.6, 0.1, 0.3
 """Of the budget: for the form of a prompt, for what is said besides the instruction, and for which examples it shows."""
 
 
-def record_of(outcome: Finished, chosen: Any) -> dict[str, Any]:
+def record_of(outcome: SearchResult, chosen: Any) -> dict[str, Any]:
     """What a reader wants to know of a search."""
     return {
         "selection_answers": answers_of(chosen.notes),
@@ -30,7 +30,11 @@ def record_of(outcome: Finished, chosen: Any) -> dict[str, Any]:
 
 
 def fit_searched(
-    approach: str, kitchen: Kitchen, setups: Sequence[Setup], prefer: Preference, words: Instructions | None = None
+    approach: str,
+    builder: PipelineBuilder,
+    setups: Sequence[Setup],
+    prefer: Preference,
+    words: Instructions | None = None,
 ) -> Pipeline:
     """Races the setups on the selection cases and builds the best, or the cheapest within noise of it, on all examples.
 
@@ -38,7 +42,7 @@ def fit_searched(
     and with several sets of examples or, where it shows the nearest ones, with these in the other order. What is not of a share
     of its own is tried if what is left of the budget pays for it.
     """
-    course = _Course(approach, kitchen, kitchen.task if words is None else words.unseen)
+    course = _Course(approach, builder, builder.task if words is None else words.unseen)
     course.begin(setups, prefer)
     if words is not None:
         course.reword(words)
@@ -46,7 +50,7 @@ def fit_searched(
     course.show_others()
     record = {**course.record, **({} if words is None else words.record)}
     chosen = course.chosen
-    return replace(kitchen.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
+    return replace(builder.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
 
 
 class _Course:
@@ -55,9 +59,9 @@ class _Course:
     chosen: Standing
     record: dict[str, Any]
 
-    def __init__(self, approach: str, kitchen: Kitchen, task: Task) -> None:
-        self.approach, self.kitchen, self.task = approach, kitchen, task
-        self.races: list[Finished] = []
+    def __init__(self, approach: str, builder: PipelineBuilder, task: Task) -> None:
+        self.approach, self.builder, self.task = approach, builder, task
+        self.races: list[SearchResult] = []
 
     def begin(self, setups: Sequence[Setup], prefer: Preference) -> None:
         """Races these; and what is larger than the best of them, where the best is asked for."""
@@ -65,7 +69,7 @@ class _Course:
         outcome = self._race(setups, share)
         self.chosen = outcome.best if prefer == "best" else outcome.cheapest()
         self.record = record_of(outcome, self.chosen)
-        if prefer == "best" and (larger := self.kitchen.larger(self.chosen.configuration)):
+        if prefer == "best" and (larger := self.builder.larger(self.chosen.configuration)):
             means = share * self._tokens, self._tokens
             chosen, told = gone_beyond((outcome, self.chosen), larger, self._race, means)
             if told is None:
@@ -91,18 +95,18 @@ class _Course:
     def show_others(self) -> None:
         """What is chosen with other sets of examples, or with the nearest ones in the other order."""
         if self.chosen.configuration.draws:
-            shown = self._race(self.kitchen.draws(self.chosen.configuration), DRAWS_SHARE)
+            shown = self._race(self.builder.draws(self.chosen.configuration), DRAWS_SHARE)
             self._take(shown.best, shown)
         elif other := turned(self.chosen.configuration):
             self._refine([other], 0.0)
 
     @property
     def _tokens(self) -> float:
-        return float(self.kitchen.bench.tuning_tokens)
+        return float(self.builder.bench.tuning_tokens)
 
-    def _race(self, entered: Sequence[Setup], share: float) -> Finished:
-        contest = Contest(self.approach, self.task, self.kitchen.bench, share, self.kitchen.judge)
-        self.races.append(contest.halve(entered, self.kitchen.looks))
+    def _race(self, entered: Sequence[Setup], share: float) -> SearchResult:
+        search = HalvingSearch(self.approach, self.task, self.builder.bench, share, self.builder.judge)
+        self.races.append(search.run(entered, self.builder.looks))
         return self.races[-1]
 
     def _refine(self, others: Sequence[Setup], kept: float) -> None:
@@ -115,7 +119,7 @@ class _Course:
         better = outdone(self.chosen, shown.best)
         self._take(shown.best if better else self.chosen, replace(shown, rising=better and shown.rising))
 
-    def _take(self, chosen: Standing, told: Finished) -> None:
+    def _take(self, chosen: Standing, told: SearchResult) -> None:
         """Goes on with this one; the record has the search that named it too."""
         tried = self.record["configurations_tried"] + len(told.standings)
         rising = self.record["rising"] or told.rising

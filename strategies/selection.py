@@ -28,7 +28,7 @@ from strategies.prompting.demonstrations import Founded, Shown, drawn, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
 from strategies.retrieval.named import Named
-from strategies.retrieval.timed import Watch, recorded
+from strategies.retrieval.timed import Stopwatch, recorded
 from strategies.schemas import answer_schema
 from strategies.search import Look, Standing, total
 from strategies.sources import Sources
@@ -57,7 +57,7 @@ DRAWS = 8
 
 
 @dataclass
-class Kitchen:
+class PipelineBuilder:
     """Builds pipelines for one fit and scores them; keeps the indexes of passages, which they share."""
 
     task: Task
@@ -92,7 +92,7 @@ class Kitchen:
         """
         if words not in self._indexes and self.task.documents:
             if self._indexes:
-                watch = Watch(self.bench.embedder)
+                watch = Stopwatch(self.bench.embedder)
                 index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
                 self._owed.append(watch.usage("search"))
             else:

@@ -200,7 +200,7 @@ def _load(task: Task, model: LanguageModel, setups: Sequence[Setup], search: tup
 
 def _looks(setups: int, items: int) -> tuple[int, int]:
     """Cases that each of so many setups is tried on first, and all other answers of a search that its budget does not end
-    (`strategies.search.Contest.halve`)."""
+    (`strategies.search.HalvingSearch.run`)."""
     rounds, first = first_look(setups, items)
     seen, more, running = first, (setups - 1) * first, setups
     for turn in range(rounds):

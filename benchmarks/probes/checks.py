@@ -27,7 +27,7 @@ from strategies.answers import is_lost, trimmed
 from strategies.approaches.recorded import Recorded
 from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Usage
 from strategies.retrieval.index import PassageIndex
-from strategies.retrieval.timed import Watch
+from strategies.retrieval.timed import Stopwatch
 from strategies.search import total
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ def _handed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     if not isinstance(fitted, Pipeline) or fitted.adapter is not None:
         return worker.done(unit, candidate, ())
     parts = handed.wrong_without(task, fitted.describe().get("selection_answers", ()), seed)
-    watch = Watch(fitted.sources.embedder)
+    watch = Stopwatch(fitted.sources.embedder)
     with NotRemembering(worker.models):
         made = list(handed.askers(fitted, task, parts))
     spent = [watch.usage("answering")]

@@ -30,12 +30,12 @@ from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.settings import ROWS, commit
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Evidence, Fold, Query, Recipe, Task, TrainingRow, Workbench
-from strategies.finetuning.race import Lessons, rows_of, train
+from strategies.finetuning.race import TrainingData, rows_of, train
 from strategies.models.measured import machine
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.demonstrations import Shown, drawn
 from strategies.prompting.rendering import Form
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 
 FOLDER = ROWS / "choices"
 DOCUMENT = Path(__file__).parent / "choices.md"
@@ -116,13 +116,13 @@ class Ground:
         """Trains in this way and asks the cases."""
         begun_by, start, fold = commit(), time.perf_counter(), self.task.folds[0]
         task = self.task if way.instructed else replace(self.task, instruction="")
-        kitchen = Kitchen(task, self.bench, calibrates=False)
-        pipeline = kitchen.build(self._setup(way, kitchen), fold.train)
+        builder = PipelineBuilder(task, self.bench, calibrates=False)
+        pipeline = builder.build(self._setup(way, builder), fold.train)
         lessons = repeated(fold.train) if way.repeated else fold.train
         rows = rows_without(pipeline, lessons, way.without) if way.without else rows_of(pipeline, lessons)
         with _trained_otherwise(way):
-            done = train(self.bench, Lessons(rows, ()), way.recipe)
-        look = kitchen.examine(replace(pipeline, adapter=done.folder), fold.selection)
+            done = train(self.bench, TrainingData(rows, ()), way.recipe)
+        look = builder.examine(replace(pipeline, adapter=done.folder), fold.selection)
         asked = pipeline.requests([Query.of(case.input) for case in fold.selection])
         return Row(
             way=way.name,
@@ -134,11 +134,11 @@ class Ground:
             commit=begun_by,
         )
 
-    def _setup(self, way: Way, kitchen: Kitchen) -> Setup:
+    def _setup(self, way: Way, builder: PipelineBuilder) -> Setup:
         if way.searched:
             return self._searched()
         setup = Setup(form=Form())
-        return replace(setup, passages=PASSAGES, mode=kitchen.modes()[0]) if self.task.documents else setup
+        return replace(setup, passages=PASSAGES, mode=builder.modes()[0]) if self.task.documents else setup
 
     def _searched(self) -> Setup:
         """The prompt that does best on a quarter of the examples; those that are asked have no part in it."""

@@ -26,7 +26,7 @@ from benchmarks.studies.settings import ROWS, commit
 from benchmarks.studies.speed.work import MODEL
 from strategies.contract import Case, Prompt
 from strategies.models import engine
-from strategies.models.batching import Drawing
+from strategies.models.batching import DecodingOptions
 from strategies.models.device import Placement, choose, without_bfloat16
 from strategies.models.local import LocalModel
 from strategies.models.measured import machine
@@ -80,8 +80,8 @@ class Engine:
 
     def ours(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         ids = [self.model.chat.encode(prompt) for prompt in prompts]
-        drawing = Drawing(self.model.chat.stop_ids, NEW_TOKENS)
-        found = {row: written.ids for row, written, _ in engine.generate(self.model.parts, ids, drawing, 16_384)}
+        decoding = DecodingOptions(self.model.chat.stop_ids, NEW_TOKENS)
+        found = {row: written.ids for row, written, _ in engine.generate(self.model.parts, ids, decoding, 16_384)}
         return [found[row] for row in range(len(prompts))]
 
     def theirs(self, prompt: Prompt) -> list[int]:

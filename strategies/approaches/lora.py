@@ -9,7 +9,7 @@ from strategies.contract import Family, Fitted, Strategy, Task, Workbench
 from strategies.finetuning.tuned import Tuned, fit_tuned
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Lora(Tuned):
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         setups = [Setup(form=Form()), Setup(form=Form(instruct=False))]
-        return fit_tuned(self.name, Kitchen(task, bench, calibrates=False), setups)
+        return fit_tuned(self.name, PipelineBuilder(task, bench, calibrates=False), setups)
 
 
 CANDIDATES: tuple[Strategy, ...] = (Lora(),)

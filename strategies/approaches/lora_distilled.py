@@ -33,7 +33,7 @@ from strategies.leaning import Leaning
 from strategies.pipeline import Pipeline, Setup, case_from
 from strategies.prompting.rendering import Form
 from strategies.search import Look, content_key, journalled, total
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 
 LESSONS = Path(FOR_FITTING) / "lessons.jsonl"
 EPOCHS, LEAST = 2, 50
@@ -61,8 +61,8 @@ class DistilledLora(Tuned):
         assert bench.teacher is not None
         asked = _asked(task, bench)
         cases, told = lessons(task, bench.teacher, asked)
-        kitchen = Kitchen(with_lessons(task, cases), bench, calibrates=False)
-        pipeline = fit_tuned(self.name, kitchen, [Setup(form=Form())])
+        builder = PipelineBuilder(with_lessons(task, cases), bench, calibrates=False)
+        pipeline = fit_tuned(self.name, builder, [Setup(form=Form())])
         return Distilled(replace(pipeline, record={**pipeline.record, "lessons": told}), cases)
 
     def again(self, folder: Path, task: Task, bench: Workbench) -> Fitted:
@@ -123,8 +123,8 @@ def most_requests(examples: int, budget: int, row: float) -> int:
 
 def _asked(task: Task, bench: Workbench) -> list[str]:
     """A seeded sample of the requests, no more than the student's budget can learn from."""
-    kitchen = Kitchen(task, bench, calibrates=False)
-    row = row_tokens(kitchen, Setup(form=Form()), task.examples)
+    builder = PipelineBuilder(task, bench, calibrates=False)
+    row = row_tokens(builder, Setup(form=Form()), task.examples)
     size = most_requests(len(task.examples), bench.tuning_tokens, row)
     order = list(task.unlabelled)
     random.Random(bench.seed).shuffle(order)

@@ -15,7 +15,7 @@ from strategies.finetuning.tuned import Tuned, fit_tuned
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.retrieval.index import Mode
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class LoraRetrieval(Tuned):
         return [Setup(form=form), nearest] if task.labels else [nearest]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), calibrates=False)
-        return fit_tuned(self.name, kitchen, self.setups(task, kitchen.modes()[0]))
+        builder = PipelineBuilder(task, bench, uses_votes=bool(task.labels), calibrates=False)
+        return fit_tuned(self.name, builder, self.setups(task, builder.modes()[0]))
 
 
 CANDIDATES: tuple[Strategy, ...] = (LoraRetrieval(),)

@@ -13,7 +13,7 @@ from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.search import spread
 from strategies.searched import fit_searched
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from strategies.traits import Preference
 
 FORMS = (
@@ -58,8 +58,8 @@ class Prompting:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         words = Instructions(task, bench)
-        kitchen = Kitchen(task, bench, larger=self.larger)
-        return fit_searched(self.name, kitchen, spread(self.space(task)), self.prefer, words)
+        builder = PipelineBuilder(task, bench, larger=self.larger)
+        return fit_searched(self.name, builder, spread(self.space(task)), self.prefer, words)
 
     def larger(self, setup: Setup) -> list[Setup]:
         """With twice as many examples, beyond a setup with the most of them."""

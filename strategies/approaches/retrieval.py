@@ -12,7 +12,7 @@ from strategies.prompting.rendering import Form
 from strategies.retrieval.index import Mode
 from strategies.search import spread
 from strategies.searched import fit_searched
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from strategies.spans import Reading
 from strategies.traits import Preference
 
@@ -86,14 +86,14 @@ class Retrieval:
         return [*setups[:2], alone[0], *setups[2:], alone[1], *more]
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
-        kitchen = Kitchen(task, bench, uses_votes=bool(task.labels), larger=larger)
-        mode, *others = kitchen.modes()
+        builder = PipelineBuilder(task, bench, uses_votes=bool(task.labels), larger=larger)
+        mode, *others = builder.modes()
         writes = not isinstance(bench.model, ScoresLabels)
         setups = self.space(task, mode, writes)
         if writes:
             setups = [setup for setup in setups if setup.reading is None]
         setups[1:1] = [replace(setups[0], mode=other) for other in others]
-        return fit_searched(self.name, kitchen, setups, self.prefer)
+        return fit_searched(self.name, builder, setups, self.prefer)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:
         return load_pipeline(folder, bench)

@@ -14,7 +14,7 @@ from strategies.search import Standing, outdone
 if TYPE_CHECKING:
     from strategies.finetuning.lengths import Lengths
     from strategies.finetuning.race import Entry
-    from strategies.selection import Kitchen
+    from strategies.selection import PipelineBuilder
 
 TIED = 1.02
 """Validation losses within this factor of the lowest are a tie: of short trainings the likelier recipe leads, of those at length
@@ -38,11 +38,11 @@ def by_loss(short: Sequence[Entry]) -> tuple[list[Entry], list[Recipe]]:
     return order, [entry.tuning.recipe for entry in leading]
 
 
-def in_order(kitchen: Kitchen, tried: Sequence[tuple[Entry, Lengths]]) -> list[tuple[Entry, Lengths]]:
+def in_order(builder: PipelineBuilder, tried: Sequence[tuple[Entry, Lengths]]) -> list[tuple[Entry, Lengths]]:
     """The best first; of those that are as good the one with the shorter rows, then the one that was first. In the place of the
     best on a setup stands, of the recipes on it that the answers do not tell from it, the one with the lowest validation loss,
     if the losses tell them apart."""
-    judged = [_judged(kitchen, entry) for entry, _ in tried]
+    judged = [_judged(builder, entry) for entry, _ in tried]
     over_rows = all(each.worths for each in judged if each.scores)  # One that failed answered nothing.
     marks = [
         each.mark if over_rows and each.scores else entry.score for each, (entry, _) in zip(judged, tried, strict=True)
@@ -65,9 +65,9 @@ def _alike(entry: Entry, best: Entry, stood: tuple[Standing, Standing]) -> bool:
     return same and bool(own.scores) and not outdone(own, others)
 
 
-def trial_of(kitchen: Kitchen, approach: str, entry: Entry) -> Trial:
+def trial_of(builder: PipelineBuilder, approach: str, entry: Entry) -> Trial:
     """As the search tells it: a short training answers nothing, and has its loss alone."""
-    judged = _judged(kitchen, entry)
+    judged = _judged(builder, entry)
     return Trial(
         approach=approach,
         configuration=asdict(entry.tuning),
@@ -79,9 +79,9 @@ def trial_of(kitchen: Kitchen, approach: str, entry: Entry) -> Trial:
     )
 
 
-def _judged(kitchen: Kitchen, entry: Entry) -> Standing:
+def _judged(builder: PipelineBuilder, entry: Entry) -> Standing:
     """How the entry stands by a metric over rows, where that is the task's."""
     standing = Standing(entry.tuning.setup, notes=[*(entry.notes or ())])
-    kitchen.judge(standing)
+    builder.judge(standing)
     standing.scores = standing.scores or [score for look in entry.looks for score in look.scores]
     return standing

@@ -25,13 +25,13 @@ from strategies.contract import (
 )
 from strategies.finetuning import lengths
 from strategies.finetuning.checkpoints import discard
+from strategies.finetuning.instruction_choice import best_instruction, without_instruction
 from strategies.finetuning.lengths import Lengths
 from strategies.finetuning.ordered import UNMOVED, by_loss, in_order, trial_of
-from strategies.finetuning.told import best_told, unsaid
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
 from strategies.search import Look, content_key, journalled, total, used
-from strategies.selection import Kitchen, evidence_of
+from strategies.selection import PipelineBuilder, evidence_of
 
 RECIPES = (
     Recipe(learning_rate=1e-3, batch_size=8),
@@ -85,7 +85,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Finish:
+class RaceResult:
     """The race's end: the winner and what it knew."""
 
     tuning: Tuning
@@ -105,13 +105,13 @@ class Race:
     instruction with which the model answers best untuned, and on none.
     """
 
-    def __init__(self, approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> None:
-        self.approach, self.kitchen, self.setups = approach, kitchen, tuple(setups)
-        self.task, self.bench = kitchen.task, kitchen.bench
+    def __init__(self, approach: str, builder: PipelineBuilder, setups: Sequence[Setup]) -> None:
+        self.approach, self.builder, self.setups = approach, builder, tuple(setups)
+        self.task, self.bench = builder.task, builder.bench
         self.recipes = tuple(replace(each, smoothing=SMOOTHING) for each in RECIPES) if self.task.labels else RECIPES
         self._rows: dict[tuple[Setup, int], float] = {}
 
-    def run(self) -> Finish:
+    def run(self) -> RaceResult:
         entered = self.recipes[: self._entrants()]
         raced = Setup(form=self.setups[0].form)
         short = [self._short(Tuning(raced, recipe), (place, len(entered))) for place, recipe in enumerate(entered)]
@@ -125,7 +125,7 @@ class Race:
             raise DeadAdapter(best.problem or "no training improved the selection loss")
         setup = self._read_instead(best) or best.tuning.setup
         narrow |= len(entered) < len(self.recipes)
-        return Finish(replace(best.tuning, setup=setup), best, (*long, *short), narrow)
+        return RaceResult(replace(best.tuning, setup=setup), best, (*long, *short), narrow)
 
     def _entrants(self) -> int:
         """How many recipes the budget pays a short training for."""
@@ -136,12 +136,12 @@ class Race:
     def _row(self, setup: Setup, fold: int) -> float:
         """Tokens of a row in training on the fold."""
         if (setup, fold) not in self._rows:
-            self._rows[setup, fold] = row_tokens(self.kitchen, setup, self.task.folds[fold].train)
+            self._rows[setup, fold] = row_tokens(self.builder, setup, self.task.folds[fold].train)
         return self._rows[setup, fold]
 
     def _lengths(self, tuning: Tuning, fold: int = 0) -> Lengths:
         row = self._row(tuning.setup, fold)
-        look = row * (2 if self.kitchen.reading(tuning.setup) else 1)
+        look = row * (2 if self.builder.reading(tuning.setup) else 1)
         return Lengths(row, look, tuple(len(each.train) for each in self.task.folds), tuning.recipe.epochs)
 
     def _lengthen(self, recipes: Sequence[Recipe], budget: float) -> tuple[list[Entry], bool]:
@@ -150,7 +150,7 @@ class Race:
         sizes = [self._lengths(tuning) for tuning in leading]
         told, spent = self._told() if lengths.shared_out(sizes, len(recipes), budget).further > 1 else (None, 0)
         budget -= spent
-        forms = [form for form in (told, unsaid(self.setups, recipes)) if form is not None]
+        forms = [form for form in (told, without_instruction(self.setups, recipes)) if form is not None]
         parts = lengths.shared_out(sizes, len(recipes) + len(forms), budget)
         share = budget / sum(parts)
         cases = min(each.looked_at(share) for each in sizes[: parts.setups])
@@ -159,7 +159,7 @@ class Race:
         def train(tuning: Tuning, length: Lengths) -> None:
             means = (share - cases * length.look, cases)
             tried.append((self._long(tuning, means, (len(tried), sum(parts))), length))
-            tried[:] = in_order(self.kitchen, tried)
+            tried[:] = in_order(self.builder, tried)
 
         for tuning, length in zip(leading[: parts.setups], sizes, strict=False):
             train(tuning, length)
@@ -174,16 +174,16 @@ class Race:
     def _told(self) -> tuple[Form | None, int]:
         """The form with which the untuned model answers best of those of the library, and the tokens of finding it."""
         looked_at = _sample(self.task.folds[0].selection, lengths.LOOK, self.bench.seed)
-        return best_told(self.kitchen, self.setups[0], looked_at)
+        return best_instruction(self.builder, self.setups[0], looked_at)
 
     def _read_instead(self, entry: Entry) -> Setup | None:
         """The setup that reads answers off, where that was right more often than writing them on the same cases."""
-        reading = self.kitchen.reading(entry.tuning.setup)
+        reading = self.builder.reading(entry.tuning.setup)
         notes = [note["read"] for note in entry.notes or [] if "read" in note]
         if reading is None or not notes:
             return None
         setup = replace(entry.tuning.setup, reading=reading)
-        looks = [self.kitchen.settled(setup, Look((), (), {"evidence": evidence_of(notes)}))]
+        looks = [self.builder.settled(setup, Look((), (), {"evidence": evidence_of(notes)}))]
         read = replace(entry, looks=looks)
         if read.score <= entry.score:
             return None
@@ -256,7 +256,7 @@ class Race:
             lambda _: [self._train_and_look(entry.tuning.setup, recipe, on)],
             self.bench.model.name,
         )
-        look = self.kitchen.settled(entry.tuning.setup, look)
+        look = self.builder.settled(entry.tuning.setup, look)
         for usage in look.usage:
             self.bench.record(usage)
         entry.tokens += look.tokens(self.bench.model)
@@ -276,8 +276,8 @@ class Race:
         """Trains on the cases, validates on the fold's selection rows, scores; the trial's adapter is then removed."""
         fold, cases, look_at = on
         validation = _sample(self.task.folds[fold].selection, lengths.validated(len(cases)), self.bench.seed)
-        pipeline = self.kitchen.build(setup, self.task.folds[fold].train)
-        data = Lessons.of(pipeline, cases, validation)
+        pipeline = self.builder.build(setup, self.task.folds[fold].train)
+        data = TrainingData.of(pipeline, cases, validation)
         try:
             training = train(self.bench, data, recipe)
         except Diverged as error:
@@ -297,15 +297,15 @@ class Race:
         notes["loss"] = training.kept_loss
         if not look_at:
             return Look((), training.usage, notes)
-        look = self.kitchen.examine(tuned, look_at)
+        look = self.builder.examine(tuned, look_at)
         usage, notes = (*training.usage, *look.usage), {**look.notes, **notes}
-        if (reading := self.kitchen.reading(tuned.setup)) is not None:
-            read = self.kitchen.examine(replace(tuned, setup=replace(tuned.setup, reading=reading)), look_at)
+        if (reading := self.builder.reading(tuned.setup)) is not None:
+            read = self.builder.examine(replace(tuned, setup=replace(tuned.setup, reading=reading)), look_at)
             usage, notes = (*usage, *read.usage), {**notes, "read": read.notes}
         return Look(look.scores, usage, notes)
 
     def _tell(self, entry: Entry) -> None:
-        self.bench.tried(trial_of(self.kitchen, self.approach, entry))
+        self.bench.tried(trial_of(self.builder, self.approach, entry))
 
 
 def suited(recipe: Recipe, setup: Setup) -> Recipe:
@@ -317,11 +317,11 @@ def suited(recipe: Recipe, setup: Setup) -> Recipe:
     return replace(recipe, every_answer=True, epochs=epochs, batch_size=rows)
 
 
-def row_tokens(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> float:
+def row_tokens(builder: PipelineBuilder, setup: Setup, cases: Sequence[Case]) -> float:
     """Tokens that a row costs in training, about: what all prompts begin with is read once a batch."""
-    sample = _sample(cases, 24, kitchen.bench.seed)
-    rows = rows_of(kitchen.build(setup, cases), sample)
-    model = kitchen.bench.model
+    sample = _sample(cases, 24, builder.bench.seed)
+    rows = rows_of(builder.build(setup, cases), sample)
+    model = builder.bench.model
     lead = [turns[0] for turns in zip(*(row.prompt for row in rows), strict=False) if len(set(turns)) == 1]
     saved = model.count(tuple(lead)) * (1 - 1 / RECIPES[0].batch_size) if lead else 0.0
     whole = sum(model.count((*row.prompt, Message("assistant", row.answer))) for row in rows)
@@ -341,7 +341,7 @@ def _rows(pipeline: Any, requests: Sequence[Request], cases: Sequence[Case]) -> 
     return rows
 
 
-class Lessons(NamedTuple):
+class TrainingData(NamedTuple):
     """What is trained on and what is validated on, and what was used to look up what their prompts show."""
 
     rows: Sequence[TrainingRow]
@@ -349,7 +349,7 @@ class Lessons(NamedTuple):
     looked_up: tuple[Usage, ...] = ()
 
     @classmethod
-    def of(cls, pipeline: Any, cases: Sequence[Case], validation: Sequence[Case]) -> Lessons:
+    def of(cls, pipeline: Any, cases: Sequence[Case], validation: Sequence[Case]) -> TrainingData:
         taught, judged = ([Query.of(case.input) for case in part] for part in (cases, validation))
         parts = [pipeline.requests(taught, cases, misses=True), pipeline.requests(judged, validation)]
         used = [
@@ -358,7 +358,7 @@ class Lessons(NamedTuple):
         return cls(_rows(pipeline, parts[0], cases), _rows(pipeline, parts[1], validation), total(used))
 
 
-def train(bench: Workbench, data: Lessons, recipe: Recipe, keep: bool = False) -> Training:
+def train(bench: Workbench, data: TrainingData, recipe: Recipe, keep: bool = False) -> Training:
     """Trains into the run's folder by content, and goes on with a training that was cut off. With `keep`, a finished one
     is taken from the journal; without, the caller discards its checkpoints once it needs the training no more."""
     text = [[[(turn.role, turn.content) for turn in row.prompt], row.answer] for part in data[:2] for row in part]

@@ -46,7 +46,7 @@ def tidied(adapter: Path, share: float) -> None:
 
 
 @dataclass(frozen=True)
-class Answered:
+class ScoresByShare:
     """Scores of the same cases by share."""
 
     scores: Mapping[float, Sequence[float]]

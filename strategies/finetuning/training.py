@@ -34,7 +34,7 @@ from strategies.finetuning.packs import (
 )
 from strategies.finetuning.partner import Partner, alongside, threads_shared
 from strategies.finetuning.smoothed import with_others
-from strategies.finetuning.trail import Trail
+from strategies.finetuning.weight_average import WeightAverage
 
 if TYPE_CHECKING:
     from strategies.models.local import LocalModel
@@ -147,7 +147,7 @@ class _Run:
         self.validation_losses: list[float] = []
         self.best: Any = None
         self.best_epoch = 0
-        self.trail = Trail()
+        self.average = WeightAverage()
         self.averaged = False
         self.kept_loss: float | None = None
         self.trained, self.validated = _Tally(), _Tally()
@@ -159,7 +159,7 @@ class _Run:
     def train(self, rows: Sequence[Encoded], held: Sequence[Encoded], checkpoints: Checkpoints) -> None:
         steps = math.ceil(len(rows) / self.recipe.batch_size) * self.recipe.epochs
         if self.recipe.epochs > 1 and (held or self.recipe.averaged):
-            self.trail = Trail(steps)
+            self.average = WeightAverage(steps)
         if (state := checkpoints.newest()) is not None:
             self._go_on_from(state)
         elif held:
@@ -177,7 +177,7 @@ class _Run:
 
     def _average(self, held: Sequence[Encoded]) -> None:
         """Keeps the mean of the weights over the last half, where there are rows to validate on if it has the lowest loss."""
-        mean = self.trail.mean
+        mean = self.average.mean
         if mean is None or self.best_epoch == 0:
             return
         self.masters.put(mean)
@@ -195,7 +195,7 @@ class _Run:
         for batch in batches(rows, self.recipe.batch_size, self.dice)[self.batch :]:
             loss, answers = self._step(batch, self._rate(self.done, steps))
             self.done, self.batch = self.done + 1, self.batch + 1
-            self.trail.pass_by(self.done, self.masters.vector)
+            self.average.update(self.done, self.masters.vector)
             self.sums = self.sums[0] + loss, self.sums[1] + answers
             if checkpoints.due:
                 checkpoints.write(self._state(before))
@@ -217,10 +217,10 @@ class _Run:
             tensors["random of the device"] = torch.cuda.get_rng_state(self.masters.vector.device)
         if self.best is not None:
             tensors["best"] = self.best
-        if self.trail.total is not None:
-            tensors["trail"] = self.trail.total
+        if self.average.total is not None:
+            tensors["trail"] = self.average.total
         plain = ("losses", "validation_losses", "best_epoch", "sums", "done", "batch", "elapsed")
-        facts = {name: getattr(self, name) for name in plain} | {"passed": self.trail.count}
+        facts = {name: getattr(self, name) for name in plain} | {"passed": self.average.count}
         return State(tensors, {**facts, "dice": dice, "tallies": [asdict(self.trained), asdict(self.validated)]})
 
     def _go_on_from(self, state: State) -> None:
@@ -231,9 +231,9 @@ class _Run:
         place = self.masters.vector.device
         if (drawn := tensors.pop("random of the device", None)) is not None:
             torch.cuda.set_rng_state(drawn, place)
-        best, trail = tensors.pop("best", None), tensors.pop("trail", None)
+        best, average = tensors.pop("best", None), tensors.pop("trail", None)
         self.best = None if best is None else best.to(place)
-        self.trail.total, self.trail.count = None if trail is None else trail.to(place), facts.pop("passed")
+        self.average.total, self.average.count = None if average is None else average.to(place), facts.pop("passed")
         weights = tensors.pop("weights")
         self.optimizer.state[self.masters.vector] = {
             name: value if name == "step" else value.to(place) for name, value in tensors.items()

@@ -23,12 +23,12 @@ from strategies.contract import (
 )
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.apart import kept_apart
-from strategies.finetuning.race import Finish, Lessons, Race, row_tokens, train
-from strategies.finetuning.scaled import SHARES, Answered, scaled, tidied
+from strategies.finetuning.race import Race, RaceResult, TrainingData, row_tokens, train
+from strategies.finetuning.scaled import SHARES, ScoresByShare, scaled, tidied
 from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.search import Look, Standing
-from strategies.selection import Kitchen, answers_of, evidence_of
+from strategies.selection import PipelineBuilder, answers_of, evidence_of
 
 REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
@@ -66,20 +66,20 @@ class RefitPlan:
     """Epochs that its budget pays for, about: those that are tried and those that are made for good."""
 
     @classmethod
-    def of(cls, finish: Finish, kitchen: Kitchen) -> RefitPlan:
+    def of(cls, result: RaceResult, builder: PipelineBuilder) -> RefitPlan:
         """As many epochs as were best, or where the search could not pay for all of them as many as turn out to be; fewer
         where they would take much more than the refit's own budget."""
-        recipe, examples, budget = finish.tuning.recipe, kitchen.task.examples, kitchen.bench.tuning_tokens
-        once = len(examples) * row_tokens(kitchen, finish.tuning.setup, examples)
+        recipe, examples, budget = result.tuning.recipe, builder.task.examples, builder.bench.tuning_tokens
+        once = len(examples) * row_tokens(builder, result.tuning.setup, examples)
         affordable = round(REFIT * budget / once)
-        apart = kept_apart(kitchen.task, kitchen.bench.seed) if finish.entry.cut_off and affordable > 1 else ()
-        wanted = recipe.epochs if finish.entry.cut_off else max(1, finish.entry.epochs)
+        apart = kept_apart(builder.task, builder.bench.seed) if result.entry.cut_off and affordable > 1 else ()
+        wanted = recipe.epochs if result.entry.cut_off else max(1, result.entry.epochs)
         if apart:
             wanted = max(wanted, min(LONGER * recipe.epochs, round(budget / once)))
         epochs = max(1, min(wanted, affordable))
-        found = bool(apart) or (not finish.entry.cut_off and finish.entry.best < recipe.epochs)
-        saturated = not finish.narrow and epochs == wanted and found
-        recipe = replace(recipe, epochs=epochs, averaged=finish.entry.averaged)
+        found = bool(apart) or (not result.entry.cut_off and result.entry.best < recipe.epochs)
+        saturated = not result.narrow and epochs == wanted and found
+        recipe = replace(recipe, epochs=epochs, averaged=result.entry.averaged)
         return cls(recipe, apart, saturated, affordable)
 
     def settled(self, training: Training) -> RefitPlan:
@@ -94,7 +94,7 @@ class RefitPlan:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ValidationResult:
     """What is known of the chosen configuration from cases that it did not learn: score, how many, and what came of each."""
 
     score: float
@@ -106,24 +106,24 @@ class Judged:
     """Share -> mean score of the same cases; empty where all of it was used without a look."""
 
     @classmethod
-    def by_race(cls, kitchen: Kitchen, finish: Finish) -> Judged:
-        standing = Standing(finish.tuning.setup, notes=[*(finish.entry.notes or ())])
-        kitchen.judge(standing)
-        score = standing.mean if standing.scores else finish.entry.score
-        return cls(score, finish.entry.cases, standing.notes)
+    def by_race(cls, builder: PipelineBuilder, result: RaceResult) -> ValidationResult:
+        standing = Standing(result.tuning.setup, notes=[*(result.entry.notes or ())])
+        builder.judge(standing)
+        score = standing.mean if standing.scores else result.entry.score
+        return cls(score, result.entry.cases, standing.notes)
 
     @classmethod
-    def by_refit(cls, kitchen: Kitchen, refitted: Pipeline, apart: Sequence[Case]) -> Judged:
+    def by_refit(cls, builder: PipelineBuilder, refitted: Pipeline, apart: Sequence[Case]) -> ValidationResult:
         """By what was trained on all other examples, which answers these with several shares of its adapter. The race could
         pay for much shorter trainings only, and their answers tell little about those that will be given."""
         adapter = refitted.adapter
         assert adapter is not None, "it was trained"
-        looks = {share: kitchen.examine(replace(refitted, adapter=scaled(adapter, share)), apart) for share in SHARES}
+        looks = {share: builder.examine(replace(refitted, adapter=scaled(adapter, share)), apart) for share in SHARES}
         for usage in (usage for look in looks.values() for usage in look.usage):
-            kitchen.bench.record(usage)
-        answered = Answered(
+            builder.bench.record(usage)
+        answered = ScoresByShare(
             {share: look.scores for share, look in looks.items()},
-            {share: _worths(kitchen, refitted.setup, look) for share, look in looks.items()},
+            {share: _worths(builder, refitted.setup, look) for share, look in looks.items()},
         )
         tidied(adapter, answered.best)
         told = {f"{share:g}": round(sum(scores) / len(scores), 4) for share, scores in answered.scores.items()}
@@ -138,36 +138,36 @@ def _worths(kitchen: Kitchen, setup: Setup, look: Look) -> Sequence[float]:
     return standing.worths or kitchen.log_shares(setup, look) or look.scores
 
 
-def fit_tuned(approach: str, kitchen: Kitchen, setups: Sequence[Setup]) -> Pipeline:
+def fit_tuned(approach: str, builder: PipelineBuilder, setups: Sequence[Setup]) -> Pipeline:
     """Races the recipes, refits the winner on all examples, and proves that the adapter does something."""
-    task, bench = kitchen.task, kitchen.bench
-    finish = Race(approach, kitchen, setups).run()
-    again = RefitPlan.of(finish, kitchen)
-    plain = kitchen.build(finish.tuning.setup, task.examples)
+    task, bench = builder.task, builder.bench
+    result = Race(approach, builder, setups).run()
+    again = RefitPlan.of(result, builder)
+    plain = builder.build(result.tuning.setup, task.examples)
     bench.progress(0, 1, f"{approach}: refit on all {len(task.examples)} examples")
     training = _trained(plain, bench, again.recipe, again.apart)
     if training.best_epoch == 0:
         raise DeadAdapter("no epoch of the refit lowered the loss on the examples that were kept apart")
-    judged = Judged.by_race(kitchen, finish)
+    validation = ValidationResult.by_race(builder, result)
     if again.apart:
         refitted = replace(without(plain, again.apart), adapter=training.folder)
-        judged = Judged.by_refit(kitchen, refitted, again.apart)
+        validation = ValidationResult.by_refit(builder, refitted, again.apart)
     planned, again = again, again.settled(training)
     if again is not planned:
         training = _trained(plain, bench, again.recipe, ())
-    adapter = scaled(training.folder, judged.share)
-    pipeline = kitchen.finish(finish.tuning.setup, evidence_of(judged.notes), adapter)
+    adapter = scaled(training.folder, validation.share)
+    pipeline = builder.finish(result.tuning.setup, evidence_of(validation.notes), adapter)
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
     proof = {"logit_change": round(effect, 3), "examples": len(task.examples) - len(again.apart)}
-    return replace(pipeline, record=_record(judged, len(finish.entries), (again, training)) | proof)
+    return replace(pipeline, record=_record(validation, len(result.entries), (again, training)) | proof)
 
 
 def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[Case]) -> Training:
     """Trains on the pipeline's examples but for those that are kept apart, which end it; what it took is recorded."""
     taught = without(plain, apart)
-    training = train(bench, Lessons.of(taught, taught.sources.cases, apart), recipe, keep=True)
+    training = train(bench, TrainingData.of(taught, taught.sources.cases, apart), recipe, keep=True)
     for usage in training.usage:
         bench.record(usage)
     return training
@@ -190,19 +190,19 @@ def prove(plain: Pipeline, tuned: Pipeline) -> float:
     return prove_effect(base.parts, adapted.parts, [base.chat.encode(request.prompt) for request in requests])
 
 
-def _record(judged: Judged, tried: int, refit: tuple[RefitPlan, Training]) -> dict[str, Any]:
+def _record(validation: ValidationResult, tried: int, refit: tuple[RefitPlan, Training]) -> dict[str, Any]:
     again, training = refit
     unended = bool(again.apart) and training.best_epoch == again.recipe.epochs
     return {
-        "selection_answers": answers_of(judged.notes),
+        "selection_answers": answers_of(validation.notes),
         "recipe": asdict(again.recipe),
-        "share": judged.share,
-        "shares": dict(judged.shares),
+        "share": validation.share,
+        "shares": dict(validation.shares),
         "best_epoch": training.epochs,
         "averaged": training.averaged,
         "kept_apart": len(again.apart),
-        "selection_score": judged.score,
-        "selection_cases": judged.cases,
+        "selection_score": validation.score,
+        "selection_cases": validation.cases,
         "configurations_tried": tried,
         "rising": not again.saturated or unended,
         "training_losses": [round(loss, 4) for loss in training.losses],
@@ -224,7 +224,7 @@ def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     epochs = recipe.epochs if apart else record.get("best_epoch", recipe.epochs)
     fewer = record.get("examples", 0) / (len(task.examples) - len(apart))
     recipe = replace(recipe, epochs=round(epochs * min(2.0, max(1.0, fewer**0.5))))
-    plain = Kitchen(task, bench).build(setup, task.examples)
+    plain = PipelineBuilder(task, bench).build(setup, task.examples)
     training = _trained(plain, bench, recipe, apart)
     if training.best_epoch == 0:
         raise DeadAdapter("no epoch lowered the loss on the examples that were kept apart")

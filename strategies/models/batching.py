@@ -22,7 +22,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class DecodingOptions:
     """How tokens are chosen and when an answer ends."""
 
     stop_ids: frozenset[int]

@@ -10,34 +10,36 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from strategies.models import plain
-from strategies.models.batching import Drawing, Held, Ids, Written, plan_batches
+from strategies.models.batching import DecodingOptions, Held, Ids, Written, plan_batches
 from strategies.models.beginnings import beginning, leads, shares_beginnings, widen
 from strategies.models.parts import Parts
 from strategies.models.writing import pick, write
 
 
-def generate(parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
+def generate(
+    parts: Parts, prompts: Sequence[Ids], decoding: DecodingOptions, tokens: int
+) -> Iterator[tuple[int, Written, int]]:
     """Yields (index, what was written, reused tokens); at temperature 0 the likeliest token each time.
 
-    An answer that was cut off has exactly `drawing.most` ids.
+    An answer that was cut off has exactly `decoding.most` ids.
     """
     import torch
 
     if parts.unfit:
-        yield from plain.generate(parts.model, prompts, drawing, tokens)
+        yield from plain.generate(parts.model, prompts, decoding, tokens)
         return
     with torch.inference_mode():
         if shares_beginnings(parts):
             begun = leads(parts, prompts)
             sizes = {row: lead.size for lead in begun for row in lead.rows}
-            for row, written in write(parts, prompts, begun, drawing, tokens):
+            for row, written in write(parts, prompts, begun, decoding, tokens):
                 yield row, written, sizes[row]
             return
         prefix, shared = beginning(parts, prompts)
         rest = [list(prompt[shared:]) for prompt in prompts]
         lengths, held = [len(item) for item in rest], Held(parts.positions, shared)
-        for batch in plan_batches(lengths, drawing.max_tokens, tokens, held):
-            run = _Decoding(parts, drawing, batch)
+        for batch in plan_batches(lengths, decoding.max_tokens, tokens, held):
+            run = _Decoding(parts, decoding, batch)
             run.start([rest[row] for row in batch], prefix, shared)
             for row, written in run.finish():
                 yield row, written, shared
@@ -46,15 +48,15 @@ def generate(parts: Parts, prompts: Sequence[Ids], drawing: Drawing, tokens: int
 class _Decoding:
     """One batch on its way: rows that are finished leave it."""
 
-    def __init__(self, parts: Parts, drawing: Drawing, rows: tuple[int, ...]) -> None:
+    def __init__(self, parts: Parts, decoding: DecodingOptions, rows: tuple[int, ...]) -> None:
         import torch
 
-        self.parts, self.drawing = parts, drawing
+        self.parts, self.decoding = parts, decoding
         self.rows = list(rows)
         self.answers: list[list[int]] = [[] for _ in rows]
         self.odds: list[list[float]] = [[] for _ in rows]
-        self.follows = [drawing.follow(row) for row in rows] if drawing.follow else []
-        self.dice = [torch.Generator().manual_seed(hash((drawing.seed, row)) & 0x7FFFFFFF) for row in rows]
+        self.follows = [decoding.follow(row) for row in rows] if decoding.follow else []
+        self.dice = [torch.Generator().manual_seed(hash((decoding.seed, row)) & 0x7FFFFFFF) for row in rows]
 
     def start(self, rests: Sequence[Ids], prefix: Any, shared: int) -> None:
         """Reads the prompts. `filled` and `places` say of each slot of the cache whether it holds text, and which position."""
@@ -80,14 +82,14 @@ class _Decoding:
             fresh: list[list[int]] = []
             for slot, (token, odds) in enumerate(self._pick()):
                 self.odds[slot].append(odds)
-                if token in self.drawing.stop_ids:
+                if token in self.decoding.stop_ids:
                     yield self.rows[slot], Written(self.answers[slot], self.odds[slot])
                     continue
                 written = [token, *(self.follows[slot].take(token) if self.follows else ())]
-                self.answers[slot] = (self.answers[slot] + written)[: self.drawing.most]
-                self.odds[slot] = [*self.odds[slot], *[0.0] * (len(written) - 1)][: self.drawing.most]
+                self.answers[slot] = (self.answers[slot] + written)[: self.decoding.most]
+                self.odds[slot] = [*self.odds[slot], *[0.0] * (len(written) - 1)][: self.decoding.most]
                 whole = bool(self.follows) and self.follows[slot].whole
-                if whole or len(self.answers[slot]) >= self.drawing.most:
+                if whole or len(self.answers[slot]) >= self.decoding.most:
                     yield self.rows[slot], Written(self.answers[slot], self.odds[slot])
                     continue
                 stay.append(slot)
@@ -148,6 +150,6 @@ class _Decoding:
         """The next token of each row, with its log-probability."""
         for follow, logits in zip(self.follows, self.logits, strict=False):
             follow.forbid(logits)
-        picked = pick(self.logits, self.drawing.temperature, self.dice)
+        picked = pick(self.logits, self.decoding.temperature, self.dice)
         odds = self.parts.odds(self.logits, picked)
         return list(zip(picked.tolist(), odds.tolist(), strict=True))

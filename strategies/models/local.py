@@ -31,7 +31,7 @@ from strategies.models import causal, engine, quantised
 from strategies.models.agreement import unfit
 from strategies.models.attention import reach, stated
 from strategies.models.batch_size import USUAL
-from strategies.models.batching import Drawing
+from strategies.models.batching import DecodingOptions
 from strategies.models.blockwise import WAYS, use_blockwise
 from strategies.models.careful import in_half, in_smaller_batches
 from strategies.models.chat import Chat
@@ -142,11 +142,11 @@ class LocalModel:
         ids = [self.chat.encode(prompt) for prompt in prompts]
         parts, grammar = self.parts, self._grammar(sampling.schema) if sampling.schema else None
         follow = None if grammar is None else lambda row: grammar.follow(prompts[row][-1].asked, max_tokens)
-        drawing = Drawing(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, follow)
+        decoding = DecodingOptions(self.chat.stop_ids, max_tokens, sampling.temperature, sampling.seed, follow)
         clock = _Clock(len(ids))
 
         def ask(rows: Sequence[int], tokens: int) -> Iterator[tuple[int, Any, int]]:
-            there = drawing if follow is None else replace(drawing, follow=lambda row: follow(rows[row]))
+            there = decoding if follow is None else replace(decoding, follow=lambda row: follow(rows[row]))
             return engine.generate(parts, [ids[row] for row in rows], there, tokens)
 
         for row, written, shared in in_smaller_batches(ask, len(ids), 4 * self.batch_tokens):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from strategies.models.batching import Drawing, Ids, Written, plan_batches
+from strategies.models.batching import DecodingOptions, Ids, Written, plan_batches
 
 
 def score_labels(model: Any, prompt: Ids, answers: Sequence[Ids]) -> list[float]:
@@ -26,36 +26,38 @@ def answer_likelihood(model: Any, prompt: Ids, answer: Ids) -> float:
     return float(logits.log_softmax(-1).gather(-1, wanted).cpu().double().sum())
 
 
-def generate(model: Any, prompts: Sequence[Ids], drawing: Drawing, tokens: int) -> Iterator[tuple[int, Written, int]]:
+def generate(
+    model: Any, prompts: Sequence[Ids], decoding: DecodingOptions, tokens: int
+) -> Iterator[tuple[int, Written, int]]:
     """Yields (index, what was written, reused tokens: none); prompts of a batch are padded on the left, or of one length where
     the model reads padding as text."""
     import torch
 
-    for batch in _batches(model, [len(prompt) for prompt in prompts], drawing.max_tokens, tokens):
+    for batch in _batches(model, [len(prompt) for prompt in prompts], decoding.max_tokens, tokens):
         width = max(len(prompts[row]) for row in batch)
-        stop = sorted(drawing.stop_ids)
+        stop = sorted(decoding.stop_ids)
         ids = torch.full((len(batch), width), stop[0])
         mask = torch.zeros_like(ids)
         for place, row in enumerate(batch):
             ids[place, width - len(prompts[row]) :] = torch.tensor(list(prompts[row]))
             mask[place, width - len(prompts[row]) :] = 1
-        warm, watching = drawing.temperature > 0, _Watching(drawing, batch)
-        torch.manual_seed(drawing.seed)
+        warm, watching = decoding.temperature > 0, _Watching(decoding, batch)
+        torch.manual_seed(decoding.seed)
         out = model.generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.to(model.device),
-            max_new_tokens=drawing.most,
+            max_new_tokens=decoding.most,
             do_sample=warm,
             repetition_penalty=1.0,  # Not what the model's own file may ask for: the quick engine does not either.
             no_repeat_ngram_size=0,
-            **({"temperature": drawing.temperature, "top_k": 0, "top_p": 1.0} if warm else {}),
+            **({"temperature": decoding.temperature, "top_k": 0, "top_p": 1.0} if warm else {}),
             eos_token_id=stop,
             pad_token_id=stop[0],
             logits_processor=[watching],
         )
         watching.note(out[:, -1])
         for row, answer, odds in zip(batch, out[:, width:].tolist(), watching.odds, strict=True):
-            end = next((place for place, token in enumerate(answer) if token in drawing.stop_ids), len(answer))
+            end = next((place for place, token in enumerate(answer) if token in decoding.stop_ids), len(answer))
             yield row, Written(answer[:end], odds), 0
 
 
@@ -97,9 +99,9 @@ def _passes_over_padding(model: Any) -> bool:
 class _Watching:
     """Stands between the model and what is drawn: lets through what each answer's form allows, and notes how likely it was."""
 
-    def __init__(self, drawing: Drawing, rows: Sequence[int]) -> None:
-        self.stop = drawing.stop_ids
-        self.follows = [drawing.follow(row) for row in rows] if drawing.follow else []
+    def __init__(self, decoding: DecodingOptions, rows: Sequence[int]) -> None:
+        self.stop = decoding.stop_ids
+        self.follows = [decoding.follow(row) for row in rows] if decoding.follow else []
         self.odds: list[list[float]] = [[] for _ in rows]
         self.forced: list[list[int]] = [[] for _ in rows]
         """What has to follow, the next token first."""

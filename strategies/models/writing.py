@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from strategies.models.batching import Drawing, Ids, Written
+from strategies.models.batching import DecodingOptions, Ids, Written
 from strategies.models.beginnings import Lead
 from strategies.models.flat import FlatCache, Span
 from strategies.models.parts import Parts
@@ -35,23 +35,23 @@ class _Row:
 
 
 def write(
-    parts: Parts, prompts: Sequence[Ids], leads: Sequence[Lead], drawing: Drawing, tokens: int
+    parts: Parts, prompts: Sequence[Ids], leads: Sequence[Lead], decoding: DecodingOptions, tokens: int
 ) -> Iterator[tuple[int, Written]]:
     """Yields (index, what was written) of prompts, each of which goes on behind one of the `leads`.
 
     At most `tokens` of prompts are read in one pass. Who stands beside whom depends on prompts and answers alone.
     """
     rests = {row: (number, prompts[row][lead.size :]) for number, lead in enumerate(leads) for row in lead.rows}
-    room = max(len(rest) for _, rest in rests.values()) + min(drawing.max_tokens, 64)
+    room = max(len(rest) for _, rest in rests.values()) + min(decoding.max_tokens, 64)
     height = max(1, min(len(rests), MOST_ROWS, parts.positions // room))
-    yield from _Writing(parts, leads, drawing, height).run(rests, tokens)
+    yield from _Writing(parts, leads, decoding, height).run(rests, tokens)
 
 
 class _Writing:
     """Rows in flight by their place in the buffers; None where a place is free."""
 
-    def __init__(self, parts: Parts, leads: Sequence[Lead], drawing: Drawing, height: int) -> None:
-        self.parts, self.leads, self.drawing = parts, leads, drawing
+    def __init__(self, parts: Parts, leads: Sequence[Lead], decoding: DecodingOptions, height: int) -> None:
+        self.parts, self.leads, self.decoding = parts, leads, decoding
         self.cache = FlatCache(height)
         self.places: list[_Row | None] = [None] * height
 
@@ -83,8 +83,8 @@ class _Writing:
     def _row(self, index: int, lead: int, rest: Ids) -> _Row:
         import torch
 
-        dice = torch.Generator().manual_seed(hash((self.drawing.seed, index)) & 0x7FFFFFFF)
-        return _Row(index, lead, list(rest), dice, self.drawing.follow(index) if self.drawing.follow else None)
+        dice = torch.Generator().manual_seed(hash((self.decoding.seed, index)) & 0x7FFFFFFF)
+        return _Row(index, lead, list(rest), dice, self.decoding.follow(index) if self.decoding.follow else None)
 
     def _asked(self, running: Sequence[tuple[int, _Row]]) -> list[tuple[int, float]]:
         """Reads what is fresh and draws the next token of each row, with its log-probability."""
@@ -109,20 +109,20 @@ class _Writing:
         for row, given in zip(rows, logits, strict=True):
             if row.follow is not None:
                 row.follow.forbid(given)
-        picked = pick(logits, self.drawing.temperature, [row.dice for row in rows])
+        picked = pick(logits, self.decoding.temperature, [row.dice for row in rows])
         odds = self.parts.odds(logits, picked)
         return list(zip(picked.tolist(), odds.tolist(), strict=True))
 
     def _take(self, row: _Row, token: int, odds: float) -> bool:
         """Writes the token and what is forced behind it, which is certain; whether the answer is at its end."""
         row.odds.append(odds)
-        if token in self.drawing.stop_ids:
+        if token in self.decoding.stop_ids:
             return True
         row.fresh = [token, *(row.follow.take(token) if row.follow is not None else ())]
-        row.odds = [*row.odds, *[0.0] * (len(row.fresh) - 1)][: self.drawing.most]
-        row.answer = (row.answer + row.fresh)[: self.drawing.most]
+        row.odds = [*row.odds, *[0.0] * (len(row.fresh) - 1)][: self.decoding.most]
+        row.answer = (row.answer + row.fresh)[: self.decoding.most]
         whole = row.follow is not None and row.follow.whole
-        return whole or len(row.answer) >= self.drawing.most
+        return whole or len(row.answer) >= self.decoding.most
 
     def _close_up(self) -> None:
         """Moves the rows together once half of the places are empty and nobody waits for them."""

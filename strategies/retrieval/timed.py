@@ -12,7 +12,7 @@ from strategies.contract import Embedder, Step, Usage, Workbench
 from strategies.search import content_key
 
 
-class Watch:
+class Stopwatch:
     """Seconds since it was made, with those of vectors that were at hand since another approach had made them.
 
     So each approach pays for its own index, in whatever order they are fitted.
@@ -40,7 +40,7 @@ def recorded(bench: Workbench, step: Step, what: Any) -> Iterator[None]:
     embedder = bench.embedder
     key = content_key(["looking up", step, what, embedder.fingerprint])
     embedder.embed([])
-    watch = Watch(embedder)
+    watch = Stopwatch(embedder)
     yield
     known = bench.journal.get(key)
     usage = watch.usage(step) if known is None else Usage(**known)

@@ -24,7 +24,7 @@ from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Fold, Prompt, Query
 from strategies.pipeline import Setup
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import killed, tiny
 from tests.probes.test_changed import read
 from tests.scripted import ScriptedModel
@@ -92,7 +92,7 @@ def test_no_case_is_asked_of_what_has_it_among_its_examples(passages: int, tmp_p
     """The nearest example to a selection case is itself, once all examples are known."""
     task = tiny.benchmark("qa").task
     bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="reader", answer=read), embedder=tiny.WordHashes())
-    saved = Kitchen(task, bench).build(Setup(shots=2, picks="nearest", passages=passages), task.examples)
+    saved = PipelineBuilder(task, bench).build(Setup(shots=2, picks="nearest", passages=passages), task.examples)
 
     def times(prompt: Prompt, case: Case) -> int:
         return sum(message.content.count(case.input) for message in prompt)

@@ -40,7 +40,7 @@ from strategies.contract import (
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look
-from strategies.selection import Kitchen, evidence_of
+from strategies.selection import PipelineBuilder, evidence_of
 from strategies.weighing import priors_of
 from tests import tiny
 from tests.tiny_embedder import TrainableHashes, trainable
@@ -331,11 +331,11 @@ def test_what_another_approach_left_in_the_journal_changes_no_choice(fits: Fits)
 def test_setups_that_are_looked_at_together_answer_as_each_alone(kind: Kind, fits: Fits, model: LocalModel) -> None:
     """Free answers of all setups are written in one call of the model; scores and costs stay with their setup."""
     task = tiny.benchmark(kind, examples=60).task
-    kitchen = Kitchen(task, fits.bench(f"together-{kind}"))
+    builder = PipelineBuilder(task, fits.bench(f"together-{kind}"))
     setups = [Setup(shots=shots, picks=picks) for shots in (0, 3, 5) for picks in ("random", "nearest")]
     cases = task.folds[0].selection[:10]
-    alone = [look for setup in setups for look in kitchen.looks([setup], 0, cases)]
-    together = list(kitchen.looks(setups, 0, cases))
+    alone = [look for setup in setups for look in builder.looks([setup], 0, cases)]
+    together = list(builder.looks(setups, 0, cases))
     assert [_without_sureness(look) for look in together] == [_without_sureness(look) for look in alone]
     for one, other in zip(
         together, alone, strict=True
@@ -557,12 +557,12 @@ def test_texts_without_a_word_are_answered_by_counting_too(fits: Fits) -> None:
 
 def test_the_demonstrations_that_were_looked_at_are_shown_with_the_prior_that_they_had(fits: Fits) -> None:
     task = tiny.benchmark().task
-    kitchen = Kitchen(task, fits.bench("prior"))
-    sets = kitchen.draws(Setup(shots=2, picks="random"))
+    builder = PipelineBuilder(task, fits.bench("prior"))
+    sets = builder.draws(Setup(shots=2, picks="random"))
     assert len(sets) > 1
     for setup in (*sets[:2], Setup()):
-        notes = [look.notes for look in kitchen.looks([setup], 0, task.folds[0].selection)]
-        fitted = kitchen.finish(setup, evidence_of(notes))
+        notes = [look.notes for look in builder.looks([setup], 0, task.folds[0].selection)]
+        fitted = builder.finish(setup, evidence_of(notes))
         assert fitted.fixed_ids == setup.shown
         assert set(setup.shown) <= {case.id for case in task.folds[0].train}
         assert fitted.prior == priors_of(evidence_of(notes))[" ".join(setup.shown)]

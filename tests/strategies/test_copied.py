@@ -20,7 +20,7 @@ from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.schemas import answer_schema
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from strategies.standalone import tagging
 from strategies.standalone.tagging import COPIED, LARGEST, for_text, unmarked
 from tests import tiny
@@ -196,8 +196,8 @@ def test_a_fitted_pipeline_answers_from_the_request_and_not_from_its_demonstrati
     model: LocalModel, tmp_path: Path, layout: Any
 ) -> None:
     task = tiny.benchmark("extraction").task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
-    pipeline = kitchen.build(Setup(form=Form(layout=layout), shots=2), task.examples)
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model))
+    pipeline = builder.build(Setup(form=Form(layout=layout), shots=2), task.examples)
     spelt = {"x-guidance": {"whitespace_flexible": False}}
     schema = json.dumps({**object_of(item={**STRING, COPIED: 2}), "required": ["item"], **spelt})
     pipeline = replace(pipeline, schema=schema, max_tokens=60)

@@ -25,7 +25,7 @@ from strategies.models.local import LocalModel
 from strategies.models.weights import resolve
 from strategies.pipeline import Setup
 from strategies.retrieval.neighbours import Neighbours
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -127,7 +127,7 @@ def test_prompting_beats_guessing_on_real_messages(bench: tiny.Bench, monkeypatc
 
 def test_the_template_of_training_is_that_of_use(model: LocalModel, benchmark: Benchmark, bench: tiny.Bench) -> None:
     """Token for token what the model's own template makes of question and answer as turns."""
-    pipeline = Kitchen(benchmark.task, bench).build(Setup(), benchmark.task.examples)
+    pipeline = PipelineBuilder(benchmark.task, bench).build(Setup(), benchmark.task.examples)
     for row in rows_of(pipeline, benchmark.task.examples[:10]):
         encoded = encode(model.chat, row, 1024)
         turns = [{"role": turn.role, "content": turn.content} for turn in row.prompt]
@@ -141,7 +141,7 @@ def test_a_lora_on_forty_examples_lowers_the_selection_loss(
     model: LocalModel, benchmark: Benchmark, bench: tiny.Bench, tmp_path: Path
 ) -> None:
     examples, held = benchmark.task.examples[:40], benchmark.task.examples[60:72]
-    pipeline = Kitchen(benchmark.task, bench).build(Setup(), examples)
+    pipeline = PipelineBuilder(benchmark.task, bench).build(Setup(), examples)
     recipe = Recipe(learning_rate=1e-3, epochs=1, batch_size=8)
     done = model.train(rows_of(pipeline, examples), rows_of(pipeline, held), recipe, tmp_path / "adapter", 0)
     before, after = done.validation_losses[0], min(done.validation_losses)

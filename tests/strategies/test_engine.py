@@ -21,7 +21,7 @@ from strategies.models import engine, plain, trees
 from strategies.models import parts as parts_module
 from strategies.models.agreement import AGREES, unfit
 from strategies.models.attention import Attention
-from strategies.models.batching import Drawing, Held, common_prefix, plan_batches
+from strategies.models.batching import DecodingOptions, Held, common_prefix, plan_batches
 from strategies.models.beginnings import widen
 from strategies.models.blockwise import WAYS, is_blockwise
 from strategies.models.local import LocalModel
@@ -78,8 +78,8 @@ def reference(model: LocalModel, ids: Sequence[int], most: int) -> list[int]:
 
 def asked(model: LocalModel, prompts: Sequence[Prompt], most: int, tokens: int = 4096) -> dict[int, list[int]]:
     ids = [model.chat.encode(prompt) for prompt in prompts]
-    drawing = Drawing(model.chat.stop_ids, most)
-    return {row: written.ids for row, written, _ in engine.generate(model.parts, ids, drawing, tokens)}
+    decoding = DecodingOptions(model.chat.stop_ids, most)
+    return {row: written.ids for row, written, _ in engine.generate(model.parts, ids, decoding, tokens)}
 
 
 def scored(
@@ -147,7 +147,7 @@ def test_rows_that_finish_early_leave_the_others_alone(llama: LocalModel) -> Non
     long = asked(llama, prompts, 16)
     stop = frozenset({long[0][3], *llama.chat.stop_ids})
     ids = [llama.chat.encode(prompt) for prompt in prompts]
-    found = {row: written.ids for row, written, _ in engine.generate(llama.parts, ids, Drawing(stop, 16), 4096)}
+    found = {row: written.ids for row, written, _ in engine.generate(llama.parts, ids, DecodingOptions(stop, 16), 4096)}
     for row, answer in long.items():
         end = next((place for place, token in enumerate(answer) if token in stop), len(answer))
         assert found[row] == answer[:end]
@@ -162,7 +162,8 @@ def test_what_is_written_says_how_likely_each_token_was(attention: str, llama: L
     long = asked(llama, prompts, 16)
     stop = long[0][3]
     found = {
-        row: written for row, written, _ in engine.generate(model.parts, ids, Drawing(frozenset({stop}), 16), 4096)
+        row: written
+        for row, written, _ in engine.generate(model.parts, ids, DecodingOptions(frozenset({stop}), 16), 4096)
     }
     for row, written in found.items():
         ended = len(written.ids) < 16
@@ -177,9 +178,9 @@ def test_a_model_that_does_not_fit_says_it_too_and_is_held_to_a_form(tmp_path: P
     model, prompts = tiny.local_model(tiny.model_folder(tmp_path, "lfm")), ragged(3)
     assert model.parts.unfit
     ids = [model.chat.encode(prompt) for prompt in prompts]
-    drawing = Drawing(frozenset({asked(model, prompts[:1], 16)[0][3]}), 16, temperature=0.5)
-    for row, written, _ in engine.generate(model.parts, ids, drawing, 1):
-        path = [*written.ids, *drawing.stop_ids] if len(written.ids) < 16 else written.ids
+    decoding = DecodingOptions(frozenset({asked(model, prompts[:1], 16)[0][3]}), 16, temperature=0.5)
+    for row, written, _ in engine.generate(model.parts, ids, decoding, 1):
+        path = [*written.ids, *decoding.stop_ids] if len(written.ids) < 16 else written.ids
         assert len(written.odds) == len(path)
         assert sum(written.odds) == pytest.approx(plain.score_labels(model.parts.model, ids[row], [path])[0], abs=1e-3)
     schema = json.dumps({"type": "string", "pattern": "^(refunded|cancelled) [0-9]$"})
@@ -194,8 +195,8 @@ def test_a_model_that_does_not_fit_says_it_too_and_is_held_to_a_form(tmp_path: P
 def test_drawn_tokens_have_the_odds_of_temperature_one(llama: LocalModel) -> None:
     prompts = ragged(3)
     ids = [llama.chat.encode(prompt) for prompt in prompts]
-    drawing = Drawing(frozenset(), 6, temperature=1.7, seed=2)
-    for row, written, _ in engine.generate(llama.parts, ids, drawing, 4096):
+    decoding = DecodingOptions(frozenset(), 6, temperature=1.7, seed=2)
+    for row, written, _ in engine.generate(llama.parts, ids, decoding, 4096):
         likely = plain.score_labels(llama.parts.model, ids[row], [written.ids])[0]
         assert sum(written.odds) == pytest.approx(likely, abs=1e-3)
 
@@ -242,8 +243,8 @@ def test_sampled_tokens_have_the_models_own_odds(llama: LocalModel) -> None:
     ids = llama.chat.encode(ragged(1)[0])
     with torch.inference_mode():
         odds = (llama.parts.model(torch.tensor([ids])).logits[0, -1] / 1.5).softmax(-1)
-    drawing = Drawing(frozenset({int(odds.argmin())}), 1, temperature=1.5, seed=3)
-    drawn = [done.ids[0] for _, done, _ in engine.generate(llama.parts, [ids] * 3000, drawing, 200_000) if done.ids]
+    decoding = DecodingOptions(frozenset({int(odds.argmin())}), 1, temperature=1.5, seed=3)
+    drawn = [done.ids[0] for _, done, _ in engine.generate(llama.parts, [ids] * 3000, decoding, 200_000) if done.ids]
     top = int(odds.argmax())
     share = drawn.count(top) / 3000
     assert abs(share - float(odds[top])) < 4 * (float(odds[top]) * (1 - float(odds[top])) / 3000) ** 0.5

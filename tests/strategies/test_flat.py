@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from strategies.models import beginnings, engine, flat, writing
-from strategies.models.batching import Drawing
+from strategies.models.batching import DecodingOptions
 from strategies.models.blockwise import attend
 from strategies.models.caches import roomy_cache
 from strategies.models.flat import FlatCache, Span
@@ -117,8 +117,8 @@ def test_finished_answers_hand_their_place_on(places: int, tmp_path: Path, monke
     model = tiny.local_model(tiny.model_folder(tmp_path, "llama"))
     ids = [model.chat.encode_label("say " + f"word {number} " * (1 + number % 4)) for number in range(11)]
     stop = frozenset({*model.chat.stop_ids, *range(0, 400, 9)})
-    drawing = Drawing(stop, 12)
-    together = {row: written.ids for row, written, _ in engine.generate(model.parts, ids, drawing, 4096)}
+    decoding = DecodingOptions(stop, 12)
+    together = {row: written.ids for row, written, _ in engine.generate(model.parts, ids, decoding, 4096)}
     heights: list[int] = []
     begin = FlatCache.begin
 
@@ -128,7 +128,7 @@ def test_finished_answers_hand_their_place_on(places: int, tmp_path: Path, monke
 
     monkeypatch.setattr(writing, "MOST_ROWS", places)
     monkeypatch.setattr(FlatCache, "begin", watched)
-    assert {row: written.ids for row, written, _ in engine.generate(model.parts, ids, drawing, 4096)} == together
+    assert {row: written.ids for row, written, _ in engine.generate(model.parts, ids, decoding, 4096)} == together
     assert max(heights) == places
     assert len({len(answer) for answer in together.values()}) > 1
 
@@ -145,12 +145,12 @@ def asked_in_parts(model: Any) -> list[list[int]]:
 @pytest.mark.parametrize("architecture", ["llama", "qwen", "neox"])
 def test_prompts_behind_beginnings_of_their_own_get_the_same_answers(architecture: str, tmp_path: Path) -> None:
     model = tiny.local_model(tiny.model_folder(tmp_path, architecture))
-    prompts, drawing = asked_in_parts(model), Drawing(model.chat.stop_ids, 12)
+    prompts, decoding = asked_in_parts(model), DecodingOptions(model.chat.stop_ids, 12)
     found = {
-        row: (written.ids, shared) for row, written, shared in engine.generate(model.parts, prompts, drawing, 4096)
+        row: (written.ids, shared) for row, written, shared in engine.generate(model.parts, prompts, decoding, 4096)
     }
     for row, prompt in enumerate(prompts):
-        assert [written.ids for _, written, _ in engine.generate(model.parts, [prompt], drawing, 4096)] == [
+        assert [written.ids for _, written, _ in engine.generate(model.parts, [prompt], decoding, 4096)] == [
             found[row][0]
         ]
     sizes = {shared for _, shared in found.values()}

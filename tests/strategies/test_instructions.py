@@ -19,9 +19,9 @@ from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.portable import prompt_of
 from strategies.prompting.rendering import Form, Renderer, instruction
 from strategies.prompting.wordings import LONGEST, library
-from strategies.search import Finished, Standing
+from strategies.search import SearchResult, Standing
 from strategies.searched import WORDS_SHARE
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -194,7 +194,7 @@ def test_built_again_from_fewer_examples_it_is_told_the_same(tmp_path: Path) -> 
     at = tiny.Bench(folder=tmp_path, language=small)
     setup = Setup(form=Form(show_labels=True, added="Be brief."))
     task = tiny.benchmark().task
-    Kitchen(task, at).build(setup, task.examples).save(tmp_path / "fit")
+    PipelineBuilder(task, at).build(setup, task.examples).save(tmp_path / "fit")
     again = Prompting().rebuilt(tmp_path / "fit", tiny.benchmark(examples=12).task, at)
     assert isinstance(again, Pipeline)
     assert (again.setup, len(again.sources.cases)) == (setup, 12)
@@ -260,7 +260,7 @@ def test_in_doubt_the_persons_own_words(tmp_path: Path) -> None:
     other = Standing(Setup(form=Form(added="a")), [1.0] * 40)
 
     def taken(*scores: float) -> Standing:
-        return words.taken(Standing(Setup(), [*scores]), Finished((other,), rising=False))
+        return words.taken(Standing(Setup(), [*scores]), SearchResult((other,), rising=False))
 
     assert taken(*[1.0] * 39, 0.0).configuration == Setup()
     assert taken(*[1.0] * 30, *[0.0] * 10) is other

@@ -27,8 +27,8 @@ from strategies.finetuning.ordered import in_order, trial_of
 from strategies.finetuning.race import RECIPES, Entry, Tuning
 from strategies.leaning import LEAST_CASES, Leaning, shift_in
 from strategies.pipeline import Setup
-from strategies.search import Contest, Look
-from strategies.selection import Kitchen
+from strategies.search import HalvingSearch, Look
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -99,16 +99,16 @@ def test_heads_answer_a_rare_label_where_its_f1_gains_by_it(
     assert any(trial.mark == pytest.approx(crossed) for trial in bench.trials)
 
 
-def evidence(kitchen: Kitchen, knows: float, seed: int, written: bool) -> list[dict[str, Any]]:
+def evidence(builder: PipelineBuilder, knows: float, seed: int, written: bool) -> list[dict[str, Any]]:
     """Of a model that thinks little of spam: likelihoods, or shares that a server stated for what it wrote."""
-    dice, rows, cases, outcomes = random.Random(seed), [], kitchen.task.examples, []
+    dice, rows, cases, outcomes = random.Random(seed), [], builder.task.examples, []
     for case in cases:
         spam = dice.gauss(-2.5, 1.0) + (knows if case.output == "spam" else 0.0)
         rows.append({"scores": [0.0, spam], "votes": (), "case": case.id, "context": ""})
         share = 1 / (1 + 2.718281828**-spam)
         shares = {"ham": 1 - share, "spam": share}
         outcomes.append(Prediction(text="spam" if share > 0.5 else "ham", probabilities=shares))
-    return list(kitchen._scored(cases, outcomes).notes["evidence"]) if written else rows
+    return list(builder._scored(cases, outcomes).notes["evidence"]) if written else rows
 
 
 @pytest.mark.parametrize("written", [False, True])
@@ -116,10 +116,10 @@ def evidence(kitchen: Kitchen, knows: float, seed: int, written: bool) -> list[d
 def test_shares_of_a_language_model_are_shifted_and_scored_with_what_other_cases_name(
     metric: Metric, written: bool, tmp_path: Path
 ) -> None:
-    def kitchen(by: Metric, one_in: int = 12) -> Kitchen:
-        return Kitchen(task_by(by, mails(240, one_in)), tiny.Bench(folder=tmp_path), calibrates=False)
+    def builder(by: Metric, one_in: int = 12) -> PipelineBuilder:
+        return PipelineBuilder(task_by(by, mails(240, one_in)), tiny.Bench(folder=tmp_path), calibrates=False)
 
-    own = kitchen(metric)
+    own = builder(metric)
     rows = evidence(own, 2.2, 1, written)
     chosen = own.weighed(Setup(), rows)
     assert chosen.shift is not None
@@ -131,10 +131,10 @@ def test_shares_of_a_language_model_are_shifted_and_scored_with_what_other_cases
     plain = figure(metric, [(known[row["case"]], "ham") for row in rows])
     assert crossed > plain + 0.1
     assert all(row[3] >= 0.5 for row in look.notes["answers"]), "of two labels the answer has the greater share"
-    few = kitchen(metric, 240 // (LEAST_CASES - 1))
+    few = builder(metric, 240 // (LEAST_CASES - 1))
     assert few.weighed(Setup(), evidence(few, 2.2, 1, written)).shift is None, "too few cases to choose by"
     if not written:
-        by_cases = kitchen(ACCURACY)
+        by_cases = builder(ACCURACY)
         assert by_cases.weighed(Setup(), rows).shift is None
     chance = [evidence(own, 0.0, seed, written) for seed in range(6)]
     looks = [own.settled(Setup(), Look((), (), {"evidence": each})).notes["answers"] for each in chance]
@@ -159,12 +159,12 @@ def test_a_search_takes_what_the_metric_over_rows_says_is_best(tmp_path: Path) -
             looks.append(Look(tuple(scores), (), {"answers": rows}))
         return looks
 
-    kitchen = Kitchen(task, bench)
-    ended = Contest("a", task, bench, judge=kitchen.judge).halve([Setup(), Setup(shots=1)], measure)
+    builder = PipelineBuilder(task, bench)
+    ended = HalvingSearch("a", task, bench, judge=builder.judge).run([Setup(), Setup(shots=1)], measure)
     assert [standing.configuration.shots for standing in ended.standings] == [1, 0]
     assert ended.best.mean < ended.standings[1].mean, "what is told is how many are right"
     assert ended.best.mark == pytest.approx(
-        figure(OF_LABEL, [(kitchen._examples[row[0]], row[1]) for note in ended.best.notes for row in note["answers"]])
+        figure(OF_LABEL, [(builder._examples[row[0]], row[1]) for note in ended.best.notes for row in note["answers"]])
     )
     assert ended.cheapest() is ended.best, "and no other is within noise of it"
     assert [trial.counts for trial in bench.trials] == [standing.mark for standing in ended.standings]
@@ -172,8 +172,8 @@ def test_a_search_takes_what_the_metric_over_rows_says_is_best(tmp_path: Path) -
         "a reader sees the order of the choice"
     )
     assert expected(bench.trials)[-1][1] == ended.best.mark
-    by_cases = Kitchen(task_by(ACCURACY, mails(240)), bench)
-    ended = Contest("b", by_cases.task, bench, judge=by_cases.judge).halve([Setup(), Setup(shots=1)], measure)
+    by_cases = PipelineBuilder(task_by(ACCURACY, mails(240)), bench)
+    ended = HalvingSearch("b", by_cases.task, bench, judge=by_cases.judge).run([Setup(), Setup(shots=1)], measure)
     assert ended.best.configuration == Setup()
     assert [trial.mark for trial in bench.trials[2:]] == [None, None]
 
@@ -192,7 +192,7 @@ def test_answers_without_shares_count_like_others(tmp_path: Path) -> None:
     """A server that stops stating likelihoods: its look was forgotten, and the setup fell behind all others."""
     task = task_by(OF_LABEL, mails(240, 6))
     bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: ""), tuning_tokens=10**9)
-    kitchen = Kitchen(task, bench)
+    builder = PipelineBuilder(task, bench)
 
     def measure(setups: Sequence[Setup], fold: int, cases: Sequence[Case]) -> list[Look]:
         """The second one is right in all, and its server states no likelihoods for the look at one fold."""
@@ -203,20 +203,20 @@ def test_answers_without_shares_count_like_others(tmp_path: Path) -> None:
             known = not (setup.shots and fold == 1)
             given = zip(says, shares, strict=True)
             found.append(
-                kitchen._scored(
+                builder._scored(
                     cases, [Prediction(text=text, probabilities=each if known else None) for text, each in given]
                 )
             )
         return found
 
-    told = Contest("a", task, bench, judge=kitchen.judge).halve([Setup(), Setup(shots=1)], measure)
+    told = HalvingSearch("a", task, bench, judge=builder.judge).run([Setup(), Setup(shots=1)], measure)
     assert told.best.configuration.shots == 1
     assert (told.best.mean, len(told.best.scores)) == (1.0, 240)
 
 
 def test_a_training_that_failed_leaves_the_others_ordered_by_the_metric(tmp_path: Path) -> None:
-    kitchen = Kitchen(task_by(OF_LABEL, mails(240)), tiny.Bench(folder=tmp_path), calibrates=False)
-    cases, lengths = kitchen.task.folds[0].selection, Lengths(10.0, 10.0, (100,), 3)
+    builder = PipelineBuilder(task_by(OF_LABEL, mails(240)), tiny.Bench(folder=tmp_path), calibrates=False)
+    cases, lengths = builder.task.folds[0].selection, Lengths(10.0, 10.0, (100,), 3)
 
     def entry(shots: int, say: Callable[[int, Case], str]) -> Entry:
         rows = [
@@ -229,8 +229,8 @@ def test_a_training_that_failed_leaves_the_others_ordered_by_the_metric(tmp_path
     spam = entry(2, lambda place, case: "spam" if case.output == "spam" or place % 7 == 0 else "ham")
     dead = Entry(Tuning(Setup(shots=3), RECIPES[2]), [], problem="the selection loss did not improve")
     tried = [(ham, lengths), (spam, lengths), (dead, lengths)]
-    assert [each.tuning.setup.shots for each, _ in in_order(kitchen, tried)] == [2, 1, 3]
-    told = [trial_of(kitchen, "lora", each) for each, _ in tried]
+    assert [each.tuning.setup.shots for each, _ in in_order(builder, tried)] == [2, 1, 3]
+    told = [trial_of(builder, "lora", each) for each, _ in tried]
     assert ranked(told)[0] is told[1], "and so they are shown"
     assert told[0].score > told[1].score
     assert told[2].mark is None

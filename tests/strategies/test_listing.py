@@ -16,7 +16,7 @@ from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.fitting import LISTED, LISTED_SHARE
 from strategies.prompting.rendering import Form
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -41,7 +41,7 @@ def many(labels: int) -> Task:
 
 
 def listing(task: Task, model: LocalModel, place: Path, cases: Sequence[Case]) -> Pipeline:
-    return Kitchen(task, tiny.Bench(folder=place, language=model)).build(LISTING, cases)
+    return PipelineBuilder(task, tiny.Bench(folder=place, language=model)).build(LISTING, cases)
 
 
 def listed(pipeline: Pipeline, text: str) -> list[str]:
@@ -144,7 +144,7 @@ def test_a_list_beside_passages_that_was_cut_short_is_built_again_from_fewer_exa
     for labels, again in ((task.labels, True), (task.labels[:3], False)):
         few = dataclasses.replace(task, labels=labels)
         setup = dataclasses.replace(LISTING, passages=1)
-        Kitchen(few, bench).build(setup, few.examples).save(tmp_path / "fit")
+        PipelineBuilder(few, bench).build(setup, few.examples).save(tmp_path / "fit")
         assert (Retrieval().rebuilt(tmp_path / "fit", few, bench) is not None) == again
 
 
@@ -152,9 +152,9 @@ def test_varied_demonstrations_show_as_many_labels_as_there_are_near(model: Loca
     """Three examples of each label are alike, so the nearest alone are all of one."""
     task = many(10)
     cases = tuple(case for fold in task.folds for case in (*fold.train, *fold.selection))
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model))
     for varied, labels in ((False, 1), (True, 3)):
         setup = Setup(form=Form(), shots=3, picks="nearest", varied=varied)
-        (shown,) = kitchen.build(setup, cases).demonstrations(["subject3"])
+        (shown,) = builder.build(setup, cases).demonstrations(["subject3"])
         assert len({one.case.output for one in shown}) == labels
         assert shown[-1].case.output == task.labels[3], "the nearest stands next to the question"

@@ -25,9 +25,9 @@ from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.retrieval.chunking import cut
 from strategies.retrieval.index import PassageIndex
 from strategies.retrieval.neighbours import Neighbours
-from strategies.retrieval.timed import Watch
+from strategies.retrieval.timed import Stopwatch
 from strategies.search import total
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 from tests.tiny_embedder import embedder_folder, prompted
@@ -69,7 +69,7 @@ def used(pipeline: Pipeline, cases: Sequence[Any]) -> list[tuple[Usage, ...]]:
 
 
 def test_the_time_of_a_search_is_shared_out_among_the_answers_that_it_was_for(tmp_path: Path) -> None:
-    pipeline = Kitchen(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=2), DOCUMENTS.task.examples)
+    pipeline = PipelineBuilder(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=2), DOCUMENTS.task.examples)
     begun = time.perf_counter()
     found = used(pipeline, DOCUMENTS.heldout)
     whole = time.perf_counter() - begun
@@ -83,7 +83,7 @@ def test_the_time_of_a_search_is_shared_out_among_the_answers_that_it_was_for(tm
 def test_what_looks_nothing_up_says_nothing_of_it(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     for setup in (Setup(), Setup(shots=3)):
-        found = used(Kitchen(DOCUMENTS.task, bench).build(setup, DOCUMENTS.task.examples), DOCUMENTS.heldout)
+        found = used(PipelineBuilder(DOCUMENTS.task, bench).build(setup, DOCUMENTS.task.examples), DOCUMENTS.heldout)
         assert {tuple(row.model for row in usage) for usage in found} == {("scripted",)}
     assert bench.spent == []
 
@@ -91,7 +91,7 @@ def test_what_looks_nothing_up_says_nothing_of_it(tmp_path: Path) -> None:
 def test_answers_do_not_pay_for_the_index_of_the_examples(tmp_path: Path) -> None:
     """It is built when something is looked up for the first time, which a server is not asked for beforehand."""
     bench = bench_of(tmp_path)
-    made = Kitchen(PLAIN.task, bench).build(Setup(shots=2, picks="nearest"), PLAIN.task.examples)
+    made = PipelineBuilder(PLAIN.task, bench).build(Setup(shots=2, picks="nearest"), PLAIN.task.examples)
     made.save(tmp_path / "fit")
     bench.embedder.asked.clear()  # type: ignore[attr-defined]
     (usage,) = used(load_pipeline(tmp_path / "fit", bench), PLAIN.heldout[:1])
@@ -103,7 +103,7 @@ def test_votes_are_part_of_it(tmp_path: Path) -> None:
     benchmark = tiny.benchmark()
     model = tiny.local_model(tiny.model_folder(tmp_path / "model"))
     bench = replace(bench_of(tmp_path), language=model)
-    pipeline = Kitchen(benchmark.task, bench, uses_votes=True).build(Setup(votes=0.5), benchmark.task.examples)
+    pipeline = PipelineBuilder(benchmark.task, bench, uses_votes=True).build(Setup(votes=0.5), benchmark.task.examples)
     found = used(pipeline, benchmark.heldout)
     assert seconds([row for usage in found for row in usage], "answering") >= SLOW * len(benchmark.heldout)
     _, spent = pipeline.label_evidence([tiny.query(case) for case in benchmark.heldout], "search")
@@ -112,7 +112,7 @@ def test_votes_are_part_of_it(tmp_path: Path) -> None:
 
 
 def test_how_many_answers_there_are_a_second_counts_looking_up(tmp_path: Path) -> None:
-    pipeline = Kitchen(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=2), DOCUMENTS.task.examples)
+    pipeline = PipelineBuilder(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=2), DOCUMENTS.task.examples)
     found = dict(pipeline.answer([tiny.query(case) for case in DOCUMENTS.heldout], Sampling()))
     rows = [Row(candidate="c", purpose="heldout", key=key, outcome=each, score=1.0) for key, each in found.items()]
     told = latency_of({"seconds": [0.1]}, rows)
@@ -144,11 +144,11 @@ def test_a_fit_that_is_taken_over_cost_what_it_cost_at_first(tmp_path: Path) -> 
 
 def test_an_index_of_another_size_is_part_of_choosing(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
-    kitchen = Kitchen(DOCUMENTS.task, bench)
+    builder = PipelineBuilder(DOCUMENTS.task, bench)
     cases = DOCUMENTS.task.folds[0].selection
-    small, again = kitchen.looks([Setup(passages=1, passage_words=words) for words in (5, 5)], 0, cases)
+    small, again = builder.looks([Setup(passages=1, passage_words=words) for words in (5, 5)], 0, cases)
     assert [row.step for row in bench.spent] == ["index"]
-    usual, other = kitchen.looks([Setup(passages=1), Setup(passages=1, passage_words=8)], 0, cases)
+    usual, other = builder.looks([Setup(passages=1), Setup(passages=1, passage_words=8)], 0, cases)
     assert [row.step for row in bench.spent] == ["index"]
     built = SLOW * len(DOCUMENTS.task.documents)
     assert bench.spent[0].seconds >= built
@@ -215,7 +215,7 @@ def test_each_approach_pays_for_its_index_though_the_vectors_are_made_once(folde
     for _ in range(2):
         bench = bench_of(tmp_path, embedder)
         begun = time.perf_counter()
-        Kitchen(DOCUMENTS.task, bench).index()
+        PipelineBuilder(DOCUMENTS.task, bench).index()
         found.append((seconds(bench.spent, "index", "slowed"), time.perf_counter() - begun))
     least = SLOW * len(DOCUMENTS.task.documents)
     assert all(paid >= least for paid, _ in found)
@@ -242,7 +242,7 @@ def test_whoever_asks_for_a_part_of_what_is_common_is_charged_for_that_part(fold
     embedder.embed([])
     paid, waited = [], []
     for _ in range(2):
-        begun, watch = time.perf_counter(), Watch(embedder)
+        begun, watch = time.perf_counter(), Stopwatch(embedder)
         embedder.embed(["three"])
         paid.append(watch.usage("index").seconds)
         waited.append(time.perf_counter() - begun)
@@ -337,7 +337,7 @@ def test_without_prompts_for_a_search_texts_are_read_as_they_are(
 
 
 def test_requests_are_the_same_whatever_they_took(tmp_path: Path) -> None:
-    pipeline = Kitchen(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=1), DOCUMENTS.task.examples)
+    pipeline = PipelineBuilder(DOCUMENTS.task, bench_of(tmp_path)).build(Setup(passages=1), DOCUMENTS.task.examples)
     asked = [Query.of("How many seats has Room Ada?")]
     first, again = pipeline.requests(asked), pipeline.requests(asked)
     assert first == again

@@ -230,13 +230,13 @@ def test_a_run_and_an_export_refuse_it(tmp_path: Path, model: LocalModel) -> Non
     from benchmarks.running.workbench import bare
     from benchmarks.specs.spec_models import ModelSpec
     from strategies.pipeline import Setup, load_pipeline
-    from strategies.selection import Kitchen
+    from strategies.selection import PipelineBuilder
 
     models = Models((ModelSpec(name="tiny", folder=str(model.folder)),), _embedder=tiny.WordHashes())
     models._ready["tiny"] = model
     bench = bare(models, "tiny", tmp_path)
     task = tiny.benchmark().task
-    Kitchen(task, bench).build(Setup(), task.examples).save(tmp_path / "fits" / "one")
+    PipelineBuilder(task, bench).build(Setup(), task.examples).save(tmp_path / "fits" / "one")
     (tmp_path / "fits" / "one" / "complete.json").write_text("{}", encoding="utf-8")
     load_pipeline(tmp_path / "fits" / "one", bench)
     models._ready["tiny"] = other(model, longer)

@@ -14,17 +14,17 @@ from benchmarks.running.plan import Further, Options, candidates
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.contract import Case, Diverged, Kind, Prompt, Query, Recipe, Strategy, Trial
+from strategies.finetuning.instruction_choice import best_instruction
 from strategies.finetuning.lengths import Lengths, price
 from strategies.finetuning.ordered import TIED, UNMOVED, in_order
-from strategies.finetuning.race import RECIPES, SMOOTHING, Entry, Finish, Race, Tuning, suited
-from strategies.finetuning.told import best_told
+from strategies.finetuning.race import RECIPES, SMOOTHING, Entry, Race, RaceResult, Tuning, suited
 from strategies.finetuning.tuned import REFIT
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form, Renderer
 from strategies.prompting.wordings import library
 from strategies.search import Look
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -132,14 +132,14 @@ def test_the_runner_up_is_trained_at_length_too_and_all_recipes_where_that_is_pa
     model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setup: Setup, tokens: int, recipes: int
 ) -> None:
     told = Form(added="Be brief.")
-    monkeypatch.setattr("strategies.finetuning.race.best_told", lambda *_: (told, 100))
-    finish = run_with_scores(model, tmp_path, monkeypatch, ([setup], tokens), lambda _: 0.5)
-    trained = [entry.tuning for entry in finish.entries if entry.looks and entry.tuning.setup == setup]
+    monkeypatch.setattr("strategies.finetuning.race.best_instruction", lambda *_: (told, 100))
+    result = run_with_scores(model, tmp_path, monkeypatch, ([setup], tokens), lambda _: 0.5)
+    trained = [entry.tuning for entry in result.entries if entry.looks and entry.tuning.setup == setup]
     assert trained == [Tuning(setup, suited(recipe, setup)) for recipe in RECIPES[:recipes]]
-    others = [entry.tuning for entry in finish.entries if entry.looks and entry.tuning.setup != setup]
+    others = [entry.tuning for entry in result.entries if entry.looks and entry.tuning.setup != setup]
     also = [Tuning(replace(setup, form=form), suited(RECIPES[0], setup)) for form in (told, Form(instruct=False))]
     assert sorted(others, key=also.index) == (also if recipes > 2 else []), "what is best untuned, and no instruction"
-    assert not finish.narrow
+    assert not result.narrow
 
 
 def test_of_the_sentences_of_the_library_the_one_is_tuned_with_which_the_model_answers_best_untuned(
@@ -155,14 +155,14 @@ def test_of_the_sentences_of_the_library_the_one_is_tuned_with_which_the_model_a
     cases = task.folds[0].selection
     for helps in known[:2]:
         bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=answer))
-        form, tokens = best_told(Kitchen(task, bench), Setup(), cases)
+        form, tokens = best_instruction(PipelineBuilder(task, bench), Setup(), cases)
         assert form == Form(added=helps)
         assert tokens == sum(usage.computed_tokens for usage in bench.spent) > 0
         silent = replace(bench, language=ScriptedModel(name="m", answer=lambda _: ""))
-        assert best_told(Kitchen(task, silent), Setup(), cases) == (form, tokens), "from the journal"
+        assert best_instruction(PipelineBuilder(task, silent), Setup(), cases) == (form, tokens), "from the journal"
     helps = "never said"
     bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=answer))
-    assert best_told(Kitchen(task, bench), Setup(), cases)[0] is None, "they cannot be told apart"
+    assert best_instruction(PipelineBuilder(task, bench), Setup(), cases)[0] is None, "they cannot be told apart"
 
 
 @pytest.mark.parametrize(("runner_up", "taken"), [(0.7, 1), (0.6, 0), (-1.0, 0)])
@@ -173,13 +173,15 @@ def test_the_runner_up_is_trained_on_the_better_setup_and_taken_where_it_answers
         return runner_up if tuning.recipe == RECIPES[1] else 0.6 if tuning.setup.form.instruct else 0.5
 
     setups = [Setup(form=Form(instruct=False)), Setup(form=Form())]
-    finish = run_with_scores(model, tmp_path, monkeypatch, (setups, 120_000), score)
-    trained = {entry.tuning for entry in finish.entries if entry.looks}
+    result = run_with_scores(model, tmp_path, monkeypatch, (setups, 120_000), score)
+    trained = {entry.tuning for entry in result.entries if entry.looks}
     assert trained == {*(Tuning(setup, RECIPES[0]) for setup in setups), Tuning(setups[1], RECIPES[1])}
-    assert finish.tuning == Tuning(setups[1], RECIPES[taken])
+    assert result.tuning == Tuning(setups[1], RECIPES[taken])
 
 
-def run_after(problems: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Finish, list[Recipe]]:
+def run_after(
+    problems: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[RaceResult, list[Recipe]]:
     """A race whose short trainings ended so, and the recipes that were trained at length, in their order."""
     tried: list[Recipe] = []
 
@@ -194,17 +196,17 @@ def run_after(problems: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("strategies.finetuning.race.row_tokens", lambda *_: 20)
     silent = ScriptedModel(name="silent", answer=lambda _: "")
     bench = tiny.Bench(folder=folder, language=silent, tuning_tokens=25_000)
-    kitchen = Kitchen(tiny.benchmark("generation", examples=300).task, bench)
-    return Race("lora", kitchen, [Setup()]).run(), tried
+    builder = PipelineBuilder(tiny.benchmark("generation", examples=300).task, bench)
+    return Race("lora", builder, [Setup()]).run(), tried
 
 
 def test_where_no_short_training_lowers_the_loss_one_at_length_is_made_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few steps from where the adapter begins may well make it worse; every approach is fitted once."""
-    finish, tried = run_after([UNMOVED] * 6, tmp_path, monkeypatch)
+    result, tried = run_after([UNMOVED] * 6, tmp_path, monkeypatch)
     assert tried[:2] == list(RECIPES[:2])
-    assert finish.tuning.recipe == RECIPES[0]
+    assert result.tuning.recipe == RECIPES[0]
     _, tried = run_after(["loss NaN", UNMOVED, *["loss NaN"] * 4], tmp_path, monkeypatch)
     assert tried == [RECIPES[1]], "what diverged in a few steps is not tried in many"
     with pytest.raises(Diverged, match="loss NaN"):
@@ -217,7 +219,7 @@ def run_with_scores(
     monkeypatch: pytest.MonkeyPatch,
     given: tuple[Sequence[Setup], int],
     score: Callable[[Tuning], float],
-) -> Finish:
+) -> RaceResult:
     """A race in which the recipes come in their order and each training at length scores so; `given`: setups, budget."""
 
     def short(self: Race, tuning: Tuning, turn: tuple[int, int]) -> Entry:
@@ -230,7 +232,7 @@ def run_with_scores(
     monkeypatch.setattr(Race, "_long", long)
     setups, tokens = given
     bench = tiny.Bench(folder=folder, language=model, tuning_tokens=tokens)
-    return Race("lora", Kitchen(tiny.benchmark("extraction").task, bench), setups).run()
+    return Race("lora", PipelineBuilder(tiny.benchmark("extraction").task, bench), setups).run()
 
 
 def test_a_forecast_has_the_training_that_is_made_whatever_the_budget() -> None:
@@ -277,12 +279,12 @@ def test_the_race_leaves_what_one_training_at_length_needs(
     monkeypatch.setattr("strategies.finetuning.race.row_tokens", lambda *_: row)
     language = ScriptedModel(name="silent", answer=lambda _: "")
     bench = tiny.Bench(folder=tmp_path, language=language, tuning_tokens=25_000)
-    kitchen = Kitchen(tiny.benchmark("generation", examples=300).task, bench)
-    finish = Race("lora", kitchen, [Setup(form=Form()), Setup(form=Form(instruct=False))]).run()
-    assert sum(entry.tokens for entry in finish.entries) <= bench.tuning_tokens
+    builder = PipelineBuilder(tiny.benchmark("generation", examples=300).task, bench)
+    result = Race("lora", builder, [Setup(form=Form()), Setup(form=Form(instruct=False))]).run()
+    assert sum(entry.tokens for entry in result.entries) <= bench.tuning_tokens
     assert [bool(looked) for looked in tried] == [False] * recipes + [True] * long
     assert min(tried[recipes:]) >= 20
-    assert finish.narrow == (long < 3)
+    assert result.narrow == (long < 3)
 
 
 def test_the_prompt_without_the_instruction_is_trained_too(model: LocalModel, tmp_path: Path) -> None:
@@ -300,7 +302,7 @@ def test_recipes_on_one_setup_that_answers_do_not_tell_apart_are_ordered_by_vali
     model: LocalModel, tmp_path: Path, right: int, asked: int, first: str
 ) -> None:
     """One right more of 48 is chance. What has other rows is ordered by answers alone: its losses are of something else."""
-    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
+    builder = PipelineBuilder(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
 
     def entry(recipe: Recipe, counts: tuple[int, int], loss: float, setup: Setup) -> Entry:
         scores = (1.0,) * counts[0] + (0.0,) * (counts[1] - counts[0])
@@ -312,7 +314,7 @@ def test_recipes_on_one_setup_that_answers_do_not_tell_apart_are_ordered_by_vali
         "other rows": entry(RECIPES[0], (37, 48), 0.1, Setup(form=Form(instruct=False))),
     }
     lengths = Lengths(10.0, 10.0, (100,), 3)
-    (lead, _), *_ = in_order(kitchen, [(each, lengths) for each in tried.values()])
+    (lead, _), *_ = in_order(builder, [(each, lengths) for each in tried.values()])
     assert lead is tried[first]
 
 
@@ -329,17 +331,17 @@ def test_where_whole_trainings_are_paid_for_every_approach_has_one_without_the_i
 
     monkeypatch.setattr(Race, "_long", long)
     monkeypatch.setattr(Race, "_short", lambda _, tuning, turn: Entry(tuning, [], loss=1.0 + turn[0]))
-    monkeypatch.setattr("strategies.finetuning.race.best_told", lambda *_: (None, 0))
+    monkeypatch.setattr("strategies.finetuning.race.best_instruction", lambda *_: (None, 0))
     silent = ScriptedModel(name="silent", answer=lambda _: "")
     task, setup = tiny.benchmark("generation", examples=60).task, Setup()
 
     def race(budget: float) -> Race:
         bench = tiny.Bench(folder=tmp_path, language=silent, tuning_tokens=round(budget))
-        return Race("distilled lora", Kitchen(task, bench), [setup])
+        return Race("distilled lora", PipelineBuilder(task, bench), [setup])
 
     length = race(1)._lengths(Tuning(setup, RECIPES[0]))
-    finish = race(times * length.whole).run()
-    assert finish.tuning.setup.form.instruct is not tried
+    result = race(times * length.whole).run()
+    assert result.tuning.setup.form.instruct is not tried
     assert len(shares) == 2 + tried
     assert min(shares) >= sum(price(length.row, rows, length.epochs) for rows in length.folds)
 
@@ -353,14 +355,14 @@ def test_of_two_that_are_as_good_the_shorter_prompt_is_taken(
         return Entry(tuning, [Look((score,), (), {})])
 
     monkeypatch.setattr(Race, "_long", scored)
-    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000))
-    finish = Race("lora", kitchen, [Setup(form=Form()), Setup(form=Form(instruct=False))]).run()
-    assert finish.tuning.setup.form.instruct == taken
+    builder = PipelineBuilder(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=80_000))
+    result = Race("lora", builder, [Setup(form=Form()), Setup(form=Form(instruct=False))]).run()
+    assert result.tuning.setup.form.instruct == taken
 
 
 def test_what_is_learnt_and_what_it_is_judged_by_are_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task, silent = tiny.benchmark("generation", examples=60).task, ScriptedModel(name="silent", answer=lambda _: "")
-    race = Race("lora", Kitchen(task, tiny.Bench(folder=tmp_path, language=silent)), [Setup()])
+    race = Race("lora", PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=silent)), [Setup()])
     setup, tried, taught = Setup(shots=2, picks="nearest"), list[Any](), list[Any]()
     monkeypatch.setattr(Race, "_attempt", lambda self, entry, recipe, on: tried.append(on))
     race._long(Tuning(setup, RECIPES[0]), (1e6, 10), (0, 1))

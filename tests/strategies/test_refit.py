@@ -17,12 +17,12 @@ from benchmarks.scored import MetricScore
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Fold, Recipe, Task, Training
 from strategies.finetuning.apart import APART, FEWEST, LEAST_APART, kept_apart
-from strategies.finetuning.race import Entry, Finish, Race, Tuning, row_tokens
+from strategies.finetuning.race import Entry, Race, RaceResult, Tuning, row_tokens
 from strategies.finetuning.tuned import (
     LONGER,
     REFIT,
-    Judged,
     RefitPlan,
+    ValidationResult,
     _record,
     _trained,
     fit_tuned,
@@ -31,7 +31,7 @@ from strategies.finetuning.tuned import (
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import selection_items
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -52,24 +52,24 @@ def task() -> Task:
 
 
 @pytest.fixture
-def plenty(task: Task, model: LocalModel, tmp_path: Path) -> Kitchen:
-    return Kitchen(task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=10_000_000))
+def plenty(task: Task, model: LocalModel, tmp_path: Path) -> PipelineBuilder:
+    return PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model, tuning_tokens=10_000_000))
 
 
 def silent(folder: Path) -> tiny.Bench:
     return tiny.Bench(folder=folder, language=ScriptedModel(name="silent", answer=lambda _: ""))
 
 
-def planned(kitchen: Kitchen, entry: Entry, narrow: bool = False) -> RefitPlan:
-    return RefitPlan.of(Finish(TUNING, entry, (entry,), narrow), kitchen)
+def planned(builder: PipelineBuilder, entry: Entry, narrow: bool = False) -> RefitPlan:
+    return RefitPlan.of(RaceResult(TUNING, entry, (entry,), narrow), builder)
 
 
 def test_it_has_a_budget_of_its_own(task: Task, model: LocalModel, tmp_path: Path) -> None:
     bench = tiny.Bench(folder=tmp_path, language=model)
-    once = row_tokens(Kitchen(task, bench), Setup(), task.examples) * len(task.examples) / REFIT
+    once = row_tokens(PipelineBuilder(task, bench), Setup(), task.examples) * len(task.examples) / REFIT
 
     def epochs(budget: float) -> tuple[int, bool]:
-        plan = planned(Kitchen(task, replace(bench, tuning_tokens=int(budget))), Entry(TUNING, [], epochs=3))
+        plan = planned(PipelineBuilder(task, replace(bench, tuning_tokens=int(budget))), Entry(TUNING, [], epochs=3))
         return plan.recipe.epochs, plan.saturated
 
     assert epochs(40 * once) == (3, True)
@@ -78,17 +78,21 @@ def test_it_has_a_budget_of_its_own(task: Task, model: LocalModel, tmp_path: Pat
     assert epochs(0.1 * once) == (1, False)
 
 
-def test_a_number_of_epochs_that_the_search_found_is_made_on_all_examples(plenty: Kitchen) -> None:
+def test_a_number_of_epochs_that_the_search_found_is_made_on_all_examples(plenty: PipelineBuilder) -> None:
     plan = planned(plenty, Entry(TUNING, [], epochs=2, best=2))
     assert (plan.recipe.epochs, plan.apart, plan.saturated) == (2, (), True)
     assert not planned(plenty, Entry(TUNING, [], epochs=2, best=2), narrow=True).saturated
     plan = planned(plenty, Entry(TUNING, [], epochs=4, best=4))
     assert (plan.recipe.epochs, plan.apart, plan.saturated) == (4, (), False), "the last epoch was the best one"
     plan = planned(plenty, Entry(TUNING, [], epochs=4, best=3, averaged=True))
-    assert (plan.recipe.epochs, plan.recipe.averaged, plan.saturated) == (4, True, True), "the last one was worse by itself"
+    assert (plan.recipe.epochs, plan.recipe.averaged, plan.saturated) == (4, True, True), (
+        "the last one was worse by itself"
+    )
 
 
-def test_a_number_that_the_search_could_not_find_is_left_to_examples_kept_apart(plenty: Kitchen, task: Task) -> None:
+def test_a_number_that_the_search_could_not_find_is_left_to_examples_kept_apart(
+    plenty: PipelineBuilder, task: Task
+) -> None:
     plan = planned(plenty, Entry(TUNING, [], epochs=1, cut_off=True))
     assert plan.recipe.epochs == LONGER * 4
     assert FEWEST <= len(plan.apart) <= APART
@@ -100,10 +104,10 @@ def test_these_may_be_more_than_the_recipe_has_while_all_cost_no_more_than_choos
     passes: int, epochs: int, task: Task, model: LocalModel, tmp_path: Path
 ) -> None:
     bench = tiny.Bench(folder=tmp_path, language=model)
-    once = row_tokens(Kitchen(task, bench), Setup(), task.examples) * len(task.examples)
-    kitchen = Kitchen(task, replace(bench, tuning_tokens=round(passes * once)))
-    assert planned(kitchen, Entry(TUNING, [], epochs=1, cut_off=True)).recipe.epochs == epochs
-    found = planned(kitchen, Entry(TUNING, [], epochs=3))
+    once = row_tokens(PipelineBuilder(task, bench), Setup(), task.examples) * len(task.examples)
+    builder = PipelineBuilder(task, replace(bench, tuning_tokens=round(passes * once)))
+    assert planned(builder, Entry(TUNING, [], epochs=1, cut_off=True)).recipe.epochs == epochs
+    found = planned(builder, Entry(TUNING, [], epochs=3))
     assert (found.recipe.epochs, found.apart) == (3, ()), "what the search found stands"
 
 
@@ -190,14 +194,14 @@ def seen(*given: object) -> Any:
 def test_what_is_kept_apart_is_judged_by_prompts_that_do_not_show_it(
     task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kitchen, entry, apart = Kitchen(task, silent(tmp_path)), Entry(TUNING, []), kept_apart(task, 0)
+    builder, entry, apart = PipelineBuilder(task, silent(tmp_path)), Entry(TUNING, []), kept_apart(task, 0)
     plan = RefitPlan(recipe=Recipe(), apart=apart, saturated=True, paid=9)
-    monkeypatch.setattr(Race, "run", lambda _: Finish(TUNING, entry, (entry,), narrow=False))
+    monkeypatch.setattr(Race, "run", lambda _: RaceResult(TUNING, entry, (entry,), narrow=False))
     monkeypatch.setattr(RefitPlan, "of", lambda *_: plan)
     monkeypatch.setattr("strategies.finetuning.tuned._trained", lambda *_: stopped(best=1, tried=2))
-    monkeypatch.setattr(Judged, "by_refit", seen)
+    monkeypatch.setattr(ValidationResult, "by_refit", seen)
     with pytest.raises(Seen) as caught:
-        fit_tuned("lora", kitchen, [Setup()])
+        fit_tuned("lora", builder, [Setup()])
     _, refitted, asked = caught.value.args
     assert asked == apart
     assert len(refitted.sources.cases) == EXAMPLES - len(apart)
@@ -212,22 +216,22 @@ def test_more_might_have_helped_where_the_last_epoch_was_the_best(
     best: int, apart: bool, saturated: bool, rising: bool
 ) -> None:
     plan = RefitPlan(recipe=Recipe(epochs=4), apart=tuple(cases(9)) * apart, saturated=saturated, paid=9)
-    assert _record(Judged(0.5, 9, ()), 6, (plan, stopped(best=best, tried=4)))["rising"] is rising
+    assert _record(ValidationResult(0.5, 9, ()), 6, (plan, stopped(best=best, tried=4)))["rising"] is rising
 
 
 @pytest.mark.parametrize(("paid", "all_learnt"), [(2, False), (3, True)])
 def test_the_record_says_how_many_examples_were_learnt(
     paid: int, all_learnt: bool, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kitchen, entry, apart = Kitchen(task, silent(tmp_path)), Entry(TUNING, []), kept_apart(task, 0)
+    builder, entry, apart = PipelineBuilder(task, silent(tmp_path)), Entry(TUNING, []), kept_apart(task, 0)
     plan = RefitPlan(recipe=Recipe(), apart=apart, saturated=True, paid=paid)
-    monkeypatch.setattr(Race, "run", lambda _: Finish(TUNING, entry, (entry,), narrow=False))
+    monkeypatch.setattr(Race, "run", lambda _: RaceResult(TUNING, entry, (entry,), narrow=False))
     monkeypatch.setattr(RefitPlan, "of", lambda *_: plan)
     monkeypatch.setattr("strategies.finetuning.tuned._trained", lambda *_: stopped(best=1, tried=2))
-    monkeypatch.setattr(Judged, "by_refit", lambda *_: Judged(0.5, len(apart), ()))
+    monkeypatch.setattr(ValidationResult, "by_refit", lambda *_: ValidationResult(0.5, len(apart), ()))
     monkeypatch.setattr("strategies.finetuning.tuned.prove", lambda *_: 1.0)
     monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: adapter)
-    record = fit_tuned("lora", kitchen, [Setup()]).record
+    record = fit_tuned("lora", builder, [Setup()]).record
     left = 0 if all_learnt else len(apart)
     assert (record["examples"], record["kept_apart"]) == (EXAMPLES - left, left)
     said = f"{len(apart)} examples kept apart to say when to stop, and not learnt"
@@ -312,7 +316,7 @@ def test_prompts_show_no_example_that_is_kept_apart(
 ) -> None:
     """Where the answers of the examples shown are learnt, one kept apart would tell nothing."""
     task = tiny.benchmark("extraction", examples=EXAMPLES).task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model))
     setup, apart = Setup(shots=2, picks="nearest"), kept_apart(task, 0)
     given: list[Any] = []
 
@@ -321,7 +325,7 @@ def test_prompts_show_no_example_that_is_kept_apart(
         return stopped(best=1, tried=1)
 
     monkeypatch.setattr("strategies.finetuning.tuned.train", noted)
-    _trained(kitchen.build(setup, task.examples), kitchen.bench, Recipe(every_answer=True), apart)
+    _trained(builder.build(setup, task.examples), builder.bench, Recipe(every_answer=True), apart)
     ((rows, held, _),) = given
     inputs = {case.input for case in apart}
     shown = [turn.content for row in (*rows, *held) for turn in row.prompt[:-1] if turn.role == "user"]

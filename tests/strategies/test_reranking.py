@@ -20,7 +20,7 @@ from strategies.models.quiet import quiet
 from strategies.models.reranking import LocalReranker
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.retrieval.index import RERANKED, PassageIndex
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 from tests.tiny_embedder import embedder_folder
@@ -125,14 +125,14 @@ def test_it_is_taken_only_where_the_answers_are_found_more_often(tmp_path: Path)
     hard = dataclasses.replace(tiny.benchmark("qa").task, folds=(fold,), documents=(*asked, *answered))
     for reranker, taken in ((Knowing(1.0), True), (Knowing(-1.0), False), (None, False)):
         bench = tiny.Bench(folder=tmp_path, reranker=reranker)
-        assert (Kitchen(hard, bench).modes() == ["reranked"]) == taken
+        assert (PipelineBuilder(hard, bench).modes() == ["reranked"]) == taken
 
 
 def test_a_saved_fit_reranks_when_it_is_loaded(tmp_path: Path) -> None:
     task = tiny.benchmark("qa").task
     model = tiny.local_model(tiny.model_folder(tmp_path / "model"))
     bench = tiny.Bench(folder=tmp_path, language=model, reranker=Knowing(1.0))
-    made = Kitchen(task, bench).build(Setup(passages=1, mode="reranked"), task.examples)
+    made = PipelineBuilder(task, bench).build(Setup(passages=1, mode="reranked"), task.examples)
     made.save(tmp_path / "fit")
     loaded = load_pipeline(tmp_path / "fit", bench)
 

@@ -31,7 +31,7 @@ from strategies.retrieval.index import PassageIndex, fuse, word_index
 from strategies.retrieval.named import Named
 from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from strategies.sources import Sources, without
 from strategies.words import SEARCHED, plain
 from tests import tiny
@@ -119,11 +119,11 @@ def test_passages_are_as_long_as_the_embedder_reads(reads: int | None, most: int
     assert most - 11 <= max(len(passage.text.split()) for passage in index.passages) <= most
     if most == 130:
         assert index.passages == tuple(cut([prose])), "those of the default embedder stay as they were"
-    kitchen = Kitchen(
+    builder = PipelineBuilder(
         replace(tiny.benchmark("qa").task, documents=(prose,)),
         tiny.Bench(folder=Path(), language=ANSWERS, embedder=embedder),
     )
-    pipeline = kitchen.build(Setup(passages=1), tiny.questions(4))
+    pipeline = builder.build(Setup(passages=1), tiny.questions(4))
     later = updated(pipeline, [replace(prose, text=prose.text.replace("planes", "cars"))])
     assert isinstance(later, Pipeline)
     assert isinstance(later.sources.index, PassageIndex)
@@ -406,8 +406,8 @@ def test_a_long_example_that_is_cut_is_still_not_its_own_demonstration(tmp_path:
     benchmark = tiny.benchmark()
     long = Case(id="long", input="parcel " * 900, output="delivery")
     model = tiny.local_model(tiny.model_folder(tmp_path))
-    kitchen = Kitchen(benchmark.task, tiny.Bench(folder=tmp_path, language=model))
-    pipeline = kitchen.build(Setup(shots=2, picks="nearest"), (long, *benchmark.task.examples))
+    builder = PipelineBuilder(benchmark.task, tiny.Bench(folder=tmp_path, language=model))
+    pipeline = builder.build(Setup(shots=2, picks="nearest"), (long, *benchmark.task.examples))
     (request,) = pipeline.requests([tiny.query(long)], [long])
     assert request.cut
     assert all("parcel parcel" not in turn.content for turn in request.prompt[:-1])
@@ -418,9 +418,9 @@ def test_long_demonstrations_are_cut_as_the_question_is_and_give_way_to_the_inst
 ) -> None:
     cases = tuple(Case(id=str(place), input=f"parcel {place} " * 400, output="delivery") for place in range(4))
     model = tiny.local_model(tiny.model_folder(tmp_path))
-    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
+    builder = PipelineBuilder(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
     for setup in (Setup(shots=1), Setup(shots=1, picks="nearest")):
-        pipeline = kitchen.build(setup, cases[1:])
+        pipeline = builder.build(setup, cases[1:])
         (request,) = pipeline.requests([tiny.query(cases[0])])
         sizes = [len(turn.content) for turn in request.prompt if turn.role == "user"]
         assert len(sizes) == 2, "a demonstration that is cut leaves room for the question"
@@ -451,7 +451,9 @@ def test_a_lesson_that_is_too_long_keeps_the_passage_that_its_answer_stands_in(t
     case = Case(id="b", input="Since when do trains run late?", output="1987", document_ids=("3",))
     model = tiny.local_model(tiny.model_folder(tmp_path))
     task = replace(tiny.benchmark("qa").task, documents=documents)
-    pipeline = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(passages=3), task.examples)
+    pipeline = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model)).build(
+        Setup(passages=3), task.examples
+    )
     (asked,) = pipeline.requests([tiny.query(case)])
     assert not without(case, pipeline.seed)
     (lesson,) = pipeline.requests([tiny.query(case)], [case])
@@ -470,7 +472,7 @@ def test_a_fifth_of_the_lessons_is_left_as_the_search_found_it(tmp_path: Path) -
     bench = tiny.Bench(folder=tmp_path, language=model)
 
     def missed(learnt: Sequence[Case], seed: int = 0) -> set[str]:
-        pipeline = replace(Kitchen(task, bench).build(Setup(passages=1), task.examples), seed=seed)
+        pipeline = replace(PipelineBuilder(task, bench).build(Setup(passages=1), task.examples), seed=seed)
         requests = pipeline.requests([tiny.query(case) for case in learnt], learnt)
         rows = zip(learnt, requests, strict=True)
         return {case.id for case, request in rows if request.evidence[0].document_id == "other"}
@@ -498,7 +500,7 @@ def test_a_fifth_of_the_lessons_is_learnt_without_what_the_search_found(tmp_path
     bench = tiny.Bench(folder=tmp_path, language=tiny.local_model(tiny.model_folder(tmp_path)))
 
     def shown(learnt: Sequence[Case], examples: Sequence[Case], misses: bool = True) -> list[set[str]]:
-        pipeline = Kitchen(task, bench).build(Setup(passages=2), examples)
+        pipeline = PipelineBuilder(task, bench).build(Setup(passages=2), examples)
         requests = pipeline.requests([tiny.query(case) for case in learnt], learnt, misses=misses)
         return [{item.document_id for item in request.evidence} for request in requests]
 
@@ -508,7 +510,7 @@ def test_a_fifth_of_the_lessons_is_learnt_without_what_the_search_found(tmp_path
     assert [len(each) for each in found] == [2] * len(several)
     assert [not each.intersection(gold) for each in found] == marked
     assert all(each.intersection(gold) for each in shown(several, several, misses=False))
-    rows = rows_of(Kitchen(task, bench).build(Setup(passages=2), several), several)
+    rows = rows_of(PipelineBuilder(task, bench).build(Setup(passages=2), several), several)
     assert ["1987" not in row.prompt[-1].content for row in rows] == marked
     unnamed = [replace(case, document_ids=(), answers=()) for case in several]
     assert shown(unnamed, several) == shown(unnamed, several, misses=False), "nothing tells what the answer rests on"
@@ -522,11 +524,11 @@ def test_where_examples_say_that_there_is_no_answer_no_lesson_teaches_to_make_on
     none = [Case(id=f"n{n}", input="Who drives?", output="not in the handbook") for n in range(6)]
 
     def declines(task: Task, cases: Sequence[Case]) -> bool:
-        return Kitchen(task, bench).build(Setup(passages=1), cases).sources.declines(task)
+        return PipelineBuilder(task, bench).build(Setup(passages=1), cases).sources.declines(task)
 
     assert not declines(task, told)
     assert declines(task, [*told, *none])
-    pipeline = Kitchen(task, bench).build(Setup(passages=1), [*told, *none])
+    pipeline = PipelineBuilder(task, bench).build(Setup(passages=1), [*told, *none])
     lessons = [replace(told[0], id=str(place)) for place in range(40)]
     requests = pipeline.requests([tiny.query(case) for case in lessons], lessons, misses=True)
     assert any(without(case, pipeline.seed) for case in lessons)
@@ -728,7 +730,7 @@ def test_documents_are_searched_in_passages_of_the_size_that_the_setup_asks_for(
         "Badges cost four pounds.",
     ]
     task = replace(tiny.benchmark("qa").task, documents=(Document(id="d", text=" ".join(sentences)),))
-    kitchen = Kitchen(
+    builder = PipelineBuilder(
         task,
         tiny.Bench(
             folder=tmp_path, language=ScriptedModel(name="s", answer=lambda prompt: ""), embedder=tiny.WordHashes()
@@ -738,9 +740,9 @@ def test_documents_are_searched_in_passages_of_the_size_that_the_setup_asks_for(
     found = {}
     for words in (130, 8):
         setup = Setup(passages=1, passage_words=words, mode="dense")
-        pipeline = kitchen.build(setup, task.examples)
+        pipeline = builder.build(setup, task.examples)
         pipeline.save(tmp_path / str(words))
-        again = load_pipeline(tmp_path / str(words), kitchen.bench)
+        again = load_pipeline(tmp_path / str(words), builder.bench)
         assert again.requests(asked) == pipeline.requests(asked)
         found[words] = pipeline.requests(asked)[0].evidence[0].text
     assert found == {130: " ".join(sentences), 8: sentences[1]}

@@ -17,13 +17,13 @@ from strategies.contract import Case, Prompt, Recipe, Task
 from strategies.finetuning.adapters import loaded
 from strategies.finetuning.apart import kept_apart
 from strategies.finetuning.race import rows_of
-from strategies.finetuning.scaled import SHARES, WEIGHTS, Answered, scaled, tidied
-from strategies.finetuning.tuned import Judged
+from strategies.finetuning.scaled import SHARES, WEIGHTS, ScoresByShare, scaled, tidied
+from strategies.finetuning.tuned import ValidationResult
 from strategies.leaning import Leaning
 from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look, Standing
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -41,7 +41,7 @@ def task() -> Task:
 @pytest.fixture(scope="module")
 def adapter(model: LocalModel, task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    pipeline = Kitchen(task, tiny.Bench(folder=folder, language=model)).build(Setup(), task.examples[:40])
+    pipeline = PipelineBuilder(task, tiny.Bench(folder=folder, language=model)).build(Setup(), task.examples[:40])
     return model.train(rows_of(pipeline, task.examples[:40]), (), Recipe(epochs=2), folder / "adapter", 0).folder
 
 
@@ -72,7 +72,7 @@ def test_a_share_of_the_change_is_what_lies_between_base_and_tuned(
     assert before.keys() == after.keys()
     for name in before:
         assert torch.equal(after[name], before[name] * (0.5 if ".lora_B." in name else 1.0))
-    plain = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(), task.examples[:4])
+    plain = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(), task.examples[:4])
     prompt = rows_of(plain, task.examples[:1])[0].prompt
     base, tuned, between = (logits(each, prompt) for each in (model, tuned_by(model, adapter), tuned_by(model, half)))
     assert 0 < float((between - base).abs().max()) < float((tuned - base).abs().max())
@@ -84,17 +84,17 @@ def test_a_share_of_the_change_is_what_lies_between_base_and_tuned(
 
 
 def test_the_share_that_answers_best_is_taken_and_of_equal_ones_the_least() -> None:
-    assert Answered({1.0: [1, 1, 0, 0], 0.7: [1, 0, 0, 0], 0.5: [1, 1, 0, 0]}).best == 0.5
-    assert Answered({1.0: [1, 1, 1, 0], 0.7: [1, 1, 0, 0], 0.5: [1, 0, 0, 0]}).best == 1.0
+    assert ScoresByShare({1.0: [1, 1, 0, 0], 0.7: [1, 0, 0, 0], 0.5: [1, 1, 0, 0]}).best == 0.5
+    assert ScoresByShare({1.0: [1, 1, 1, 0], 0.7: [1, 1, 0, 0], 0.5: [1, 0, 0, 0]}).best == 1.0
 
 
 def test_what_is_known_of_the_choice_comes_from_cases_that_did_not_make_it() -> None:
     """A case that decides for a share is told by the other: two shares that are ahead by one case each are worth none."""
-    lucky = Answered({1.0: [1, 0, 1, 0], 0.5: [0, 1, 0, 1]})
+    lucky = ScoresByShare({1.0: [1, 0, 1, 0], 0.5: [0, 1, 0, 1]})
     assert lucky.crossed == 0.0
-    plain = Answered({1.0: [1] * 9 + [0] * 3, 0.5: [1] * 6 + [0] * 6})
+    plain = ScoresByShare({1.0: [1] * 9 + [0] * 3, 0.5: [1] * 6 + [0] * 6})
     assert plain.crossed == 0.75, "what is clear costs nothing"
-    assert Answered({1.0: [1, 1, 0, 1], 0.5: [0, 0, 0, 0]}).crossed == 0.75
+    assert ScoresByShare({1.0: [1, 1, 0, 1], 0.5: [0, 0, 0, 0]}).crossed == 0.75
 
 
 def test_for_a_metric_over_rows_the_share_is_that_of_the_highest_figure() -> None:
@@ -109,8 +109,8 @@ def test_for_a_metric_over_rows_the_share_is_that_of_the_highest_figure() -> Non
     given = {share: ["spam" if letter == "s" else "ham" for letter in letters] for share, letters in said.items()}
     scores = {share: [float(c.output == g) for c, g in zip(right, row, strict=True)] for share, row in given.items()}
     worths = {share: leaning.worths(list(zip(right, row, strict=True))) for share, row in given.items()}
-    assert Answered(scores).best == 0.35
-    by_figure = Answered(scores, worths)
+    assert ScoresByShare(scores).best == 0.35
+    by_figure = ScoresByShare(scores, worths)
     assert by_figure.best == 1.0
     assert by_figure.crossed <= 43 / 48, "what is told is the share of right answers"
 
@@ -118,20 +118,22 @@ def test_for_a_metric_over_rows_the_share_is_that_of_the_highest_figure() -> Non
 def test_a_fit_goes_by_the_metric_over_rows(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = {1.0: (0.0, 0.0), 0.7: (1.0, 1.0), 0.5: (1.0, 1.0), 0.35: (1.0, 1.0)}
 
-    def examine(self: Kitchen, pipeline: Pipeline, cases: object) -> Look:
+    def examine(self: PipelineBuilder, pipeline: Pipeline, cases: object) -> Look:
         share = float(str(pipeline.adapter).rpartition("-")[2])
         return Look(right[share], (), {"share": share})
 
-    def judge(self: Kitchen, standing: Standing) -> None:
+    def judge(self: PipelineBuilder, standing: Standing) -> None:
         standing.worths = [0.9, 0.9] if standing.notes[0]["share"] == 1.0 else [0.1, 0.1]
 
-    monkeypatch.setattr(Kitchen, "examine", examine)
-    monkeypatch.setattr(Kitchen, "judge", judge)
+    monkeypatch.setattr(PipelineBuilder, "examine", examine)
+    monkeypatch.setattr(PipelineBuilder, "judge", judge)
     monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
     silent = ScriptedModel(name="silent", answer=lambda _: "")
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=silent))
-    judged = Judged.by_refit(kitchen, kitchen.build(Setup(), task.examples, tmp_path / "a"), task.examples[:2])
-    assert (judged.share, judged.score) == (1.0, 0.0)
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=silent))
+    validation = ValidationResult.by_refit(
+        builder, builder.build(Setup(), task.examples, tmp_path / "a"), task.examples[:2]
+    )
+    assert (validation.share, validation.score) == (1.0, 0.0)
 
 
 def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
@@ -140,25 +142,25 @@ def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
     right = {1.0: (0.0,) * 4, 0.7: (1.0,) * 4, 0.5: (1.0,) * 4, 0.35: (0.0,) * 4}
     seen = []
 
-    def examine(self: Kitchen, pipeline: Pipeline, cases: object) -> Look:
+    def examine(self: PipelineBuilder, pipeline: Pipeline, cases: object) -> Look:
         assert pipeline.adapter is not None
         share = float(pipeline.adapter.name.rpartition("-")[2]) if "-" in pipeline.adapter.name else 1.0
         seen.append(share)
         return Look(right[share], (), {"share": share})
 
-    monkeypatch.setattr(Kitchen, "examine", examine)
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    monkeypatch.setattr(PipelineBuilder, "examine", examine)
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model))
     folder = tmp_path / "adapter"
-    refitted = kitchen.build(Setup(), task.examples, folder)
+    refitted = builder.build(Setup(), task.examples, folder)
     apart = kept_apart(task, 0)
     monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
-    judged = Judged.by_refit(kitchen, refitted, apart)
+    validation = ValidationResult.by_refit(builder, refitted, apart)
     assert seen == list(SHARES)
-    assert (judged.share, judged.score, judged.notes) == (0.5, 1.0, ({"share": 0.5},))
-    assert judged.shares == {"1": 0.0, "0.7": 1.0, "0.5": 1.0, "0.35": 0.0}
-    assert judged.cases == len(apart)
+    assert (validation.share, validation.score, validation.notes) == (0.5, 1.0, ({"share": 0.5},))
+    assert validation.shares == {"1": 0.0, "0.7": 1.0, "0.5": 1.0, "0.35": 0.0}
+    assert validation.cases == len(apart)
     right |= {0.7: (1.0, 0.0, 1.0, 0.0), 0.5: (0.0, 1.0, 0.0, 1.0)}
-    lucky = Judged.by_refit(kitchen, refitted, apart)
+    lucky = ValidationResult.by_refit(builder, refitted, apart)
     assert (lucky.score, lucky.shares["0.5"]) == (0.0, 0.5), "the score does not flatter"
 
 

@@ -14,9 +14,9 @@ from strategies.models.endpoint import EndpointModel
 from strategies.search import (
     FIRST,
     LEAST,
-    Contest,
-    Finished,
+    HalvingSearch,
     Look,
+    SearchResult,
     Standing,
     journalled,
     selection_items,
@@ -81,7 +81,7 @@ def bench(tokens: int, journal: tiny.Memory | None = None, model: LanguageModel 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 25])
 def test_the_best_wins_and_the_finalists_see_everything(count: int) -> None:
-    outcome = Contest("a", task(150), bench(10_000_000)).halve(field_of(count), Bought())
+    outcome = HalvingSearch("a", task(150), bench(10_000_000)).run(field_of(count), Bought())
     assert outcome.best.configuration.name == f"c{count - 1}"
     assert len(outcome.best.scores) == 150
     assert not outcome.rising
@@ -89,7 +89,7 @@ def test_the_best_wins_and_the_finalists_see_everything(count: int) -> None:
 
 
 def test_fewer_go_on_from_round_to_round() -> None:
-    outcome = Contest("a", task(150), bench(10_000_000)).halve(field_of(25), Bought())
+    outcome = HalvingSearch("a", task(150), bench(10_000_000)).run(field_of(25), Bought())
     seen = [len(standing.scores) for standing in outcome.standings]
     assert seen.count(150) == 2
     assert min(seen) == FIRST
@@ -102,7 +102,7 @@ def test_fewer_go_on_from_round_to_round() -> None:
 def test_the_budget_is_kept(count: int, budget: int, tokens: int) -> None:
     """Only the first look of the least number of configurations is had whatever it costs."""
     given = bench(budget)
-    outcome = Contest("a", task(150), given).halve(field_of(count, tokens), Bought())
+    outcome = HalvingSearch("a", task(150), given).run(field_of(count, tokens), Bought())
     spent = sum(spent_tokens(row, HERE) for row in given.spent)
     least = min(LEAST, count) * FIRST * tokens * (3 if count == 2 else 1)
     assert spent <= max(budget, least)
@@ -114,21 +114,21 @@ def test_the_budget_is_kept(count: int, budget: int, tokens: int) -> None:
 
 def test_where_the_budget_is_too_small_for_all_every_kind_gets_its_look() -> None:
     given = field_of(25, 400)
-    outcome = Contest("a", task(150), bench(120_000)).halve(spread(given), Bought())
+    outcome = HalvingSearch("a", task(150), bench(120_000)).run(spread(given), Bought())
     places = sorted(given.index(standing.configuration) for standing in outcome.standings)
     assert LEAST <= len(places) < 25
     assert places[-1] - places[0] > 15
     assert len(places) == 7, "of 8,000 tokens each: half of the budget is left for those that go on"
     assert outcome.rising
     assert sorted(spread(given), key=given.index) == given, "none of them is left out before"
-    few = Contest("a", task(FIRST), bench(120_000)).halve(given, Bought())
+    few = HalvingSearch("a", task(FIRST), bench(120_000)).run(given, Bought())
     assert len(few.best.scores) == FIRST
     assert few.rising, "they saw all cases, and others saw none"
 
 
 def test_all_are_compared_on_the_same_cases() -> None:
     bought = Bought()
-    Contest("a", task(150), bench(10_000_000)).halve(field_of(25), bought)
+    HalvingSearch("a", task(150), bench(10_000_000)).run(field_of(25), bought)
     longest = bought.cases_of("c24")
     assert sorted(longest) == sorted(set(longest))
     for place in range(25):
@@ -147,7 +147,7 @@ def test_a_score_belongs_to_its_case_with_several_folds() -> None:
         assert {case.id for case in cases} <= {case.id for case in cut.folds[fold].selection}
         return [Look(tuple(float(case.id[1:]) / 100 for case in cases), ())]
 
-    outcome = Contest("a", cut, bench(10_000)).halve(field_of(1), measure)
+    outcome = HalvingSearch("a", cut, bench(10_000)).run(field_of(1), measure)
     assert outcome.best.scores == [float(item.case.id[1:]) / 100 for item in items]
 
 
@@ -162,7 +162,7 @@ def test_the_cases_come_in_an_order_that_is_drawn() -> None:
 
 def test_what_was_tried_is_told() -> None:
     given = bench(10_000_000)
-    outcome = Contest("a", task(60), given).halve(field_of(6), Bought())
+    outcome = HalvingSearch("a", task(60), given).run(field_of(6), Bought())
     assert [trial.score for trial in given.trials] == [standing.mean for standing in outcome.standings]
     assert given.trials[0].configuration == {"name": "c5", "right": 0.9, "tokens": 50}
     assert given.trials[0].cases == 60
@@ -176,8 +176,8 @@ def test_asked_again_nothing_is_measured_and_the_choice_is_the_same() -> None:
     journal = tiny.Memory()
     first, again = Bought(), Bought()
     one, two = bench(60_000, journal), bench(60_000, journal)
-    before = Contest("a", task(90), one).halve(field_of(9), first)
-    after = Contest("a", task(90), two).halve(field_of(9), again)
+    before = HalvingSearch("a", task(90), one).run(field_of(9), first)
+    after = HalvingSearch("a", task(90), two).run(field_of(9), again)
     assert first.asked
     assert again.asked == []
     assert after == before
@@ -196,20 +196,20 @@ def test_a_killed_search_goes_on_where_it_stopped(killed_at: int) -> None:
             return super().look(choice, cases)
 
     whole = Bought()
-    wanted = Contest("a", task(150), bench(10_000_000)).halve(field_of(12), whole)
+    wanted = HalvingSearch("a", task(150), bench(10_000_000)).run(field_of(12), whole)
     journal, start, rest = tiny.Memory(), Killed(), Bought()
     with pytest.raises(Kill):
-        Contest("a", task(150), bench(10_000_000, journal)).halve(field_of(12), start)
-    assert Contest("a", task(150), bench(10_000_000, journal)).halve(field_of(12), rest) == wanted
+        HalvingSearch("a", task(150), bench(10_000_000, journal)).run(field_of(12), start)
+    assert HalvingSearch("a", task(150), bench(10_000_000, journal)).run(field_of(12), rest) == wanted
     assert start.asked + rest.asked == whole.asked
 
 
 def test_another_approach_or_configuration_is_another_entry() -> None:
     journal = tiny.Memory()
-    Contest("a", task(40), bench(100_000, journal)).halve(field_of(2), Bought())
+    HalvingSearch("a", task(40), bench(100_000, journal)).run(field_of(2), Bought())
     other, dearer = Bought(), Bought()
-    Contest("b", task(40), bench(100_000, journal)).halve(field_of(2), other)
-    Contest("a", task(40), bench(100_000, journal)).halve(field_of(2, 51), dearer)
+    HalvingSearch("b", task(40), bench(100_000, journal)).run(field_of(2), other)
+    HalvingSearch("a", task(40), bench(100_000, journal)).run(field_of(2, 51), dearer)
     assert other.asked
     assert dearer.asked
 
@@ -217,10 +217,10 @@ def test_another_approach_or_configuration_is_another_entry() -> None:
 def test_a_look_at_more_cases_is_another_entry() -> None:
     """As with a larger budget than the run had whose journal is used."""
     journal = tiny.Memory()
-    short = Contest("a", task(150), bench(8_000, journal)).halve(field_of(6), Bought())
-    longer = Contest("a", task(150), bench(10_000_000, journal)).halve(field_of(6), Bought())
+    short = HalvingSearch("a", task(150), bench(8_000, journal)).run(field_of(6), Bought())
+    longer = HalvingSearch("a", task(150), bench(10_000_000, journal)).run(field_of(6), Bought())
     assert FIRST < len(short.best.scores) < len(longer.best.scores)
-    assert longer == Contest("a", task(150), bench(10_000_000)).halve(field_of(6), Bought())
+    assert longer == HalvingSearch("a", task(150), bench(10_000_000)).run(field_of(6), Bought())
 
 
 # ---------------------------------------------------------------- the cheapest
@@ -241,7 +241,7 @@ def test_the_cheapest_within_noise_is_chosen_and_no_cheaper_one_outside() -> Non
         return [measured(choice, cases) for choice in choices]
 
     choices = [Choice("bad", 40, 5), Choice("dear", 101, 900), Choice("cheap", 100, 40)]
-    outcome = Contest("a", task(150), bench(10_000_000)).halve(choices, measure)
+    outcome = HalvingSearch("a", task(150), bench(10_000_000)).run(choices, measure)
     assert outcome.best.configuration.name == "dear"
     assert outcome.cheapest().configuration.name == "cheap"
 
@@ -259,9 +259,9 @@ def test_noise_is_measured_in_pairs() -> None:
 def test_what_is_cheapest_is_told_by_a_request_and_not_by_all_that_was_asked() -> None:
     best, dearer = standing("best", [1.0] * 100, 10), standing("dearer", [1.0] * 40, 20)
     assert best.tokens > dearer.tokens
-    assert Finished((best, dearer), rising=False).cheapest() is best
+    assert SearchResult((best, dearer), rising=False).cheapest() is best
     worse = standing("worse", [1.0] * 99 + [0.0], 10)
-    assert Finished((best, worse), rising=False).cheapest() is best, "of two that cost the same"
+    assert SearchResult((best, worse), rising=False).cheapest() is best, "of two that cost the same"
 
 
 def test_a_lucky_first_look_is_not_taken_for_more_than_a_long_one() -> None:
@@ -275,7 +275,7 @@ def test_a_lucky_first_look_is_not_taken_for_more_than_a_long_one() -> None:
             tuple(float(place % 2 if late and place >= FIRST else late or place % 10 > 0) for place in places), ()
         )
 
-    outcome = Contest("a", task(150), bench(10_000_000)).halve(
+    outcome = HalvingSearch("a", task(150), bench(10_000_000)).run(
         field_of(9), lambda choices, _, cases: [measured(choice, cases) for choice in choices]
     )
     short = next(each for each in outcome.standings if each.configuration.name == "c8")
@@ -310,7 +310,7 @@ def test_what_a_server_had_read_before_makes_no_prompt_cheaper(
             yield Look((1.0,) * len(cases), (usage,))
 
     choices = [Choice("long", 1.0, 1000), Choice("short", 1.0, 400)]
-    outcome = Contest("a", task(40), bench(10_000_000, model=model)).halve(choices, measure)
+    outcome = HalvingSearch("a", task(40), bench(10_000_000, model=model)).run(choices, measure)
     assert outcome.cheapest().configuration.name == cheapest
     assert {each.configuration.name: each.tokens_per_case for each in outcome.standings}["long"] == tokens
 

@@ -15,7 +15,7 @@ from strategies.contract import Kind, Prompt, Task
 from strategies.pipeline import Setup
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
-from strategies.selection import VOTES, Kitchen
+from strategies.selection import VOTES, PipelineBuilder
 from strategies.spans import BONUSES, Reading
 from strategies.weighing import Weighing, best, crossed, priors_of
 from tests import tiny
@@ -23,8 +23,8 @@ from tests.scripted import ScriptedModel
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path) -> Kitchen:
-    return Kitchen(tiny.benchmark(examples=200).task, tiny.Bench(folder=tmp_path), uses_votes=True)
+def builder(tmp_path: Path) -> PipelineBuilder:
+    return PipelineBuilder(tiny.benchmark(examples=200).task, tiny.Bench(folder=tmp_path), uses_votes=True)
 
 
 def evidence(task: Task, model_knows: float, votes_know: float, seed: int) -> list[dict[str, Any]]:
@@ -40,32 +40,32 @@ def evidence(task: Task, model_knows: float, votes_know: float, seed: int) -> li
     return rows
 
 
-def in_sample(kitchen: Kitchen, rows: list[dict[str, Any]]) -> float:
-    return max(sum(weighing.scores) for weighing in kitchen._weighings(Setup(), rows)) / len(rows)
+def in_sample(builder: PipelineBuilder, rows: list[dict[str, Any]]) -> float:
+    return max(sum(weighing.scores) for weighing in builder._weighings(Setup(), rows)) / len(rows)
 
 
-def cross_fitted(kitchen: Kitchen, rows: list[dict[str, Any]]) -> float:
-    scores = kitchen.settled(Setup(), Look((), (), {"evidence": rows})).scores
+def cross_fitted(builder: PipelineBuilder, rows: list[dict[str, Any]]) -> float:
+    scores = builder.settled(Setup(), Look((), (), {"evidence": rows})).scores
     return sum(scores) / len(scores)
 
 
-def test_where_nothing_is_known_the_score_does_not_flatter(kitchen: Kitchen) -> None:
+def test_where_nothing_is_known_the_score_does_not_flatter(builder: PipelineBuilder) -> None:
     """Four labels by chance: the best of the weighings looks better than a quarter, the score does not."""
-    draws = [evidence(kitchen.task, 0.0, 0.0, seed)[:40] for seed in range(20)]
-    chance = [cross_fitted(kitchen, rows) for rows in draws]
-    flattered = [in_sample(kitchen, rows) for rows in draws]
+    draws = [evidence(builder.task, 0.0, 0.0, seed)[:40] for seed in range(20)]
+    chance = [cross_fitted(builder, rows) for rows in draws]
+    flattered = [in_sample(builder, rows) for rows in draws]
     assert sum(flattered) / len(draws) > 0.28
     assert sum(chance) / len(draws) == pytest.approx(0.25, abs=0.03)
 
 
 @pytest.mark.parametrize(("model_knows", "votes_know"), [(0.9, 0.0), (0.1, 0.9)])
 def test_what_is_clearly_better_is_chosen_on_every_part(
-    kitchen: Kitchen, model_knows: float, votes_know: float
+    builder: PipelineBuilder, model_knows: float, votes_know: float
 ) -> None:
-    rows = evidence(kitchen.task, model_knows, votes_know, 1)
-    chosen = kitchen.weighed(Setup(), rows)
+    rows = evidence(builder.task, model_knows, votes_know, 1)
+    chosen = builder.weighed(Setup(), rows)
     assert (chosen.votes >= VOTES[2]) == (votes_know > model_knows)
-    assert cross_fitted(kitchen, rows) == pytest.approx(in_sample(kitchen, rows), abs=0.02)
+    assert cross_fitted(builder, rows) == pytest.approx(in_sample(builder, rows), abs=0.02)
 
 
 def test_of_weighings_that_score_alike_the_simplest_is_chosen_and_none_that_is_not_meant(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_of_weighings_that_score_alike_the_simplest_is_chosen_and_none_that_is_n
     weights = [
         {
             (setup.calibration > 0, setup.votes > 0)
-            for setup in Kitchen(task, bench, votes, calibrates)._weights(Setup())
+            for setup in PipelineBuilder(task, bench, votes, calibrates)._weights(Setup())
         }
         for votes, calibrates in ((False, True), (True, False))
     ]
@@ -88,11 +88,11 @@ def test_what_is_tuned_is_not_calibrated(
     strategy: Lora | LoraRetrieval, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The prior of a fold's adapter is not that of the refit: it halved what lora got right."""
-    kitchens: list[Kitchen] = []
+    builders: list[PipelineBuilder] = []
     module = type(strategy).__module__
-    monkeypatch.setattr(f"{module}.fit_tuned", lambda _, kitchen, __: kitchens.append(kitchen))
+    monkeypatch.setattr(f"{module}.fit_tuned", lambda _, builder, __: builders.append(builder))
     strategy.fit(tiny.benchmark().task, tiny.Bench(folder=tmp_path))
-    assert [kitchen.calibrates for kitchen in kitchens] == [False]
+    assert [builder.calibrates for builder in builders] == [False]
 
 
 def test_a_prior_belongs_to_the_examples_that_are_shown() -> None:
@@ -111,11 +111,11 @@ def test_no_look_shows_a_selection_case_as_an_example(tmp_path: Path) -> None:
         return "Team 1 meets today!"
 
     task = tiny.benchmark("generation", examples=30).task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="noted", answer=answer)))
-    list(kitchen.looks([Setup(shots=3, picks=picks) for picks in ("nearest", "random")], 1, task.folds[1].selection))
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="noted", answer=answer)))
+    list(builder.looks([Setup(shots=3, picks=picks) for picks in ("nearest", "random")], 1, task.folds[1].selection))
     assert len(shown) > 3
     assert shown <= {case.input for case in task.folds[1].train}
-    drawn = [setup.shown for setup in kitchen.draws(Setup(shots=3))]
+    drawn = [setup.shown for setup in builder.draws(Setup(shots=3))]
     assert len(set(drawn)) > 1
     assert {name for ids in drawn for name in ids} <= {case.id for case in task.folds[0].train}
 
@@ -128,13 +128,13 @@ def test_each_fold_shows_as_many_examples_as_the_prompt_that_is_built(
 ) -> None:
     """A set is drawn from the first fold; of another fold some of it are selection cases, for which others stand in."""
     task = tiny.benchmark(kind, examples=60).task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: "x")))
-    for setup in kitchen.draws(Setup(shots=8, picks=picks)):
-        built = kitchen.build(setup, task.examples)
-        assert built.fixed_ids == kitchen.build(setup, task.folds[0].train).fixed_ids == setup.shown
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: "x")))
+    for setup in builder.draws(Setup(shots=8, picks=picks)):
+        built = builder.build(setup, task.examples)
+        assert built.fixed_ids == builder.build(setup, task.folds[0].train).fixed_ids == setup.shown
         for fold in task.folds[1:]:
             train = {case.id: case for case in fold.train}
-            found = kitchen.build(setup, fold.train).fixed_ids
+            found = builder.build(setup, fold.train).fixed_ids
             assert len(set(found)) == len(found) == 8
             assert set(found) <= train.keys()
             kept = [name for name in setup.shown if name in train]
@@ -146,34 +146,34 @@ def test_each_fold_shows_as_many_examples_as_the_prompt_that_is_built(
 
 def test_with_examples_of_several_folds_the_prior_is_that_of_those_that_are_shown(tmp_path: Path) -> None:
     task = tiny.benchmark(examples=60).task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: "x")))
-    setup = kitchen.draws(Setup(shots=8, picks="balanced"))[0]
-    contexts = [kitchen.build(setup, fold.train).context for fold in task.folds]
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=lambda _: "x")))
+    setup = builder.draws(Setup(shots=8, picks="balanced"))[0]
+    contexts = [builder.build(setup, fold.train).context for fold in task.folds]
     assert len(set(contexts)) == len(task.folds)
     rows = [
         {"scores": [5.0 * (place == number) for place in range(4)], "votes": [], "case": case.id, "context": context}
         for number, (fold, context) in enumerate(zip(task.folds, contexts, strict=True))
         for case in fold.selection
     ]
-    prior = kitchen.finish(setup, rows).prior
+    prior = builder.finish(setup, rows).prior
     assert prior == priors_of(rows)[contexts[0]]
     assert prior is not None
     assert max(range(4), key=prior.values.__getitem__) == 0
 
 
-def test_each_case_is_told_with_its_answer_its_score_and_how_sure_that_is(kitchen: Kitchen) -> None:
-    rows = evidence(kitchen.task, 0.9, 0.9, 2)
-    look = kitchen.settled(Setup(), Look((), (), {"evidence": rows}))
-    by_id = {case.id: case for case in kitchen.task.examples}
+def test_each_case_is_told_with_its_answer_its_score_and_how_sure_that_is(builder: PipelineBuilder) -> None:
+    rows = evidence(builder.task, 0.9, 0.9, 2)
+    look = builder.settled(Setup(), Look((), (), {"evidence": rows}))
+    by_id = {case.id: case for case in builder.task.examples}
     assert [row[0] for row in look.notes["answers"]] == [row["case"] for row in rows]
     for (name, text, score, sure), given in zip(look.notes["answers"], look.scores, strict=True):
         assert score == given == float(text == by_id[name].output)
         assert 0.25 < sure <= 1
 
 
-def test_the_bonus_of_a_refusal_is_weighed_like_that_too(kitchen: Kitchen) -> None:
+def test_the_bonus_of_a_refusal_is_weighed_like_that_too(builder: PipelineBuilder) -> None:
     """A refusal that is right in half of the cases, and told apart from the others by its likelihood."""
-    task = kitchen.task
+    task = builder.task
     refusal = task.labels[0]
     reading = Reading(words=3, standing=(refusal,))
     rows = [
@@ -181,12 +181,12 @@ def test_the_bonus_of_a_refusal_is_weighed_like_that_too(kitchen: Kitchen) -> No
         for case in task.examples
     ]
     setup = Setup(passages=1, reading=reading)
-    chosen = kitchen.weighed(setup, rows)
+    chosen = builder.weighed(setup, rows)
     assert chosen.reading is not None
     assert chosen.reading.bonus in BONUSES
     assert 2.5 < chosen.reading.bonus < 9
     share = sum(case.output == refusal for case in task.examples) / len(task.examples)
-    scores = kitchen.settled(setup, Look((), (), {"evidence": rows})).scores
+    scores = builder.settled(setup, Look((), (), {"evidence": rows})).scores
     assert sum(scores) / len(scores) == pytest.approx(share)
 
 
@@ -229,14 +229,16 @@ def test_a_look_at_one_case_is_settled_too(kitchen: Kitchen) -> None:
 @pytest.mark.parametrize("reads", [True, False])
 def test_with_passages_it_is_told_whether_they_hold_what_is_right(reads: bool, tmp_path: Path) -> None:
     task = tiny.benchmark("qa", examples=30).task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="silent", answer=lambda _: "5")))
+    builder = PipelineBuilder(
+        task, tiny.Bench(folder=tmp_path, language=ScriptedModel(name="silent", answer=lambda _: "5"))
+    )
     reading = Reading.of(task.examples) if reads else None
-    (look,) = kitchen.looks([Setup(passages=1, reading=reading)], 0, task.folds[0].selection)
+    (look,) = builder.looks([Setup(passages=1, reading=reading)], 0, task.folds[0].selection)
     known = {case.id: case for case in task.examples}
-    index = kitchen.index()
+    index = builder.index()
     assert index is not None
     for name, _, _, _, shown in look.notes["answers"]:
         (passages,) = index.search([known[name].input], 1, "hybrid")
         assert shown is holds(Shown(known[name], passages))
-    (look,) = kitchen.looks([Setup()], 0, task.folds[0].selection)
+    (look,) = builder.looks([Setup()], 0, task.folds[0].selection)
     assert {len(row) for row in look.notes["answers"]} == {4}

@@ -13,7 +13,7 @@ from strategies.contract import Case, Evidence, Message, Prediction, Query, Samp
 from strategies.models import plain
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds, well_founded
-from strategies.selection import Kitchen, evidence_of
+from strategies.selection import PipelineBuilder, evidence_of
 from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, from_note, noted, outcome, read, runs
 from tests import tiny
 from tests.scripted import ScriptedModel
@@ -109,7 +109,7 @@ def test_where_answers_have_a_pattern_no_run_of_another_form_is_read(tmp_path: P
     task = replace(tiny.benchmark("qa").task, schema={"type": "string", "pattern": "^(?:[A-Z]{2}-[0-9]+)$"})
     text = "The lamp lies in rack 4. Its number is AX-104, that of the shade AX-10"
     bench = tiny.Bench(folder=tmp_path, language=tiny.local_model(tiny.model_folder(tmp_path)))
-    made = Kitchen(task, bench).build(Setup(reading=Reading(words=3)), [Case(id="a", input="a", output="AX-1")])
+    made = PipelineBuilder(task, bench).build(Setup(reading=Reading(words=3)), [Case(id="a", input="a", output="AX-1")])
     requests = [ask((found(text),)), ask((found("It lies in rack 4."),))]
     texts = [
         result.text(Reading(words=3)) for _, result, _ in made.read(requests, "search") if isinstance(result, Read)
@@ -185,10 +185,13 @@ def test_a_model_that_knows_the_answer_finds_it_and_a_saved_pipeline_reads_the_s
     answers = {case.input: case.output for case in task.examples}
     knows = ScriptedModel(name="knows", answer=lambda prompt: answers.get(prompt[-1].content.split("\n\n")[-1], ""))
     bench = tiny.Bench(folder=tmp_path / "bench", language=knows)
-    kitchen, setup = Kitchen(task, bench), Setup(passages=3, shots=2, grounded=True, reading=Reading.of(task.examples))
-    (look,) = kitchen.looks([setup], 0, task.folds[0].selection)
+    builder, setup = (
+        PipelineBuilder(task, bench),
+        Setup(passages=3, shots=2, grounded=True, reading=Reading.of(task.examples)),
+    )
+    (look,) = builder.looks([setup], 0, task.folds[0].selection)
     assert sum(look.scores) / len(look.scores) > 0.5
-    pipeline = kitchen.finish(setup, evidence_of([look.notes]))
+    pipeline = builder.finish(setup, evidence_of([look.notes]))
     queries = [Query.of(case.input) for case in task.examples[:5]]
     pipeline.save(tmp_path / "saved")
     first, again = (

@@ -22,7 +22,7 @@ from strategies.finetuning.tuned import prove
 from strategies.models.local import LocalModel
 from strategies.pipeline import Setup
 from strategies.prompting.fitting import Parts
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 
 RECIPE = Recipe(learning_rate=5e-3, rank=4, alpha=8, epochs=3, batch_size=4)
@@ -79,7 +79,7 @@ def test_training_rows_are_the_requests_of_use(model: LocalModel, tmp_path: Path
     itself, which is never its own demonstration."""
     task = tiny.benchmark(kind).task
     setup = Setup(shots=2, picks="nearest", passages=2 if task.documents else 0)
-    pipeline = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(setup, task.examples[6:])
+    pipeline = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model)).build(setup, task.examples[6:])
     case = task.examples[0]
     (row,) = rows_of(pipeline, [case])
     (request,) = pipeline.requests([tiny.query(case)])
@@ -92,8 +92,8 @@ def test_what_a_training_row_shows_is_no_near_duplicate_of_it(model: LocalModel,
     """No request of use ever has one among the examples, so a row that shows one teaches to copy."""
     cases = tuple(replace(case, group=case.id) for case in tiny.messages(8))
     twins = tuple(replace(case, id=f"{case.id}t", input=f"{case.input}!") for case in cases)
-    kitchen = Kitchen(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
-    pipeline = kitchen.build(Setup(shots=2, picks="nearest"), (*cases, *twins))
+    builder = PipelineBuilder(tiny.benchmark().task, tiny.Bench(folder=tmp_path, language=model))
+    pipeline = builder.build(Setup(shots=2, picks="nearest"), (*cases, *twins))
     for row, case in zip(rows_of(pipeline, [*cases, *twins]), (*cases, *twins), strict=True):
         shown = [turn.content.rstrip("!") for turn in row.prompt[:-1] if turn.role == "user"]
         assert len(shown) == 2
@@ -215,9 +215,9 @@ def test_an_input_is_cut_by_its_tokens_in_every_script_and_a_lesson_that_holds_a
     half = Parts(whole, (), ()).shorter(model).text
     assert len(whole) / 2 <= len(half) < len(whole)
     task = tiny.benchmark("generation").task
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=model))
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model))
     cases = [replace(task.examples[0], input=text) for text in (letters * 400, letters)]
-    learnt = [encode(model.chat, row, 1024) for row in rows_of(kitchen.build(Setup(), task.examples), cases)]
+    learnt = [encode(model.chat, row, 1024) for row in rows_of(builder.build(Setup(), task.examples), cases)]
     assert [row.truncated for row in learnt] == [True, False]
 
 
@@ -586,5 +586,5 @@ def test_an_adapter_without_effect_is_found(model: LocalModel, tmp_path: Path) -
 
 def test_a_live_adapter_shows_by_how_much(model: LocalModel, trained: Training, tmp_path: Path) -> None:
     task = tiny.benchmark().task
-    plain = Kitchen(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(), task.examples)
+    plain = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=model)).build(Setup(), task.examples)
     assert prove(plain, replace(plain, adapter=trained.folder)) > 1e-2

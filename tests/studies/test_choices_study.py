@@ -18,7 +18,7 @@ from strategies.finetuning.race import rows_of
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 
 RECIPE = Recipe(epochs=3, learning_rate=1e-2, batch_size=4)
@@ -51,7 +51,9 @@ def test_every_way_asks_the_same_cases_and_differs_from_the_plain_one(tmp_path: 
 def test_a_prompt_is_searched_on_what_is_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = ground("classification", tmp_path)
     seen: list[Case] = []
-    found = Kitchen(place.task, place.bench).build(Setup(form=Form(layout="inline"), shots=2), place.task.examples)
+    found = PipelineBuilder(place.task, place.bench).build(
+        Setup(form=Form(layout="inline"), shots=2), place.task.examples
+    )
 
     def fit(self: Prompting, task: Task, bench: Workbench) -> Pipeline:
         seen.extend(task.examples)
@@ -65,8 +67,8 @@ def test_a_prompt_is_searched_on_what_is_trained_on(tmp_path: Path, monkeypatch:
 
 def test_a_share_of_the_examples_is_taught_without_what_answers_them(tmp_path: Path) -> None:
     place = ground("qa", tmp_path)
-    kitchen, cases = Kitchen(place.task, place.bench), place.task.folds[0].train
-    pipeline = kitchen.build(Setup(form=Form(), passages=2), cases)
+    builder, cases = PipelineBuilder(place.task, place.bench), place.task.folds[0].train
+    pipeline = builder.build(Setup(form=Form(), passages=2), cases)
     with_all, some = rows_of(pipeline, cases), choices.rows_without(pipeline, cases, 0.5)
     tell = pipeline.sources.founded(place.task)
     changed = [place for place, (one, other) in enumerate(zip(with_all, some, strict=True)) if one != other]

@@ -16,7 +16,7 @@ from benchmarks.specs.spec import parse_spec
 from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.studies.faults import report_models, templates, tuning, verdicts
 from strategies.contract import Case, Document, Recipe
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from tests import tiny
 
 SPEC = {"name": "x", "instruction": "Name it.", "examples": "z", "heldout": "h", "target": 0.6, "models": ["tiny"]}
@@ -104,8 +104,8 @@ def test_poisoned_documents_are_asked_beside_the_probe(
 
 @pytest.mark.parametrize("how", templates.CHANGES)
 def test_another_template_is_refused_and_the_same_one_is_not(how: str, folder: Path, tmp_path: Path) -> None:
-    kitchen = Kitchen(messages().benchmark.task, bare(models_of(folder), "tiny", tmp_path))
-    fit = templates.Fit.of(kitchen, tmp_path / "fit")
+    builder = PipelineBuilder(messages().benchmark.task, bare(models_of(folder), "tiny", tmp_path))
+    fit = templates.Fit.of(builder, tmp_path / "fit")
     (row,) = templates.refused(fit, how, tmp_path / "changed")
     if how == templates.AS_IT_WAS:
         assert not any(row.values())

@@ -24,7 +24,7 @@ from benchmarks.studies.faults import detecting, grid, report, rewordings, templ
 from benchmarks.studies.faults.detecting import COPIED, DRAWS, FLIPS, LABELLED, READ, SHARES, Remembering, Row
 from benchmarks.studies.settings import ROWS, commit
 from strategies.contract import Strategy
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 
 FILE = ROWS / "faults-in-data.jsonl"
 DOCUMENT = Path(__file__).parents[1] / "faults.md"
@@ -204,8 +204,8 @@ def _grown(ground: Ground, cell: grid.Cell, strategy: Strategy) -> Iterator[Row]
 
 def _template(ground: Ground, how: str) -> Iterator[Row]:
     place = templates.place_of(how, ground.folder)
-    kitchen: Kitchen = ground.lab(LEARNT, "template").kitchen
-    return templates.refused(templates.Fit.of(kitchen, place / "fit"), how, place / "model")
+    builder: PipelineBuilder = ground.lab(LEARNT, "template").builder
+    return templates.refused(templates.Fit.of(builder, place / "fit"), how, place / "model")
 
 
 def _spoilt(ground: Ground, how: str, limits: Limits) -> Iterator[Row]:

@@ -23,7 +23,7 @@ from strategies.models.probe import PROBE, must_count_alike
 from strategies.models.weights import resolve
 from strategies.models.wheels import ModelUnavailable
 from strategies.pipeline import Setup, load_pipeline
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from strategies.standalone import speaking
 from strategies.standalone.alone import PROMPT
 
@@ -69,13 +69,13 @@ class Fit:
     bench: Workbench
 
     @classmethod
-    def of(cls, kitchen: Kitchen, folder: Path) -> Fit:
+    def of(cls, builder: PipelineBuilder, folder: Path) -> Fit:
         """Raises `TypeError` for a model whose tokenizer is not here."""
-        model = kitchen.bench.model
+        model = builder.bench.model
         if not isinstance(model, LocalModel):
             raise TypeError(f"{model.name} has no tokenizer here")
-        kitchen.build(Setup(), kitchen.task.examples).save(folder)
-        return cls(folder=folder, model=model, bench=kitchen.bench)
+        builder.build(Setup(), builder.task.examples).save(folder)
+        return cls(folder=folder, model=model, bench=builder.bench)
 
 
 def changed(model: LocalModel, how: str, folder: Path) -> LocalModel:

@@ -27,7 +27,7 @@ from strategies.models.served import at_hand
 from strategies.pipeline import Pipeline, Setup
 from strategies.retrieval.chunking import cut, within
 from strategies.retrieval.index import PassageIndex
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from strategies.sources import Sources
 
 TOKENS = 25_000
@@ -67,8 +67,8 @@ class Lab:
         return found
 
     @property
-    def kitchen(self) -> Kitchen:
-        return Kitchen(self.benchmark.task, bare(self.models, self.name, self.folder), calibrates=False)
+    def builder(self) -> PipelineBuilder:
+        return PipelineBuilder(self.benchmark.task, bare(self.models, self.name, self.folder), calibrates=False)
 
 
 # ---------------------------------------------------------------- adapters that do nothing, trainings that diverge
@@ -169,9 +169,9 @@ TRAININGS: Mapping[str, tuple[int, Recipe]] = {"well": (TAUGHT, WELL), "too long
 def trained(lab: Lab, how: str, seed: int) -> Iterator[dict[str, Any]]:
     """What a training reaches on the task, and what the measurement of forgetting says of it."""
     size, recipe = TRAININGS[how]
-    kitchen, model = lab.kitchen, lab.model
+    builder, model = lab.builder, lab.model
     cases = random.Random(f"taught {seed}").sample(list(lab.benchmark.task.examples), size)
-    plain = kitchen.build(Setup(), cases)
+    plain = builder.build(Setup(), cases)
     training = model.train(rows_of(plain, cases), (), recipe, lab.folder / "adapter", seed)
     tuned = replace(plain, adapter=training.folder)
     found = forgetting([asdict(each) for each in drifts(model, tuned.speaker, general_texts())])
@@ -200,7 +200,7 @@ def poisoned(lab: Lab) -> Iterator[dict[str, Any]]:
     """
     benchmark, embedder = lab.benchmark, lab.models.embedder
     asked = [case for case in benchmark.heldout if case.document_ids][:POISONED]
-    plain = lab.kitchen.build(Setup(passages=PASSAGES), benchmark.task.examples)
+    plain = lab.builder.build(Setup(passages=PASSAGES), benchmark.task.examples)
     index = plain.sources.index
     assert isinstance(index, PassageIndex), "the task has documents"
     told = {case.id: sentence(benchmark.task, case)[1] for case in asked}

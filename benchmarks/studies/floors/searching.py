@@ -13,7 +13,7 @@ from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.floors.goals import Search
 from benchmarks.studies.settings import commit
 from strategies.contract import Document
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 
 SPARE = 4
 """Passages looked at for each document that is wanted, since several may be of the same one."""
@@ -37,8 +37,8 @@ def keep(goal: Search, prepared: Prepared, rows: Path) -> None:
     benchmark = prepared.assembly.benchmark
     task = replace(benchmark.task, documents=(*benchmark.task.documents, *_others(goal)))
     with tempfile.TemporaryDirectory() as folder:
-        kitchen = Kitchen(task, bare(prepared.models, "", Path(folder)))
-        mode, index = kitchen.modes()[0], kitchen.index()
+        builder = PipelineBuilder(task, bare(prepared.models, "", Path(folder)))
+        mode, index = builder.modes()[0], builder.index()
         cases = [case for case in benchmark.heldout if case.document_ids]
         found = index.search([case.input for case in cases], SPARE * goal.depth, mode) if index is not None else []
     about = {

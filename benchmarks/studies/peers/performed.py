@@ -25,7 +25,7 @@ from strategies.contract import Fitted, Outcome, Prediction, Prompt, Query, Samp
 from strategies.finetuning.race import rows_of
 from strategies.models.weights import resolve
 from strategies.pipeline import Pipeline, Setup
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 from strategies.traits import prefers_cheapest
 
 SPEAKING = ("prompting", "fine-tuning", "combined", "answers")
@@ -129,7 +129,7 @@ def _speaking(part: Part, place: Place) -> dict[str, Any]:
 
 def _bare(part: Part, place: Place) -> Pipeline:
     task = place.benchmark.task
-    return Kitchen(task, _bench(part, place, Path(), local=True)).build(Setup(), task.examples)
+    return PipelineBuilder(task, _bench(part, place, Path(), local=True)).build(Setup(), task.examples)
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
@@ -210,8 +210,8 @@ def _searched(place: Place) -> Found:
             folder=Path(folder),
             on_progress=lambda done, total, what: None,
         )
-        kitchen = Kitchen(task, bench)
-        mode, index = kitchen.modes()[0], kitchen.index()
+        builder = PipelineBuilder(task, bench)
+        mode, index = builder.modes()[0], builder.index()
     if index is None:
         raise BadInput(f"{task.name} has no documents to search.")
     fitting = time.perf_counter() - start

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass
-class Trail:
+class WeightAverage:
     """The weights that were passed, added up, once half of the planned steps are made."""
 
     steps: float = math.inf
@@ -20,7 +20,7 @@ class Trail:
     """The sum, as long as the weights; None before the first that counts."""
     count: int = 0
 
-    def pass_by(self, done: int, weights: Any) -> None:
+    def update(self, done: int, weights: Any) -> None:
         """Takes in the weights after so many steps; those of the first half do not count."""
         if 2 * done <= self.steps:
             return

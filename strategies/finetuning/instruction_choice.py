@@ -10,27 +10,27 @@ from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
 from strategies.search import journalled
-from strategies.selection import Kitchen
+from strategies.selection import PipelineBuilder
 
 
-def best_told(kitchen: Kitchen, setup: Setup, cases: Sequence[Case]) -> tuple[Form | None, int]:
+def best_instruction(builder: PipelineBuilder, setup: Setup, cases: Sequence[Case]) -> tuple[Form | None, int]:
     """The form by its answers to selection cases of the first fold, and the tokens of the look. None where the library is empty
     or nothing is answered right with any of its sentences, which then cannot be told apart."""
-    bench, learnt = kitchen.bench, [case.id for case in kitchen.task.folds[0].train]
-    forms = [replace(setup.form, added=text) for text in library(kitchen.task)]
+    bench, learnt = builder.bench, [case.id for case in builder.task.folds[0].train]
+    forms = [replace(setup.form, added=text) for text in library(builder.task)]
     setups = [replace(setup, form=form) for form in forms]
     parts = [("told look", asdict(each), learnt, [case.id for case in cases]) for each in setups]
     looks = journalled(
-        bench, parts, lambda missing: kitchen.looks([setups[place] for place in missing], 0, cases), bench.model.name
+        bench, parts, lambda missing: builder.looks([setups[place] for place in missing], 0, cases), bench.model.name
     )
     for usage in (usage for look in looks for usage in look.usage):
         bench.record(usage)
-    right = [sum(kitchen.settled(each, look).scores) for each, look in zip(setups, looks, strict=True)]
+    right = [sum(builder.settled(each, look).scores) for each, look in zip(setups, looks, strict=True)]
     best = max(right, default=0.0)
     return forms[right.index(best)] if best > 0 else None, sum(look.tokens(bench.model) for look in looks)
 
 
-def unsaid(setups: Sequence[Setup], recipes: Sequence[Recipe]) -> Form | None:
+def without_instruction(setups: Sequence[Setup], recipes: Sequence[Recipe]) -> Form | None:
     """The form without the instruction, where each setup has it: a shorter prompt saves at every request. It comes after a
     runner-up, and so only where each training is made whole; None where there is no runner-up."""
     instructed = all(setup.form.instruct for setup in setups)
