@@ -22,7 +22,7 @@ from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.running import plan
 from benchmarks.running.plan import Options, Unit, candidates
 from benchmarks.running.run import Run
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.catalog import approaches
 from tests import tiny
 
@@ -50,7 +50,7 @@ class Dying:
     def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
         self.count("progress")
 
-    def finished(self, unit: Unit, done: Finished) -> None:
+    def finished(self, unit: Unit, done: UnitResult) -> None:
         self.count("stored")
 
 

@@ -41,12 +41,12 @@ def say_before(prepared: Prepared) -> None:
     asked = {candidate.model for candidate in prepared.performed}
     names = [name for name in prepared.models.names if name in asked]
     say(f"models: {', '.join(names) or 'no language model'} on {prepared.models.placement}")
-    purse = prepared.models.purse
-    if prepared.shard is not None and purse is not None and math.isfinite(purse.limit):
+    spending = prepared.models.spending
+    if prepared.shard is not None and spending is not None and math.isfinite(spending.limit):
         parts = prepared.shard.of
         say(
-            f"note: --max-cost {purse.limit:g} {purse.currency} holds for this part alone; {parts} parts with it may be paid "
-            f"{parts * purse.limit:g} {purse.currency} together"
+            f"note: --max-cost {spending.limit:g} {spending.currency} holds for this part alone; {parts} parts with it may be "
+            f"paid {parts * spending.limit:g} {spending.currency} together"
         )
     if prepared.reuse is not None:
         what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED

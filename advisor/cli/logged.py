@@ -15,7 +15,7 @@ from advisor.wording import counted, duration, percent
 if TYPE_CHECKING:
     from benchmarks.costs.prices import TokenPrices
     from benchmarks.running.plan import Unit
-    from benchmarks.storage.store import Finished
+    from benchmarks.storage.store import UnitResult
 
 OURS = ("advisor", "benchmarks", "strategies")
 _LOG = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class LoggedEvents(RunEvents):
         super().started(unit, number, total)
         _LOG.info("%s begins, step %s of %s", _named(unit), f"{number:,}", f"{total:,}")
 
-    def finished(self, unit: Unit, done: Finished) -> None:
+    def finished(self, unit: Unit, done: UnitResult) -> None:
         super().finished(unit, done)
         tokens = sum(each.prompt_tokens + each.answer_tokens for each in done.usage)
         seconds = sum(each.seconds for each in done.usage)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.costs.prices import TokenPrices
     from benchmarks.running.plan import Unit
-    from benchmarks.storage.store import Finished
+    from benchmarks.storage.store import UnitResult
 
 _SHOWN = 12
 """Candidates on screen at most; the finished ones that came first give way."""
@@ -208,7 +208,7 @@ class LiveProgress:
 
 
 class RunEvents:
-    """Turns what a run tells (`benchmarks.running.pending.Events`) into events of `LiveProgress`."""
+    """Turns what a run tells (`benchmarks.running.scheduler.Events`) into events of `LiveProgress`."""
 
     def __init__(self, live: LiveProgress, prices: Mapping[str, TokenPrices | None]) -> None:
         """`prices`: of the models that are paid by their tokens; None where one is not known."""
@@ -242,7 +242,7 @@ class RunEvents:
             )
         )
 
-    def finished(self, unit: Unit, done: Finished) -> None:
+    def finished(self, unit: Unit, done: UnitResult) -> None:
         """Adds what the unit used; that of its answers is among it."""
         name = unit.candidate
         for each in done.usage:
@@ -259,7 +259,7 @@ class RunEvents:
         self.progress(unit, total, total, "")
 
 
-def selection_score(unit: Unit, done: Finished) -> float | None:
+def selection_score(unit: Unit, done: UnitResult) -> float | None:
     """What a finished fit scores on the selection cases; None of other work, and where nothing was chosen."""
     chosen = (done.note or {}).get("chosen") if unit.kind == "fit" else None
     score = chosen.get("selection_score") if isinstance(chosen, Mapping) else None

@@ -16,7 +16,7 @@ from benchmarks.running.plan import Further
 
 if TYPE_CHECKING:
     from advisor.experiments.comparison import Wishes
-    from benchmarks.costs.purse import Purse
+    from benchmarks.costs.spending import SpendingBudget
     from benchmarks.data.assemble import Assembly
     from benchmarks.running.models import Models
     from benchmarks.specs.spec import Spec
@@ -99,7 +99,7 @@ def models_of(spec: Spec, wishes: Wishes, folder: Path) -> Models:
         reranker_spec=spec.reranker,
         base=folder,
         teacher=spec.teacher or "",
-        purse=purse_of(spec, wishes.max_cost),
+        spending=spending_of(spec, wishes.max_cost),
     )
     check_names(models)
     models.check_teacher()
@@ -155,16 +155,16 @@ def _must_differ(strategies: Sequence[Strategy]) -> None:
             )
 
 
-def purse_of(spec: Spec, limit: float | None) -> Purse | None:
+def spending_of(spec: Spec, limit: float | None) -> SpendingBudget | None:
     """What servers may be paid. Without a limit it is counted all the same, since one may be given when the run goes on; None
     where it cannot be counted."""
     from benchmarks.costs.prices import is_elsewhere, machine_prices
-    from benchmarks.costs.purse import Purse
+    from benchmarks.costs.spending import SpendingBudget
 
     prices = machine_prices(spec)
     if limit is None:
         served = {name: price for name, price in prices.tokens.items() if name in prices.served}
-        return Purse.without_limit(prices.currency, served)
+        return SpendingBudget.without_limit(prices.currency, served)
     if not (math.isfinite(limit) and limit > 0):
         raise BadInput(f"--max-cost is {limit:g}; give an amount of money above 0, such as 5.")
     rented = [model.name for model in spec.models if model.name in prices.hours and is_elsewhere(model)]
@@ -173,7 +173,7 @@ def purse_of(spec: Spec, limit: float | None) -> Purse | None:
             f"--max-cost cannot be kept: {rented[0]} is paid by the hour, whatever it is asked. Leave out --max-cost, or state "
             "the price of its tokens in place of `machine_hour`."
         )
-    return Purse(limit=limit, currency=prices.currency, prices=prices.tokens)
+    return SpendingBudget(limit=limit, currency=prices.currency, prices=prices.tokens)
 
 
 def prediction_of(folder: Path, whole: bool) -> Mapping[str, Any]:

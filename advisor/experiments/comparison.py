@@ -38,7 +38,7 @@ from advisor.experiments.wished import check_wishes
 from advisor.experiments.written import write_about
 from advisor.story.cases import CaseChoice
 from benchmarks.contract import BadInput, Candidate, Look
-from benchmarks.costs.purse import LimitReached
+from benchmarks.costs.spending import LimitReached
 from benchmarks.running.deadline import Allowance, UsedUp, within
 from benchmarks.running.plan import Further, Options, rivals_among
 from strategies.permissions import owner_only
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from benchmarks.data.population import Sets
     from benchmarks.executors.here import Executor
     from benchmarks.running.models import Models
-    from benchmarks.running.pending import Events
     from benchmarks.running.run import Run
+    from benchmarks.running.scheduler import Events
     from benchmarks.running.sharding import Shard
 
 _log = logging.getLogger(__name__)
@@ -163,8 +163,8 @@ class Prepared:
         self.left_out = left_out_of(folder)
 
     def run(self, folder: Path, events: Events | None = None) -> Run:
-        from benchmarks.running.pending import Silent, rules_of
         from benchmarks.running.run import Run
+        from benchmarks.running.scheduler import NullEvents, rules_of
 
         return Run(
             benchmark=self.assembly.benchmark,
@@ -174,7 +174,7 @@ class Prepared:
             options=self.options,
             folder=folder,
             executor=self.executor,
-            events=events or Silent(),
+            events=events or NullEvents(),
             reuse=self.reuse,
             fork=self.fork,
             further=self.further,
@@ -307,14 +307,14 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
 
     What is made in the folder meanwhile, only its owner can read.
     """
-    from benchmarks.running.alone import alone
+    from benchmarks.running.run_lock import run_lock
     from benchmarks.statistics.looks import remember_place, write_down
     from benchmarks.storage.bom import write_bom
     from benchmarks.storage.private import private
 
     if prepared.shard is not None:
         raise BadInput("A part of a run has no verdict. Perform it with execute_part, or leave out the shard.")
-    with owner_only(), alone(private(folder)):
+    with owner_only(), run_lock(private(folder)):
         try:
             _perform(prepared, folder, events)
         except UsedUp as error:
@@ -337,10 +337,10 @@ def execute(prepared: Prepared, folder: Path, events: Events | None = None, case
 @torch_kept()
 def execute_part(prepared: Prepared, folder: Path, events: Events | None = None) -> None:
     """Performs one part of a run, of which nothing can be told before `sharding.merge` has put all together."""
-    from benchmarks.running.alone import alone
+    from benchmarks.running.run_lock import run_lock
     from benchmarks.storage.private import private
 
-    with owner_only(), alone(private(folder)):
+    with owner_only(), run_lock(private(folder)):
         try:
             _perform(prepared, folder, events)
         except UsedUp as error:

@@ -18,7 +18,7 @@ from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
 from benchmarks.costs.dearer import Dearer
 from benchmarks.evaluation.handover import too_many_unknown
 from benchmarks.probes.consistency import probe_cases
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.answers import sureness
 from strategies.contract import TUNED
 
@@ -278,7 +278,7 @@ def _is_handed_on(sure: float | None, below: float) -> bool:
 # ---------------------------------------------------------------- its rows
 
 
-def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[Finished]:
+def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[UnitResult]:
     """A fit without any work, and the rows of both parts put together."""
     parts = (cascade.first.name, cascade.second.name)
     fitting = [usage for name in parts for usage in store.usage(name, "fit")]
@@ -334,9 +334,9 @@ def _seconds(benchmark: Benchmark, cascade: Cascade, store: Store) -> list[float
     return [one + (two if on else 0.0) for one, two, on in zip(first, second, handed, strict=False)]
 
 
-def _done(kind: str, cascade: Cascade, **more: Any) -> Finished:
+def _done(kind: str, cascade: Cascade, **more: Any) -> UnitResult:
     name = hashlib.sha256(f"{APPROACH}|{cascade.name}|{kind}".encode()).hexdigest()[:24]
-    return Finished(unit=name, kind=kind, candidate=cascade.name, **more)
+    return UnitResult(unit=name, kind=kind, candidate=cascade.name, **more)
 
 
 def _about(cascade: Cascade) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.evaluation.cascade import DERIVED
-from benchmarks.running.others import BESIDE
+from benchmarks.running.machine_load import BESIDE
 from benchmarks.storage.store import Store
 
 MOST = 0.4

@@ -1,4 +1,4 @@
-"""What workers ask of the one process that writes: the journal, answers of servers, the purse. Only plain values cross."""
+"""What workers ask of the one process that writes: the journal, answers of servers, the spending. Only plain values cross."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.costs.purse import Purse
+from benchmarks.costs.spending import SpendingBudget
 from benchmarks.executors.waited import Waited
-from benchmarks.running.pending import Events
 from benchmarks.running.plan import Unit
+from benchmarks.running.scheduler import Events
 from benchmarks.storage.store import Store
 from strategies.contract import Journal
 
 
 @dataclass(kw_only=True)
 class Desk:
-    """The side of the writer. A worker in the same process uses `store`, `journal` and `purse` directly."""
+    """The side of the writer. A worker in the same process uses `store`, `journal` and `spending` directly."""
 
     store: Store
     journal: Callable[[str], Journal]
-    purse: Purse | None
+    spending: SpendingBudget | None
     events: Events
     outbox: list[tuple[int, Any]] = field(default_factory=list)
     """(worker, answer), to be sent."""
@@ -90,7 +90,7 @@ class Desk:
 
     @property
     def _spent(self) -> float:
-        return 0.0 if self.purse is None else self.purse.spent
+        return 0.0 if self.spending is None else self.spending.spent
 
     def _settle(self, worker: int, worst: float, paid: float, server: str | None = None) -> None:
         if server is not None:
@@ -98,21 +98,21 @@ class Desk:
         left = self._reserved.get(worker, 0.0) - worst
         self._reserved[worker] = left if left > 1e-12 else 0.0
         self._requests[worker] -= self._requests[worker] > 0
-        if self.purse is not None:
-            self.purse.settle(worst, paid)
+        if self.spending is not None:
+            self.spending.settle(worst, paid)
 
     def _answer_waiting(self) -> None:
         """Reserves what can be paid. A worker is refused once nothing that others asked for can leave it any more; one with
         requests of its own under way is refused at once, waits for these and asks again."""
         for worker, (worst, server) in list(self._waiting.items()):
-            granted = not self._closed and (self.purse is None or self.purse.reserve(worst))
+            granted = not self._closed and (self.spending is None or self.spending.reserve(worst))
             if granted:
                 self._requests[worker] += 1
                 self._server(server).begins(worker)
                 self._reserved[worker] = self._reserved.get(worker, 0.0) + worst
             others = any(amount for other, amount in self._reserved.items() if other != worker)
             mine = self._reserved.get(worker, 0.0) > 0
-            never = self.purse is not None and self._spent + worst > self.purse.limit
+            never = self.spending is not None and self._spent + worst > self.spending.limit
             if granted or mine or never or self._closed or not others:
                 del self._waiting[worker]
                 self.outbox.append((worker, [granted, self._spent]))

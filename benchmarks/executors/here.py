@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from benchmarks.executors.desk import Desk
-from benchmarks.running.others import BESIDE, Watch
-from benchmarks.running.pending import Pending
+from benchmarks.running.completion_cache import CompletionCache
+from benchmarks.running.machine_load import BESIDE, LoadMonitor
 from benchmarks.running.plan import Unit
-from benchmarks.running.remembering import Memory
+from benchmarks.running.scheduler import Scheduler
 from benchmarks.running.work import Job
-from benchmarks.storage.store import Finished
+from benchmarks.storage.store import UnitResult
 from strategies.models.measured import cores
 
 
 class Executor(Protocol):
     """Where units of work are performed. It stores no results itself."""
 
-    def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
+    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
         """Performs all that `units` hands out and yields what each brought, as it finishes. Whoever iterates stores it
-        (`Pending.finish`) before asking for the next, since that may let other units begin."""
+        (`Scheduler.finish`) before asking for the next, since that may let other units begin."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class Here:
     def told(self) -> str:
         return "one process"
 
-    def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
+    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
         begun: Unit | None = None
 
         def tell(done: int, total: int, what: str) -> None:
@@ -73,19 +73,21 @@ class Here:
                 except Exception as error:
                     raise _OfEvents(error) from error
 
-        worker = job.worker(desk.journal, Memory(kept=desk.store), tell)
+        worker = job.worker(desk.journal, CompletionCache(store=desk.store), tell)
         while (begun := units.take()) is not None:
-            watch = Watch.begin()
+            monitor = LoadMonitor.begin()
             try:
                 done = worker.perform(begun, job.candidates[begun.candidate])
             except _OfEvents as carried:
                 raise carried.error from carried.error.__cause__
             model = job.candidates[begun.candidate].model
             own = begun.kind == "answer" and not (model and job.models.answered_elsewhere(model))
-            yield _with_what_ran_beside(done, watch) if own else done
+            yield _with_what_ran_beside(done, monitor) if own else done
 
 
-def _with_what_ran_beside(done: Finished, watch: Watch) -> Finished:
+def _with_what_ran_beside(done: UnitResult, monitor: LoadMonitor) -> UnitResult:
     """Its seconds are too high by what other programs took, where the system says how much that was."""
-    busy = watch.others()
-    return done if busy is None else replace(done, note={**(done.note or {}), BESIDE: [busy / cores(), watch.seconds]})
+    busy = monitor.others()
+    return (
+        done if busy is None else replace(done, note={**(done.note or {}), BESIDE: [busy / cores(), monitor.seconds]})
+    )

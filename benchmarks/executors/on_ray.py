@@ -32,10 +32,10 @@ from benchmarks.executors.desk import Desk
 from benchmarks.executors.pool import Pool
 from benchmarks.executors.remote import fault_values
 from benchmarks.executors.room import NOTHING, Has, Machines, free, held_by_others, machines, places, shared_out
-from benchmarks.running.pending import Pending
 from benchmarks.running.reuse import whole_program
+from benchmarks.running.scheduler import Scheduler
 from benchmarks.running.work import Job
-from benchmarks.storage.store import Finished
+from benchmarks.storage.store import UnitResult
 
 _LOOPBACK = "127.0.0.1"
 _ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}
@@ -78,7 +78,7 @@ class OnRay:
         number = "" if self.workers is None else f" with {self.workers} workers"
         return f"Ray on {'a cluster' if self.address else 'this machine'}{number}"
 
-    def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
+    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
         machine = job.models.placement.threads
         workers = self.workers
         started = None if workers is None or self.address else workers * max(1, machine // workers)

@@ -13,9 +13,9 @@ from benchmarks.contract import BadInput
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.held import Held
 from benchmarks.executors.remote import fault, from_values
-from benchmarks.running.pending import Pending
 from benchmarks.running.plan import Unit
-from benchmarks.storage.store import Finished
+from benchmarks.running.scheduler import Scheduler
+from benchmarks.storage.store import UnitResult
 
 LOSSES = 3
 """So many workers may be lost over one unit before the run stops."""
@@ -53,7 +53,7 @@ class Pool:
     crew: AbstractContextManager[Crew]
     """When it is left no worker is."""
     workers: int
-    units: Pending
+    units: Scheduler
     desk: Desk
     _idle: dict[int, str] = field(default_factory=dict)
     """Worker -> the candidate that it has at hand."""
@@ -63,7 +63,7 @@ class Pool:
     """What the run ends with."""
     _interrupted: bool = False
 
-    def run(self) -> Iterator[Finished]:
+    def run(self) -> Iterator[UnitResult]:
         """What units brought, as they finish. Raises what a worker could not go on with, or the first interruption, once all
         answers of servers that were on their way are written down; a second interruption at once."""
         with self.crew as crew, Held() as held:
@@ -122,7 +122,7 @@ class Pool:
         """A worker that waits, or the lowest number that is not taken."""
         return next(iter(self._idle), next(number for number in range(self.workers) if number not in self._busy))
 
-    def _heard(self, crew: Crew, number: int, message: Sequence[Any]) -> Finished | None:
+    def _heard(self, crew: Crew, number: int, message: Sequence[Any]) -> UnitResult | None:
         what, *given = message
         if number not in self._busy:
             if what == "lost":  # While it waited: another one is hired when there is work.

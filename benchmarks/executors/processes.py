@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmarks.executors.desk import Desk
     from benchmarks.executors.remote import Share
-    from benchmarks.running.pending import Pending
+    from benchmarks.running.scheduler import Scheduler
     from benchmarks.running.work import Job
-    from benchmarks.storage.store import Finished
+    from benchmarks.storage.store import UnitResult
     from strategies.models.device import Placement
 
 # What is imported above is all that a fresh worker imports before it is told how many threads it has.
@@ -54,7 +54,7 @@ class Processes:
         part = threads / machine if placement.device == "cpu" else 1 / self.workers  # Of a card all have their part.
         return Share(threads=threads, all_threads=machine, part=part)
 
-    def run(self, job: Job, units: Pending, desk: Desk) -> Iterator[Finished]:
+    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
         from dataclasses import replace
 
         from benchmarks.executors.pool import Pool

@@ -12,12 +12,12 @@ from typing import Any, Self
 
 from benchmarks.contract import BadInput, ScoreFailure
 from benchmarks.costs.prices import TokenPrices
-from benchmarks.costs.purse import LimitReached, Purse
+from benchmarks.costs.spending import LimitReached, SpendingBudget
+from benchmarks.running.completion_cache import CompletionCache
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Unit
-from benchmarks.running.remembering import Memory
 from benchmarks.running.work import Job, Worker
-from benchmarks.storage.store import Finished, Line
+from benchmarks.storage.store import Line, UnitResult
 from strategies.contract import LanguageModel, Trial, Usage
 from strategies.models.weights import ModelUnavailable
 
@@ -36,7 +36,7 @@ _FAULTS: Mapping[str, type[Exception]] = {
 # ---------------------------------------------------------------- what crosses
 
 
-def as_values(done: Finished) -> dict[str, Any]:
+def as_values(done: UnitResult) -> dict[str, Any]:
     """Plain values of what a unit brought: JSON, as in the store."""
     return {
         "unit": done.unit,
@@ -49,9 +49,9 @@ def as_values(done: Finished) -> dict[str, Any]:
     }
 
 
-def from_values(values: Mapping[str, Any]) -> Finished:
+def from_values(values: Mapping[str, Any]) -> UnitResult:
     """What `as_values` wrote."""
-    return Finished(
+    return UnitResult(
         unit=values["unit"],
         kind=values["kind"],
         candidate=values["candidate"],
@@ -114,8 +114,8 @@ class AskedKept:
 
 
 @dataclass(kw_only=True)
-class AskedPurse(Purse):
-    """The purse of the run: one limit for all workers, and leave for each request, also where it costs nothing or there is no
+class AskedPurse(SpendingBudget):
+    """The spending of the run: one limit for all workers, and leave for each request, also where it costs nothing or there is no
     limit. So a run that ends lets nobody send more, and knows whose answers are still on their way."""
 
     ask: Ask = field(repr=False)
@@ -130,7 +130,7 @@ class AskedPurse(Purse):
         servers = {spec.name: spec.endpoint for spec in models.specs if spec.endpoint is not None}
         prices: dict[str, TokenPrices | None] = dict.fromkeys(servers, FREE)
         limit, currency = math.inf, FREE.currency
-        if (kept := models.purse) is not None:
+        if (kept := models.spending) is not None:
             limit, currency, prices = kept.limit, kept.currency, {**prices, **kept.prices}
         return cls(limit=limit, currency=currency, prices=prices, ask=ask, servers=servers)
 
@@ -139,7 +139,7 @@ class AskedPurse(Purse):
 
     def guarding(self, model: LanguageModel) -> LanguageModel:
         bound = replace(self, server=self.servers.get(model.name, ""))
-        return Purse.guarding(bound, model)
+        return SpendingBudget.guarding(bound, model)
 
     def reserve(self, worst: float) -> bool:
         granted, self.spent = self.ask("reserve", worst, self.server)
@@ -205,15 +205,13 @@ class RemoteWorker:
 
     def __post_init__(self) -> None:
         models = self.job.models
-        self.job = replace(self.job, models=replace(models, purse=AskedPurse.of(models, self.ask)))
+        self.job = replace(self.job, models=replace(models, spending=AskedPurse.of(models, self.ask)))
         self._waits(self.share.part)
-        self._worker = self.job.worker(
-            lambda namespace: AskedJournal(self.ask, namespace), self._memory, self._progress
-        )
+        self._worker = self.job.worker(lambda namespace: AskedJournal(self.ask, namespace), self._cache, self._progress)
 
     @property
-    def _memory(self) -> Memory:
-        return Memory(kept=AskedKept(self.ask))
+    def _cache(self) -> CompletionCache:
+        return CompletionCache(store=AskedKept(self.ask))
 
     def perform(self, unit: Unit) -> dict[str, Any]:
         """What the unit brought, as plain values. Faults that are not the approach's own are raised."""
@@ -232,7 +230,7 @@ class RemoteWorker:
             if server.place is not None:
                 server.waiting = AskedWaiting(ask=self.ask, machine=part)
 
-    def _charged(self, done: Finished) -> Finished:
+    def _charged(self, done: UnitResult) -> UnitResult:
         """Seconds of models on this machine as seconds of the whole machine; a server's and a file's are what they are."""
         if self.share.part == 1.0 or self.job.candidates[done.candidate].strategy.family == "recorded":
             return done
@@ -240,7 +238,7 @@ class RemoteWorker:
         usage = tuple(replace(spent, seconds=self._seconds(spent)) for spent in done.usage)
         return replace(done, rows=rows, usage=usage, note=self._charged_note(done))
 
-    def _charged_note(self, done: Finished) -> Mapping[str, Any] | None:
+    def _charged_note(self, done: UnitResult) -> Mapping[str, Any] | None:
         """The same of what a fit took, which stands beside the seconds of models."""
         taken = (done.note or {}).get("seconds")
         if not isinstance(taken, float) or self.job.candidates[done.candidate].model in self._served:

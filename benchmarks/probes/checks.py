@@ -22,7 +22,7 @@ from benchmarks.probes.rebuilds import resampled
 from benchmarks.probes.reworded import in_other_words
 from benchmarks.running.plan import Unit, curve_part
 from benchmarks.running.workbench import NotRemembering
-from benchmarks.storage.store import Finished
+from benchmarks.storage.store import UnitResult
 from strategies.answers import is_lost, trimmed
 from strategies.approaches.recorded import Recorded
 from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Outcome, Query, Sampling, Usage
@@ -47,7 +47,7 @@ def _scratch(worker: Worker, unit: Unit) -> Iterator[None]:
         shutil.rmtree(worker.scratch(unit), ignore_errors=True)
 
 
-def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     edits = consistency.edited(worker.probe_cases(), worker.benchmark.task.kind)
     outcomes = worker.ask(worker.fitted(candidate), [text for _, _, text in edits], worker.sampling(0))
     return worker.done(
@@ -60,7 +60,7 @@ def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     )
 
 
-def _repeat(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _repeat(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """At temperature 0 half of the probe cases, in two parts, so among other batch neighbours; else all are drawn again."""
     rows, warm = [], worker.benchmark.task.temperature > 0
     cases = worker.probe_cases() if warm else worker.probe_cases()[: consistency.PART_CASES]
@@ -71,7 +71,7 @@ def _repeat(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return worker.done(unit, candidate, rows)
 
 
-def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """No rows where nothing is trained, or where the training with another seed fails."""
     bench = worker.bench(candidate, worker.options.seed + 1)
     cases, outcomes, note = worker.probe_cases(), list[Outcome](), dict[str, Any]()
@@ -86,7 +86,7 @@ def _seed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
-def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _format(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Half of the probe cases, each in one other form of the prompt, in rotation, as a hand that edits a template might."""
     from strategies.pipeline import Pipeline
     from strategies.variants import variants
@@ -102,7 +102,7 @@ def _format(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return worker.done(unit, candidate, rows)
 
 
-def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """The chosen configuration built from fewer examples; without a language model it is asked every case. What is trained for
     it is not kept."""
     size, draw = curve_part(worker.benchmark, unit.part)
@@ -119,7 +119,7 @@ def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
-def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """The whole fit again, choosing included, on other examples and with another seed. What is fitted is not kept."""
     seed, scratch = worker.options.seed + 1 + unit.part, worker.scratch(unit)
     task = resampled(worker.benchmark.task, seed)
@@ -136,7 +136,7 @@ def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
-def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _planted(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Some held-out cases with an instruction at the end of the request, or of the best passage that is found for it; of what
     quotes documents, a sentence to quote at the end of the document that it quotes."""
     from strategies.approaches.best_sentence import Quoting
@@ -183,7 +183,7 @@ def _told_in_documents(worker: Worker, fitted: Quoting, inputs: Sequence[str], t
         return updated(fitted, [documents[name] for name in sorted(poisoned)]) or fitted
 
 
-def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Questions whose answer is another one now in the documents; asked only of what reads documents."""
     from strategies.extending import updated
     from strategies.pipeline import Pipeline
@@ -206,7 +206,7 @@ def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return worker.done(unit, candidate, rows, note)
 
 
-def _added(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _added(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Built without some labels, asked, given them and their examples, and asked again. What is trained is not kept."""
     from strategies.extending import extended, narrowed
 
@@ -232,7 +232,7 @@ def _added(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
-def _altered(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _altered(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Told of another format and asked, then built again and asked. What is trained is not kept."""
     from strategies.extending import extended
     from strategies.pipeline import Pipeline
@@ -266,7 +266,7 @@ def _answers(worker: Worker, candidate: Candidate, of: tuple[Fitted, str, str], 
     return [worker.row(candidate, (purpose, when), case, found) for case, found in zip(cases, outcomes, strict=True)]
 
 
-def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Wall-clock seconds of single warm requests; for recorded answers what the file says."""
     fitted = worker.fitted(candidate)
     cases = worker.probe_cases()[: LATENCY_REQUESTS + 2]
@@ -290,7 +290,7 @@ def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(worker.done(unit, candidate, (), note), usage=total(used))
 
 
-def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Answers with passages of the gold documents handed over: bounds what better retrieval could buy; never ranked."""
     from strategies.pipeline import Pipeline
 
@@ -305,7 +305,7 @@ def _oracle(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return worker.done(unit, candidate, rows)
 
 
-def _handed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _handed(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Wrong selection answers asked again with the right passage; nothing where something was trained on these cases."""
     from strategies.pipeline import Pipeline
 
@@ -329,7 +329,7 @@ def _handed(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(worker.done(unit, candidate, (), {"answers": answers}), usage=total(spent))
 
 
-def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """How the tuned model and its base read general text, and answer everyday prompts; nothing where no adapter is in effect."""
     from strategies.finetuning.drift import drifts
     from strategies.pipeline import Pipeline
@@ -350,7 +350,7 @@ def _forgetting(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(worker.done(unit, candidate, (), note), usage=total([used, *spent]))
 
 
-def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Questions with no document before them, of the training and others; nothing where no adapter is in effect."""
     from strategies.pipeline import Pipeline
 
@@ -374,7 +374,7 @@ def _by_heart(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
     return replace(worker.done(unit, candidate, rows, note), usage=total(spent))
 
 
-CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], Finished]] = {
+CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], UnitResult]] = {
     "edit": _edit,
     "repeat": _repeat,
     "format": _format,

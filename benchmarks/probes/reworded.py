@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from benchmarks.contract import Candidate
 from benchmarks.data.similar import normalised
 from benchmarks.probes.consistency import PART_CASES
-from benchmarks.storage.store import AGAIN, Finished
+from benchmarks.storage.store import AGAIN, UnitResult
 from strategies.answers import FAULTS_ALLOWED
 from strategies.contract import Case, Generates, LanguageModel, Message, Prompt, Sampling, Task, Unanswered, Workbench
 from strategies.prompting.rendering import INPUT_TOKENS
@@ -103,7 +103,7 @@ def _asked(texts: Sequence[str], bench: Workbench) -> Look:
     return Look((), (), {"said": said})
 
 
-def in_other_words(worker: Worker, unit: Unit, candidate: Candidate) -> Finished:
+def in_other_words(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Half of the probe cases in the teacher's words. What these took stands with the first approach that asks for them."""
     bench = worker.bench_of(worker.models.teacher)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import BadInput
-from benchmarks.costs.purse import Purse
+from benchmarks.costs.spending import SpendingBudget
 from benchmarks.running.elsewhere import with_weights
 from benchmarks.running.installed import installed_embedder, installed_model, licence_of
 from benchmarks.running.whereabouts import at_commit, licence_of_hub, place_of
@@ -47,7 +47,7 @@ class Models:
     """What relative folders of models are relative to: the folder of the task spec."""
     teacher: str = ""
     """Name of the one that others learn from: it answers requests which have no answers, and proposes instructions."""
-    purse: Purse | None = None
+    spending: SpendingBudget | None = None
     """What servers may be paid; None: whatever they cost."""
     meeting: Path | None = None
     """Folder on this machine in which workers meet that share the servers which the run starts; None: there is one worker."""
@@ -165,7 +165,7 @@ class Models:
             spec = self._spec(name)
             model = self._endpoint(spec) if spec.endpoint else installed_model(spec) or self._local(spec)
             self._stays_here(model)
-            self._ready[name] = model if self.purse is None else self.purse.guarding(model)
+            self._ready[name] = model if self.spending is None else self.spending.guarding(model)
         return self._ready[name]
 
     def held_otherwise(self, name: str) -> LanguageModel:
@@ -212,7 +212,7 @@ class Models:
         return replace(
             self,
             specs=tuple(_shared_out(spec, workers) for spec in self.specs),
-            purse=None if self.purse is None else self.purse.unopened(),
+            spending=None if self.spending is None else self.spending.unopened(),
             _ready={
                 name: with_weights(model, placement=placement)
                 for name, model in self._ready.items()

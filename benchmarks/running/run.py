@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput, Benchmark, Candidate
 from benchmarks.costs.dearer import Dearer
-from benchmarks.costs.purse import SPENT, LimitReached
+from benchmarks.costs.spending import SPENT, LimitReached
 from benchmarks.data.population import Sets, apart
 from benchmarks.evaluation.cascade import add_cascade
 from benchmarks.executors.desk import Desk
@@ -27,9 +27,9 @@ from benchmarks.running.elsewhere import ALSO, also_on, device_of, fingerprint_o
 from benchmarks.running.foreign import codes, metric_code
 from benchmarks.running.left import LEFT
 from benchmarks.running.models import Models
-from benchmarks.running.pending import Events, Pending, Rules, Silent
 from benchmarks.running.plan import Further, Options, Unit, further_units, is_advised, is_taught, units
 from benchmarks.running.reuse import Earlier, bare, must_suit, program
+from benchmarks.running.scheduler import Events, NullEvents, Rules, Scheduler
 from benchmarks.running.work import Job, task_hash
 from benchmarks.specs.spec_models import HOW_ASKED
 from benchmarks.storage.private import private
@@ -88,7 +88,7 @@ class Run:
     folder: Path
     performed: Sequence[Candidate] | None = None
     """None: all."""
-    events: Events = field(default_factory=Silent)
+    events: Events = field(default_factory=NullEvents)
     further: Further = field(default_factory=Further)
     left_out: Collection[str] = ()
     """Kinds of checks that are not made, though the options have them."""
@@ -122,7 +122,7 @@ class Run:
         try:
             self._began_on = device_of(store.meta("provenance") or {})
             self._agree(store, earlier)
-            self._open_purse(store)
+            self._open_spending(store)
             cut_off = bool(store.meta(LEFT))
             try:
                 self._perform(store, earlier)
@@ -133,8 +133,8 @@ class Run:
             if self.performed is None:
                 self._compare_populations(store)
         finally:
-            if self.models.purse is not None:
-                self.models.purse.close()
+            if self.models.spending is not None:
+                self.models.spending.close()
             store.close()
             if earlier is not None:
                 earlier.store.close()
@@ -145,13 +145,13 @@ class Run:
         if asked and self.performed is None:
             add_cascade(self.benchmark, self.candidates, store, anew=cut_off, dearer=self.dearer)
 
-    def _open_purse(self, store: Store) -> None:
+    def _open_spending(self, store: Store) -> None:
         """What is paid is written down from now on; where it cannot be counted, the ledger alone knows it later."""
-        purse, known = self.models.purse, store.meta(SPENT)
-        if purse is not None:
-            purse.open(known, store.ledger())
-            store.set_meta(SPENT, purse.spent)
-            purse.write_down = partial(store.note_meta, SPENT)
+        spending, known = self.models.spending, store.meta(SPENT)
+        if spending is not None:
+            spending.open(known, store.ledger())
+            store.set_meta(SPENT, spending.spent)
+            spending.write_down = partial(store.note_meta, SPENT)
         elif known is not None:
             store.set_meta(SPENT, None)
 
@@ -276,7 +276,7 @@ class Run:
         ordered = sorted(mine, key=lambda candidate: not candidate.strategy.unsuitable(self.benchmark.task))
         plan = [(unit, candidate) for candidate in ordered for unit in self._units(candidate)]
         self._note_where(store, [unit for unit, _ in plan])
-        pending = Pending(
+        scheduler = Scheduler(
             benchmark=self.benchmark,
             models=self.models,
             store=store,
@@ -293,15 +293,15 @@ class Run:
             candidates={candidate.name: candidate for candidate in mine},
             fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
         )
-        self._must_hold_fits(job, pending.begun())
+        self._must_hold_fits(job, scheduler.begun())
         desk = Desk(
             store=store,
             journal=store.journal if earlier is None else earlier.layered(store.journal),
-            purse=self.models.purse,
+            spending=self.models.spending,
             events=self.events,
         )
-        for done in self.executor.run(job, pending, desk):
-            pending.finish(done)
+        for done in self.executor.run(job, scheduler, desk):
+            scheduler.finish(done)
 
     def _must_hold_fits(self, job: Job, names: Sequence[str]) -> None:
         """Raises `BadInput` where what was fitted for these candidates is gone: fitted again it might be something else than what

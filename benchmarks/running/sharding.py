@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.contract import BadInput, Candidate
-from benchmarks.costs.purse import SPENT
+from benchmarks.costs.spending import SPENT
 from benchmarks.data.frozen import CODE
 from benchmarks.running.elsewhere import also_on
 from benchmarks.running.left import LEFT, left_of_all

@@ -14,14 +14,14 @@ from typing import Any
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row, State
 from benchmarks.probes import consistency
 from benchmarks.probes.checks import CHECKS
+from benchmarks.running.completion_cache import CompletionCache, SettlingJournal
 from benchmarks.running.foreign import code_of
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options, Unit, is_advised, is_taught, shards
-from benchmarks.running.remembering import Memory, Settling
 from benchmarks.running.workbench import Bench, NotRemembering, Progress
 from benchmarks.specs.paths import without_folders
 from benchmarks.storage.disk import disk_fault
-from benchmarks.storage.store import AGAIN, Finished
+from benchmarks.storage.store import AGAIN, UnitResult
 from strategies.answers import sureness, too_many_lost
 from strategies.catalog import package_behind
 from strategies.contract import (
@@ -43,7 +43,7 @@ from strategies.contract import (
 from strategies.models.weights import ModelUnavailable
 from strategies.search import total
 
-SILENT = Failure(kind="infrastructure", message="the approach gave no answer to this query")
+NO_ANSWER = Failure(kind="infrastructure", message="the approach gave no answer to this query")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Job:
     fits: Mapping[str, str]
     """candidate -> name of its fit unit."""
 
-    def worker(self, journal: Callable[[str], Journal], memory: Memory, on_progress: Progress) -> Worker:
+    def worker(self, journal: Callable[[str], Journal], cache: CompletionCache, on_progress: Progress) -> Worker:
         self.models.read_together(case.input for case in self.benchmark.task.examples)
         return Worker(
             benchmark=self.benchmark,
@@ -68,7 +68,7 @@ class Job:
             journal=journal,
             on_progress=on_progress,
             fits=self.fits,
-            memory=memory,
+            cache=cache,
         )
 
 
@@ -84,13 +84,13 @@ class Worker:
     on_progress: Progress
     fits: Mapping[str, str] = field(default_factory=dict)
     """candidate -> name of its fit unit."""
-    memory: Memory | None = None
+    cache: CompletionCache | None = None
     """Answers of servers within a unit that was cut off."""
     _fitted: tuple[str, Fitted] | None = field(default=None, repr=False)
 
-    def perform(self, unit: Unit, candidate: Candidate) -> Finished:
-        if self.memory is not None:
-            self.memory.turn_to("" if unit.kind == "latency" else unit.name)
+    def perform(self, unit: Unit, candidate: Candidate) -> UnitResult:
+        if self.cache is not None:
+            self.cache.turn_to("" if unit.kind == "latency" else unit.name)
         try:
             if unit.kind in CHECKS:
                 return CHECKS[unit.kind](self, unit, candidate)
@@ -106,7 +106,7 @@ class Worker:
 
     # ------------------------------------------------------------ fitting
 
-    def _fit(self, unit: Unit, candidate: Candidate) -> Finished:
+    def _fit(self, unit: Unit, candidate: Candidate) -> UnitResult:
         """Fits and saves. A fit that cannot be used becomes a problem with a sentence, never a score."""
         bench = self.bench(candidate, self.options.seed)
         start = time.perf_counter()
@@ -124,7 +124,7 @@ class Worker:
             note = {"selection_answers": chosen.pop("selection_answers", []), "chosen": chosen}
         self._fitted = None  # What is measured is what was saved, in an uninterrupted run as in a resumed one.
         note["seconds"] = time.perf_counter() - start
-        return Finished(
+        return UnitResult(
             unit=unit.name,
             kind="fit",
             candidate=candidate.name,
@@ -172,10 +172,10 @@ class Worker:
             model_name=name,
             seed=seed,
             tuning_tokens=self.options.tuning_tokens,
-            journal=journal if self.memory is None else Settling(journal=journal, memory=self.memory),
+            journal=journal if self.cache is None else SettlingJournal(journal=journal, cache=self.cache),
             folder=self.folder,
             on_progress=self.on_progress,
-            memory=self.memory,
+            cache=self.cache,
         )
 
     def scratch(self, unit: Unit) -> Path:
@@ -208,7 +208,7 @@ class Worker:
 
     # ------------------------------------------------------------ answering
 
-    def _answer(self, unit: Unit, candidate: Candidate) -> Finished:
+    def _answer(self, unit: Unit, candidate: Candidate) -> UnitResult:
         first, last = shards(self.benchmark)[unit.part]
         cases = self.benchmark.heldout[first:last]
         outcomes = self.ask(self.fitted(candidate), [case.input for case in cases], self.sampling(0))
@@ -228,7 +228,7 @@ class Worker:
             for key, outcome in fitted.answer(queries, sampling):
                 found[key] = outcome
                 self.on_progress(len(found), len(queries), "answering")
-        return [found.get(Query.of(text).key, SILENT) for text in inputs]
+        return [found.get(Query.of(text).key, NO_ANSWER) for text in inputs]
 
     def row(self, candidate: Candidate, purpose: tuple[str, str], case: Case, outcome: Outcome) -> Row:
         return Row(
@@ -240,7 +240,7 @@ class Worker:
             score=self.benchmark.task.score(case, outcome),
         )
 
-    def done(self, unit: Unit, candidate: Candidate, rows: Iterable[Row], note: Any = None) -> Finished:
+    def done(self, unit: Unit, candidate: Candidate, rows: Iterable[Row], note: Any = None) -> UnitResult:
         """What a unit brought that answered: its rows with their usage.
 
         One that lost too many answers is asked again when the run goes on. Until then a check has no rows, and what was
@@ -249,9 +249,9 @@ class Worker:
         kept = tuple(rows)
         if again := self.lost(unit, [row.outcome for row in kept]):
             shown = kept if unit.kind == "answer" else ()
-            return Finished(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=shown, note=again)
+            return UnitResult(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=shown, note=again)
         usage = total([spent for row in kept for spent in row.outcome.usage])
-        return Finished(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=kept, usage=usage, note=note)
+        return UnitResult(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=kept, usage=usage, note=note)
 
     def lost(self, unit: Unit, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """The note of a unit that lost too many of these; empty where it did not."""
@@ -274,7 +274,7 @@ def _its_own(error: Exception) -> str:
     return f"failed: {error}" if type(error) is ArithmeticError else ""
 
 
-def _given_up(unit: Unit, candidate: Candidate, error: Exception) -> Finished:
+def _given_up(unit: Unit, candidate: Candidate, error: Exception) -> UnitResult:
     """What a unit brought in which an approach of another package raised, or a model cannot be asked: a
     problem of that approach alone, or where it is a check no rows. A run that goes on tries it again."""
     doing = {"fit": "fitting", "answer": "answering"}.get(unit.kind, f"the check {unit.kind!r}")
@@ -285,7 +285,7 @@ def _given_up(unit: Unit, candidate: Candidate, error: Exception) -> Finished:
         said = without_folders(f"{doing} failed in the package {package} with {type(error).__name__}: {error}")
     logging.getLogger(__name__).warning("%s: %s", candidate.name, said)
     problem = {"problem": f"{said}; resuming the run tries it again"} if unit.kind in ("fit", "answer") else {}
-    return Finished(unit=unit.name, kind=unit.kind, candidate=candidate.name, note={**problem, AGAIN: True})
+    return UnitResult(unit=unit.name, kind=unit.kind, candidate=candidate.name, note={**problem, AGAIN: True})
 
 
 def untuned(strategy: Strategy, task: Task, bench: Bench) -> Mapping[str, Any]:
@@ -298,7 +298,7 @@ def untuned(strategy: Strategy, task: Task, bench: Bench) -> Mapping[str, Any]:
     for fold in task.folds:
         fitted = strategy.fit(replace(task, folds=(Fold(train=fold.train, selection=()),)), bench)
         found = dict(fitted.answer([Query.of(case.input) for case in fold.selection], Sampling()))
-        outcomes = [found.get(Query.of(case.input).key, SILENT) for case in fold.selection]
+        outcomes = [found.get(Query.of(case.input).key, NO_ANSWER) for case in fold.selection]
         if strategy.family == "recorded" and not all(isinstance(outcome, Prediction) for outcome in outcomes):
             return {}
         answers += [

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.running.completion_cache import CachingModel, CompletionCache
 from benchmarks.running.models import Models
-from benchmarks.running.remembering import Memory, Remembering
 from strategies.contract import Embedder, Journal, LanguageModel, Reranker, Trial, Usage
 
 Progress = Callable[[int, int, str], None]
@@ -26,7 +26,7 @@ class Bench:
     folder: Path
     on_progress: Progress
     teacher: Bench | None = None
-    memory: Memory | None = None
+    cache: CompletionCache | None = None
     """What servers have answered; None: nothing of it is kept."""
     spent: list[Usage] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
@@ -34,9 +34,9 @@ class Bench:
     @property
     def model(self) -> LanguageModel:
         found = self.models.language(self.model_name)
-        if self.memory is None or not self.models.served(self.model_name):
+        if self.cache is None or not self.models.served(self.model_name):
             return found
-        return Remembering(inner=found, memory=self.memory)
+        return CachingModel(inner=found, cache=self.cache)
 
     @property
     def embedder(self) -> Embedder:

@@ -57,7 +57,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
+class UnitResult:
     """What one unit of work brought: stored in one transaction, so a unit is either whole or absent."""
 
     unit: str
@@ -229,7 +229,7 @@ class Store:
         """How often each unit was started."""
         return dict(self._db.execute("SELECT name, runs FROM units").fetchall())
 
-    def finish(self, done: Finished, fact: tuple[str, Any] | None = None) -> None:
+    def finish(self, done: UnitResult, fact: tuple[str, Any] | None = None) -> None:
         """With the (key, value) that changes by it. Of a unit that is to be performed again the answers of servers stay, so that
         none is paid twice."""
         with self._synced_after_work(done.unit), _Transaction(self._db):
@@ -237,7 +237,7 @@ class Store:
             if fact is not None:
                 self.set_meta(*fact)
 
-    def exchange(self, gone: Collection[str], made: Sequence[Finished], fact: tuple[str, Any]) -> None:
+    def exchange(self, gone: Collection[str], made: Sequence[UnitResult], fact: tuple[str, Any]) -> None:
         """Forgets all that candidates brought and writes whole units of another, with the (key, value) that says so, at once."""
         with _Transaction(self._db):
             for candidate in gone:
@@ -248,7 +248,7 @@ class Store:
                 self._write(done)
             self.set_meta(*fact)
 
-    def _write(self, done: Finished) -> None:
+    def _write(self, done: UnitResult) -> None:
         note = dict(done.note or {})
         self._db.executemany(
             "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",

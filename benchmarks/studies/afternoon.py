@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from benchmarks.contract import BadInput, Benchmark
-from benchmarks.running.others import Watch
+from benchmarks.running.machine_load import LoadMonitor
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
 from benchmarks.studies.settings import ROWS, SETTINGS, commit, setting
 from strategies.contract import Case
@@ -287,10 +287,10 @@ def run(work: Afternoon, record: Record, wanted: Sequence[str] = ()) -> None:
         if name in record.arms:
             click.echo(f"{task.name}, {name}: done before", err=True)
             continue
-        begun_by, watch = commit(), Watch.begin()
+        begun_by, monitor = commit(), LoadMonitor.begin()
         with quiet():
             answers = ARMS[name](work)
-        others = watch.others()
+        others = monitor.others()
         rows = scored(name, answers, work.benchmark)
         record.add(Arm.of(name, str(work.placement), answers.fit_seconds, begun_by, others), rows)
         mean = sum(row.score for row in rows) / len(rows)

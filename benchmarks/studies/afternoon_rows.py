@@ -13,7 +13,7 @@ from typing import Any
 
 from advisor.wording import listed
 from benchmarks.contract import BadInput, Benchmark
-from benchmarks.running.others import NOTICED
+from benchmarks.running.machine_load import NOTICED
 from benchmarks.storage.packed import read_lines, write_lines
 from strategies.models.measured import cores
 

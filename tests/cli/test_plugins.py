@@ -35,7 +35,7 @@ from benchmarks.data.assemble import load
 from benchmarks.evaluation.judging import Grading
 from benchmarks.metrics import load as load_metric
 from benchmarks.running.installed import made
-from benchmarks.running.pending import Silent
+from benchmarks.running.scheduler import NullEvents
 from benchmarks.statistics.resampling import resampled_metric
 from benchmarks.storage.store import Store
 from benchmarks.tasks import find
@@ -180,7 +180,7 @@ def test_an_installed_approach_that_raises_ends_alone(
     rows = [{"input": f"{case.input}, thunder", "output": case.output} for case in tiny.messages(40, start=60)]
     (tmp_path / "heldout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     begun: list[tuple[str, str]] = []
-    monkeypatch.setattr(Silent, "started", lambda _, unit, *__: begun.append((unit.candidate, unit.kind)))
+    monkeypatch.setattr(NullEvents, "started", lambda _, unit, *__: begun.append((unit.candidate, unit.kind)))
     for _ in range(2):  # The second time as a run that goes on.
         prepared = prepare(task, Wishes(approaches=("majority", "shared words"), second_seed=False))
         verdict = execute(prepared, tmp_path / "run")
@@ -317,7 +317,7 @@ def test_an_edited_approach_is_another_in_looks_and_in_a_run_that_goes_on(
     with pytest.raises(BadInput, match="was made with code of added approaches of the hash"):
         execute(edited, tmp_path / "first")
     begun: list[tuple[str, str]] = []
-    monkeypatch.setattr(Silent, "started", lambda _, unit, *__: begun.append((unit.candidate, unit.kind)))
+    monkeypatch.setattr(NullEvents, "started", lambda _, unit, *__: begun.append((unit.candidate, unit.kind)))
     execute(edited, tmp_path / "second")
     assert begun == [("shared words", "fit"), ("shared words", "answer")], "what is ours is taken over"
     runs = [opened(tmp_path / name) for name in ("first", "second")]

@@ -20,7 +20,7 @@ from benchmarks.metrics.exact_match import ExactMatch
 from benchmarks.metrics.macro_f1 import MacroF1
 from benchmarks.statistics.confidence import paired_difference
 from benchmarks.statistics.resampling import resampled_difference
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Case, Failure, Fold, Outcome, Prediction
 from tests import tiny
 from tests.conftest import Folders
@@ -103,7 +103,7 @@ def test_what_lost_its_answers_in_one_run_is_not_said_to_be_worse(tmp_path: Path
         )
         with closing(Store(tmp_path / name / "run.sqlite")) as store:
             store.begin("answer", "answer", "prompting")
-            store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+            store.finish(UnitResult(unit="answer", kind="answer", candidate="prompting", rows=rows))
     found = compare(tmp_path / "before", tmp_path / "after")
     assert (found.changes, found.only) == ((), ("prompting",))
     same = compare(tmp_path / "before", tmp_path / "before")
@@ -120,7 +120,7 @@ def answered(folder: Path, benchmark: Benchmark, outcomes: Sequence[Outcome]) ->
     )
     with closing(Store(folder / "run.sqlite")) as store:
         store.begin("answer", "answer", "prompting")
-        store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+        store.finish(UnitResult(unit="answer", kind="answer", candidate="prompting", rows=rows))
     return folder
 
 
@@ -203,7 +203,7 @@ def test_what_was_asked_no_more_once_decided_is_compared_on_what_both_were_asked
                     for place, case in enumerate(cases)
                 )
                 store.begin(candidate, "answer", candidate)
-                store.finish(Finished(unit=candidate, kind="answer", candidate=candidate, rows=rows))
+                store.finish(UnitResult(unit=candidate, kind="answer", candidate=candidate, rows=rows))
     found = compare(tmp_path / "before", tmp_path / "after")
     assert {change.candidate: change.cases for change in found.changes} == {"all": 120, "stopped": 60, "first": 40}
     assert (found.shared, found.only) == (120, ("soon",))
@@ -232,7 +232,7 @@ def stored(folder: Path, benchmark: Benchmark, identity: Mapping[str, Any], **ab
     with closing(Store(folder / "run.sqlite")) as store:
         store.set_meta("identity", identity)
         store.begin("answer", "answer", "prompting")
-        store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+        store.finish(UnitResult(unit="answer", kind="answer", candidate="prompting", rows=rows))
     return folder
 
 
@@ -362,7 +362,7 @@ def relabelled(folder: Path, labels: Mapping[str, Sequence[str]]) -> Path:
     )
     with closing(Store(folder / "run.sqlite")) as store:
         store.begin("answer", "answer", "prompting")
-        store.finish(Finished(unit="answer", kind="answer", candidate="prompting", rows=rows))
+        store.finish(UnitResult(unit="answer", kind="answer", candidate="prompting", rows=rows))
     return folder
 
 

@@ -23,7 +23,7 @@ from benchmarks.metrics import load
 from benchmarks.review.lineage import Changes, Lineage
 from benchmarks.review.reviewed import review
 from benchmarks.statistics.looks import ALPHA, FILE, Rivals, begin_look, level_of, look_at, write_down
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Case, Prediction
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -122,7 +122,7 @@ def test_for_a_figure_over_rows_a_later_look_draws_more_often(tmp_path: Path) ->
         )
         with closing(Store(tmp_path / f"{number}.sqlite")) as store:
             store.begin("u", "answer", "c")
-            store.finish(Finished(unit="u", kind="answer", candidate="c", rows=rows))
+            store.finish(UnitResult(unit="u", kind="answer", candidate="c", rows=rows))
             drawn.append(len(evaluate(benchmark, about, store, {}).resampled))
     assert drawn == [2_000, 5_334, 40_000]
 

@@ -27,11 +27,11 @@ from benchmarks.metrics import load as load_metric
 from benchmarks.probes.consistency import probe_cases
 from benchmarks.probes.planted import QUOTED, sentence, wanted
 from benchmarks.running.deadline import TimeUp
-from benchmarks.running.pending import Rules, Silent
 from benchmarks.running.plan import Further, Options, Unit
 from benchmarks.running.run import Run
+from benchmarks.running.scheduler import NullEvents, Rules
 from benchmarks.specs.spec_models import ModelSpec
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.answers import sureness
 from strategies.approaches.linear_head import LinearHead
 from strategies.contract import (
@@ -383,7 +383,7 @@ def by_hand(store: Store, kind: str, candidate: str, **brought: Any) -> None:
     """A finished unit that no run would make of these."""
     unit = f"by hand {candidate}"
     store.begin(unit, kind, candidate)
-    store.finish(Finished(unit=unit, kind=kind, candidate=candidate, **brought))
+    store.finish(UnitResult(unit=unit, kind=kind, candidate=candidate, **brought))
 
 
 def test_one_that_ended_with_a_fault_on_a_request_is_no_part(tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_what_both_parts_answered_when_they_were_built_again_is_put_together(tmp
             wrong = [dataclasses.replace(row, outcome=other, score=0.0) for row in plain]
             rows = {("quick", 2): [], ("careful", 1): wrong}.get((name, draw), plain)
             store.begin(f"{name} {draw}", "rebuild", name)
-            store.finish(Finished(unit=f"{name} {draw}", kind="rebuild", candidate=name, rows=tuple(rows)))
+            store.finish(UnitResult(unit=f"{name} {draw}", kind="rebuild", candidate=name, rows=tuple(rows)))
     found = evaluated(done)["careful after quick"].rebuilds
     assert found is not None
     assert (found.draws, found.failed, len(found.keys)) == ((0, 1), 1, 40)
@@ -585,8 +585,8 @@ def test_where_one_part_was_decided_sooner_it_ends_there_and_has_no_holes(tmp_pa
 
 
 def test_when_the_time_is_up_among_the_checks_it_is_there_and_gets_them_later(tmp_path: Path) -> None:
-    class Cut(Silent):
-        def finished(self, unit: Unit, done: Finished) -> None:
+    class Cut(NullEvents):
+        def finished(self, unit: Unit, done: UnitResult) -> None:
             if (unit.candidate, unit.kind) == ("careful", "answer"):
                 raise TimeUp
 
@@ -829,7 +829,7 @@ def test_where_the_same_pair_hands_on_otherwise_after_going_on_it_is_made_anew(t
     with closing(Store(done.folder / "run.sqlite")) as store:
         (fit,) = [name for candidate, name in store.fits().items() if candidate == "careful after quick"]
         chosen = {**wanted["chosen"]["careful after quick"], "below": 0.1}
-        store.finish(Finished(unit=fit, kind="fit", candidate="careful after quick", note={"chosen": chosen}))
+        store.finish(UnitResult(unit=fit, kind="fit", candidate="careful after quick", note={"chosen": chosen}))
     assert stored(done.folder) != wanted
     done.execute()
     assert stored(done.folder) == wanted

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from benchmarks.running.deadline import TimeUp
-from benchmarks.running.pending import Silent, rules_of
 from benchmarks.running.plan import LOOK, Unit, shards
+from benchmarks.running.scheduler import NullEvents, rules_of
 from benchmarks.statistics import sequential
 from benchmarks.statistics.confidence import paired_difference
 from benchmarks.statistics.sample_size import more_until_decided
 from benchmarks.statistics.sequential import StopRule, in_asking_order
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Case
 from tests import tiny
 from tests.conftest import Folders
@@ -193,8 +193,8 @@ def test_a_run_asks_until_it_is_decided_and_goes_on_where_it_was(
     """Three recorded systems: always wrong, right in nine of ten, and right about as often as asked. Of the last one the time is
     up after the first 100 cases."""
 
-    class Cut(Silent):
-        def finished(self, unit: Unit, done: Finished) -> None:
+    class Cut(NullEvents):
+        def finished(self, unit: Unit, done: UnitResult) -> None:
             if (unit.candidate, unit.kind) == ("close", "answer"):
                 raise TimeUp
 

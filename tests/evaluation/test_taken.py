@@ -11,8 +11,8 @@ import pytest
 from advisor.story.tell import Extras
 from benchmarks.evaluation.cascade import DERIVED
 from benchmarks.evaluation.taken import MOST, Taken, taken
-from benchmarks.running.others import BESIDE
-from benchmarks.storage.store import Finished, Store
+from benchmarks.running.machine_load import BESIDE
+from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Usage
 from tests.situations import edits
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
@@ -23,7 +23,7 @@ def spent(store: Store, candidate: str, kind: str, seconds: float) -> None:
     store.begin(name, kind, candidate)
     usage = Usage(model="m", step="answering", seconds=seconds, calls=1)
     note = {"seconds": 0.5 * seconds} if kind == "fit" else None
-    store.finish(Finished(unit=name, kind=kind, candidate=candidate, usage=(usage,), note=note))
+    store.finish(UnitResult(unit=name, kind=kind, candidate=candidate, usage=(usage,), note=note))
 
 
 def test_seconds_are_added_up_by_what_they_were_for(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_other_programs_took_while_an_approach_answered_is_told(tmp_path: P
             for number, part in enumerate(parts or [None]):
                 name, note = f"{candidate} {number}", {BESIDE: part} if part else {}
                 store.begin(name, "answer", candidate)
-                store.finish(Finished(unit=name, kind="answer", candidate=candidate, note=note))
+                store.finish(UnitResult(unit=name, kind="answer", candidate=candidate, note=note))
         found = taken(store)
     assert found.beside == {"lora": pytest.approx(0.45)}, "little, or too short to tell"
     both = tuple(evaluation_of(name, scores_of(280, 300)) for name in ("lora", "prompting"))

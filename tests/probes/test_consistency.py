@@ -29,7 +29,7 @@ from benchmarks.probes.consistency import (
     varied,
 )
 from benchmarks.running.plan import Options, units
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.approaches.majority import Majority
 from strategies.contract import Case, Failure, Kind, Prediction
 from tests import tiny
@@ -199,7 +199,7 @@ def test_flips_of_graded_scores_are_those_that_move(tmp_path: Path) -> None:
                     for case, score in zip(cases, of, strict=True)
                 ]
                 store.begin(purpose, purpose, "c")
-                store.finish(Finished(unit=purpose, kind=purpose, candidate="c", rows=tuple(rows)))
+                store.finish(UnitResult(unit=purpose, kind=purpose, candidate="c", rows=tuple(rows)))
             about = About(name="c", approach="c", family="prompting", model="m", simplicity=1)
             (check,) = evaluate(asked, about, store, {}).agreements
         counts[graded] = check.flips, check.flips_by_group, check.right_then_wrong
@@ -267,7 +267,7 @@ def test_only_the_first_draw_again_is_a_pair_and_all_count_for_passing(tmp_path:
         plan = [("heldout", "", 9), ("repeat", "1", 8), ("repeat", "2", 7), ("repeat", "3", 10), ("repeat", "4", 6)]
         for number, (purpose, variant, right) in enumerate(plan):
             store.begin(str(number), purpose, "c")
-            store.finish(Finished(unit=str(number), kind=purpose, candidate="c", rows=drawn(purpose, variant, right)))
+            store.finish(UnitResult(unit=str(number), kind=purpose, candidate="c", rows=drawn(purpose, variant, right)))
         found = evaluate(benchmark, about, store, {})
     check = next(each for each in found.agreements if each.name == "repeats")
     assert (check.pairs, check.right_twice, check.right_then_wrong) == (10, 8, 1)
@@ -295,7 +295,7 @@ def test_cases_of_one_group_are_counted_by_group(tmp_path: Path) -> None:
                 for place, case in enumerate(cases)
             ]
             store.begin(purpose, purpose, "c")
-            store.finish(Finished(unit=purpose, kind=purpose, candidate="c", rows=tuple(rows)))
+            store.finish(UnitResult(unit=purpose, kind=purpose, candidate="c", rows=tuple(rows)))
         about = About(name="c", approach="c", family="prompting", model="m", simplicity=1)
         found = evaluate(replace(benchmark, heldout=cases), about, store, {})
     assert found.failures == {OUTSIDE: 7}
@@ -333,7 +333,7 @@ def test_what_a_fault_took_is_no_changed_answer(tmp_path: Path) -> None:
     with closing(Store(tmp_path / "run.sqlite")) as store:
         for kind, rows in (("heldout", asked("heldout", 200, 3)), ("repeat", asked("repeat", 10, 7))):
             store.begin(kind, kind, "c")
-            store.finish(Finished(unit=kind, kind=kind, candidate="c", rows=rows))
+            store.finish(UnitResult(unit=kind, kind=kind, candidate="c", rows=rows))
         found = evaluate(benchmark, about, store, {})
     (check,) = found.agreements
     assert (check.pairs, check.right_twice) == (8, 8)

@@ -21,7 +21,7 @@ from benchmarks.probes import consistency
 from benchmarks.probes.curve import DRAWS, FURTHEST, as_many_as, bracket, examples_for, gains, sampled, sizes
 from benchmarks.running.plan import Further
 from benchmarks.running.run import Run
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.approaches.lora import Lora
 from strategies.contract import Case, Diverged, Fold, Prediction, Task
 from tests import killed, tiny
@@ -257,7 +257,7 @@ def test_of_a_metric_over_rows_the_points_are_its_own_figures(tmp_path: Path) ->
                 unit, variant = f"{size}-{draw}", f"{size}/{draw}"
                 store.begin(unit, "curve", "c")
                 drawn = tuple(dataclasses.replace(row, variant=variant) for row in told)
-                store.finish(Finished(unit=unit, kind="curve", candidate="c", rows=drawn))
+                store.finish(UnitResult(unit=unit, kind="curve", candidate="c", rows=drawn))
         about = About(name="c", approach="c", family="finetuning", model="", simplicity=1)
         found = curve(bench, about, store, {row.key: row for row in rows("heldout", "", 2)})
     assert found is not None

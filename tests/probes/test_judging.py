@@ -17,7 +17,7 @@ from benchmarks.contract import Row
 from benchmarks.evaluation.judging import COLUMNS, SHEET, Grading, Judge, OfOne, answers_of, judged
 from benchmarks.metrics.accuracy import Accuracy
 from benchmarks.statistics.looks import FILE
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Abstention, Case, Prediction
 from tests.conftest import Folders
 from tests.desk import call, everything, write_task
@@ -206,7 +206,7 @@ def stored(store: Store, name: str, texts: list[str]) -> None:
         for place, outcome in enumerate(outcomes)
     )
     store.begin(name, "answer", name)
-    store.finish(Finished(unit=name, kind="answer", candidate=name, rows=rows))
+    store.finish(UnitResult(unit=name, kind="answer", candidate=name, rows=rows))
 
 
 def graded(store: Store, names: list[str]) -> None:

@@ -24,7 +24,7 @@ from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.probes.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, size, spread, steadier, turns
 from benchmarks.running.plan import Further, Options, rebuild_units
 from benchmarks.running.run import Run
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.approaches.contrastive_head import ContrastiveHead
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
@@ -132,7 +132,7 @@ def test_of_a_metric_over_rows_the_spread_is_of_its_own_figure_and_not_of_right_
         for draw in range(3):
             store.begin(f"u{draw}", "rebuild", "c")
             own = tuple(row for row in rows if row.variant == str(draw))
-            store.finish(Finished(unit=f"u{draw}", kind="rebuild", candidate="c", rows=own))
+            store.finish(UnitResult(unit=f"u{draw}", kind="rebuild", candidate="c", rows=own))
         found = built_again(bench, list(store.rows("c", "rebuild")), store, ["c"])
     assert found is not None
     assert found.figures == pytest.approx((2 / 3, 1.0, 0.0))
@@ -233,7 +233,7 @@ def told(run: Run) -> dict[str, Rebuilds | None]:
 class Interrupted(killed.Dying):
     """Ends the run when so many units of a kind are stored."""
 
-    def finished(self, unit: Any, done: Finished) -> None:
+    def finished(self, unit: Any, done: UnitResult) -> None:
         self.left -= unit.kind == self.where
         if self.left < 0:
             raise KeyboardInterrupt
@@ -297,7 +297,7 @@ def test_the_embedder_and_what_it_has_read_are_those_of_the_run(model: Path, tmp
 
     @dataclass
     class Watching(killed.Dying):
-        def finished(self, unit: Any, done: Finished) -> None:
+        def finished(self, unit: Any, done: UnitResult) -> None:
             seen.append(run.models.embedder)
 
     run = replace(of([CopyNearest()], tmp_path, model, Watching()), further=Further(rebuilds=2))

@@ -13,7 +13,7 @@ import pytest
 from advisor.experiments.stored import write_answers
 from benchmarks.contract import BadInput, Row
 from benchmarks.evaluation.answers_table import COLUMNS
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Usage
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -77,7 +77,7 @@ def test_outcomes_that_are_no_answers_say_what_they_are(run: Path, tmp_path: Pat
             for key, outcome in zip(keys, outcomes, strict=False)
         ]
         store.begin("u", "answer", "other")
-        store.finish(Finished(unit="u", kind="answer", candidate="other", rows=tuple(rows)))
+        store.finish(UnitResult(unit="u", kind="answer", candidate="other", rows=tuple(rows)))
     write_answers(folder, tmp_path / "answers.csv")
     found = {row["outcome"]: row for row in read(tmp_path / "answers.csv") if row["candidate"] == "other"}
     assert found["answered"]["answer"] == f"'{FORMULA}"

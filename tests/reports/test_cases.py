@@ -25,7 +25,7 @@ from benchmarks.contract import Benchmark, Evaluation, Look, Row, State
 from benchmarks.formats.clean import harmless
 from benchmarks.statistics.looks import FILE, PLACE
 from benchmarks.storage.packed import unpack
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from strategies.approaches.recorded import Recorded, RecordedAnswer
 from strategies.contract import Abstention, Case, Document, Evidence, Failure, Outcome, Prediction
 from tests.conftest import Folders
@@ -57,7 +57,7 @@ def shown(
             for case, outcome in zip(heldout, outcomes, strict=False)
         ]
         store.begin(name, "answer", name)
-        store.finish(Finished(unit=name, kind="answer", candidate=name, rows=tuple(rows)))
+        store.finish(UnitResult(unit=name, kind="answer", candidate=name, rows=tuple(rows)))
     try:
         return shown_cases(bench, [measured(name) for name in given], ({}, store), choice, next(iter(given)))
     finally:

@@ -37,7 +37,7 @@ from advisor.reports.text import RECORDED, clean, cleaned
 from benchmarks.contract import BadInput, Row, State
 from benchmarks.costs.prices import TokenPrices
 from benchmarks.running.plan import Unit
-from benchmarks.storage.store import Finished
+from benchmarks.storage.store import UnitResult
 from strategies.contract import Prediction, Usage
 from tests.stories import CHOICE, NAMES, empty_story, rich_story, shown_case, with_texts
 
@@ -797,7 +797,7 @@ def test_pieces_that_several_workers_answer_at_once_are_one_count_and_one_rate()
     assert "120/256" in text
     assert "2.0/s" in text
     assert "68 s left" in text
-    events.finished(first, Finished(unit=first.name, kind="answer", candidate="prompting"))
+    events.finished(first, UnitResult(unit=first.name, kind="answer", candidate="prompting"))
     assert "158/256" in _progress_text(live, 100)
 
 
@@ -817,11 +817,11 @@ def test_a_run_told_unit_by_unit_shows_the_spend_of_fitting_and_answers() -> Non
         other = dataclasses.replace(fit, candidate=name)
         note = {"chosen": {"selection_score": score}}
         paid = (used,) if name == "lora" else ()
-        events.finished(other, Finished(unit="fit", kind="fit", candidate=name, usage=paid, note=note))
+        events.finished(other, UnitResult(unit="fit", kind="fit", candidate=name, usage=paid, note=note))
     assert "best so far: lora, 72 % on selection cases" in _progress_text(live, 120)
     events.started(answer, 2, 8)
     unpriced = dataclasses.replace(used, model="unknown", prompt_tokens=0, answer_tokens=0, seconds=0.0)
-    brought = Finished(unit="answer", kind="answer", candidate="lora", rows=(row,), usage=(used, unpriced))
+    brought = UnitResult(unit="answer", kind="answer", candidate="lora", rows=(row,), usage=(used, unpriced))
     events.finished(answer, brought)
     text = _progress_text(live, 120)
     assert "2,000 tokens, USD 0.038" in text, "answers are not counted twice"

@@ -13,7 +13,7 @@ from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.costs.kept_prices import thaw_prices
 from benchmarks.costs.prices import token_prices
-from benchmarks.running.pending import Rules, rules_of
+from benchmarks.running.scheduler import Rules, rules_of
 from tests.conftest import Folders
 from tests.desk import call, write_task
 
@@ -99,7 +99,7 @@ def test_a_run_that_goes_on_is_at_its_own_look_whatever_came_in_between(
         levels.append(level)
         return rules_of(benchmark, level, terms)
 
-    monkeypatch.setattr("benchmarks.running.pending.rules_of", seen)
+    monkeypatch.setattr("benchmarks.running.scheduler.rules_of", seen)
     task = write_task(tmp_path, model_folders)
     advise(task, out=tmp_path / "run", wishes=QUICK)
     first = set(levels)

@@ -20,8 +20,8 @@ from benchmarks.costs.prices import MachinePrices, TokenPrices
 from benchmarks.evaluation.stored import evaluations
 from benchmarks.running.economical import Economy, Terms
 from benchmarks.running.models import Models
-from benchmarks.running.pending import Rules, rules_of
 from benchmarks.running.plan import described
+from benchmarks.running.scheduler import Rules, rules_of
 from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.statistics.confidence import clopper_pearson_lower, statuses_of_figures
 from benchmarks.statistics.families import REST, Family, gate_level
@@ -35,8 +35,8 @@ from strategies.contract import Prediction
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import Done, call, write_task
+from tests.running.test_dispatcher import brought, scheduler, store, taken  # noqa: F401 - a fixture
 from tests.running.test_endpoint_bakeoff import Service
-from tests.running.test_pool import brought, pending, store, taken  # noqa: F401 - a fixture
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
 GATE = Economy(target=0.8, level=0.01)
@@ -202,7 +202,7 @@ def test_where_not_even_a_perfect_score_is_proof_no_model_is_fitted(
 
 
 def test_tuning_waits_for_the_prompt_of_its_model_and_is_left_out_once_that_is_proven(store: Store) -> None:  # noqa: F811 - a fixture
-    waiting = pending(store, ("majority", "prompting", "lora"), Rules(economy=Economy(target=0.5, level=0.01)))
+    waiting = scheduler(store, ("majority", "prompting", "lora"), Rules(economy=Economy(target=0.5, level=0.01)))
     begun, told = taken(waiting), list[tuple[str, str]]()
     while begun:
         unit = begun.pop(0)
@@ -224,7 +224,7 @@ def test_tuning_waits_for_the_prompt_of_its_model_and_is_left_out_once_that_is_p
 
 
 def test_what_no_score_could_prove_is_left_out_at_once_and_takes_no_part_of_the_error(store: Store) -> None:  # noqa: F811
-    waiting = pending(store, ("prompting", "lora"), Rules(economy=Economy(target=0.5, level=0.01, hopeless="no")))
+    waiting = scheduler(store, ("prompting", "lora"), Rules(economy=Economy(target=0.5, level=0.01, hopeless="no")))
     assert taken(waiting) == []
     found = evaluations(waiting.benchmark, [*map(described, waiting.candidates)], store)
     assert [(each.problem, each.spared, each.too_few) for each in found] == [("no", False, False)] * 3
@@ -233,7 +233,7 @@ def test_what_no_score_could_prove_is_left_out_at_once_and_takes_no_part_of_the_
 
 def test_what_was_left_out_for_want_of_cases_is_open(store: Store) -> None:  # noqa: F811
     economy = Economy(target=0.97, level=0.01, hopeless="few cases cannot show it", too_few=True)
-    waiting = pending(store, ("prompting", "lora"), Rules(economy=economy))
+    waiting = scheduler(store, ("prompting", "lora"), Rules(economy=economy))
     assert taken(waiting) == []
     found = evaluations(waiting.benchmark, [*map(described, waiting.candidates)], store)
     assert all(each.too_few and not each.spared for each in found)

@@ -22,9 +22,9 @@ from advisor.contract import Verdict
 from advisor.deploy.answering import answerer
 from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from benchmarks.contract import BadInput, State
-from benchmarks.running.pending import Silent
+from benchmarks.running.completion_cache import CachingModel, CompletionCache
 from benchmarks.running.plan import Unit
-from benchmarks.running.remembering import Memory, Remembering
+from benchmarks.running.scheduler import NullEvents
 from benchmarks.storage.store import Store
 from strategies.contract import Completion, Generates, Message, Sampling, ScoresLabels, Trains
 from strategies.models.endpoint import EndpointModel
@@ -170,7 +170,7 @@ def test_what_is_looked_up_here_for_a_hosted_model_is_paid_for_too(
 # ---------------------------------------------------------------- cut off and gone on with
 
 
-class Watching(Silent):
+class Watching(NullEvents):
     """Tells the server what is being worked on."""
 
     def __init__(self, service: Service) -> None:
@@ -237,38 +237,38 @@ def model_on(service: Service) -> EndpointModel:
     return EndpointModel(name="hosted", base_url=service.server.url_for("/v1"), model="m", concurrency=1)
 
 
-def ask(model: Remembering, text: str, sampling: Sampling | None = None, limit: int = 8) -> Completion:
+def ask(model: CachingModel, text: str, sampling: Sampling | None = None, limit: int = 8) -> Completion:
     ((_, completion),) = model.generate([(Message("user", text),)], limit, sampling or Sampling())
     return completion
 
 
 def test_an_answer_is_reused_only_by_the_unit_that_paid_for_it(service: Service, tmp_path: Path) -> None:
     store = Store(tmp_path / "run.sqlite")
-    memory = Memory(kept=store)
-    model = Remembering(inner=model_on(service), memory=memory)
+    cache = CompletionCache(store=store)
+    model = CachingModel(inner=model_on(service), cache=cache)
     assert isinstance(model, Generates)
     assert not isinstance(model, ScoresLabels | Trains)
-    memory.turn_to("heldout")
+    cache.turn_to("heldout")
     first = ask(model, "a")
     ask(model, "a")
     assert service.calls == 2, "within one start everything is asked"
-    memory.turn_to("repeat")
+    cache.turn_to("repeat")
     ask(model, "a")
     assert service.calls == 3, "a repeat is never served from what was answered before"
-    memory.turn_to("heldout")
+    cache.turn_to("heldout")
     assert ask(model, "a") == first, "with its usage, since it was paid for"
     ask(model, "a")
     assert service.calls == 3
     ask(model, "a")
     assert service.calls == 4, "each answer is used once"
-    memory.turn_to("heldout")
+    cache.turn_to("heldout")
     ask(model, "b")
     ask(model, "a", Sampling(temperature=0.7, seed=1))
     ask(model, "a", limit=9)
     assert service.calls == 7, "another prompt, sampling or limit is another question"
-    memory.turn_to("")
+    cache.turn_to("")
     ask(model, "a")
-    memory.turn_to("")
+    cache.turn_to("")
     ask(model, "a")
     assert service.calls == 9, "nothing is remembered while waiting times are measured"
     store.close()
@@ -276,13 +276,13 @@ def test_an_answer_is_reused_only_by_the_unit_that_paid_for_it(service: Service,
 
 def test_a_failure_is_not_remembered(tmp_path: Path) -> None:
     store = Store(tmp_path / "run.sqlite")
-    memory = Memory(kept=store)
-    memory.turn_to("unit")
+    cache = CompletionCache(store=store)
+    cache.turn_to("unit")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-    model = Remembering(
-        inner=EndpointModel(name="hosted", base_url=address, model="m", retries=0, timeout_s=2), memory=memory
+    model = CachingModel(
+        inner=EndpointModel(name="hosted", base_url=address, model="m", retries=0, timeout_s=2), cache=cache
     )
     assert ask(model, "a").error != ""
     assert store.completions("unit") == []

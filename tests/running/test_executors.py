@@ -24,10 +24,10 @@ from benchmarks.contract import BadInput
 from benchmarks.executors.actors import UnitActor
 from benchmarks.executors.chosen import chosen
 from benchmarks.executors.processes import Processes
-from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Options, Unit, candidates
 from benchmarks.running.reuse import whole_program
 from benchmarks.running.run import Run
+from benchmarks.running.scheduler import NullEvents
 from benchmarks.storage.store import Store
 from strategies.catalog import approaches
 from tests import desk, tiny
@@ -71,7 +71,7 @@ def starts(folder: Path) -> Counter[tuple[str, str, int]]:
 
 
 @dataclass
-class Killing(Silent):
+class Killing(NullEvents):
     """Events of a run that kill every worker without warning, at the first progress of some units."""
 
     when: list[tuple[str, str]]
@@ -115,7 +115,7 @@ def test_on_processes_that_are_killed_the_rows_are_those_of_one_process(
 def test_a_unit_that_takes_every_worker_along_ends_the_run(model: Path, tmp_path: Path) -> None:  # noqa: F811
     run = replace(bakeoff(tmp_path, model, ("lora",)), executor=Processes(workers=1))
 
-    class Deadly(Silent):
+    class Deadly(NullEvents):
         def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
             for child in multiprocessing.active_children():
                 os.kill(child.pid or 0, signal.SIGKILL)

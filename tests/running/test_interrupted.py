@@ -33,10 +33,10 @@ from benchmarks.executors.held import Held
 from benchmarks.executors.processes import _Crew
 from benchmarks.running import deadline
 from benchmarks.running.deadline import Allowance, DiskUp, TimeUp, within
-from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Options, Unit
 from benchmarks.running.run import Run
-from benchmarks.storage.store import Finished, Store
+from benchmarks.running.scheduler import NullEvents
+from benchmarks.storage.store import Store, UnitResult
 from strategies.catalog import approaches
 from strategies.models.endpoint import _ended
 from tests import killed, tiny
@@ -333,8 +333,8 @@ def test_what_a_check_that_is_left_may_rule_out_is_not_settled(
     """Once all held-out cases are answered the time is up: before the check of a limit, and later among the rebuilds."""
     at = [""]
 
-    class Cut(Silent):
-        def finished(self, unit: Unit, done: Finished) -> None:
+    class Cut(NullEvents):
+        def finished(self, unit: Unit, done: UnitResult) -> None:
             if (unit.candidate, unit.kind) == ("tf-idf", at[0]):
                 raise TimeUp
 
@@ -444,8 +444,8 @@ def test_a_run_that_takes_more_than_it_may_tells_what_is_measured(
 
 
 def test_a_run_that_is_cut_off_does_not_say_that_what_does_not_suit_is_still_to_be_measured(tmp_path: Path) -> None:
-    class Cut(Silent):
-        def finished(self, unit: Unit, done: Finished) -> None:
+    class Cut(NullEvents):
+        def finished(self, unit: Unit, done: UnitResult) -> None:
             if unit.candidate == "majority":
                 raise KeyboardInterrupt
 

@@ -12,7 +12,7 @@ import pytest
 from advisor.cli.logged import OURS, events_of
 from advisor.cli.progress import LiveProgress
 from benchmarks.running.plan import Unit
-from benchmarks.storage.store import Finished
+from benchmarks.storage.store import UnitResult
 from strategies.contract import Usage
 
 
@@ -35,7 +35,7 @@ def test_each_piece_of_work_is_a_line_when_it_begins_and_when_it_ends(capsys: py
     logging.getLogger("httpx").info("a library of others")
     used = Usage(model="m", step="training", prompt_tokens=900, answer_tokens=100, seconds=65.0)
     note = {"chosen": {"selection_score": 0.724}}
-    events.finished(fit, Finished(unit="f", kind="fit", candidate="lora", usage=(used,), note=note))
+    events.finished(fit, UnitResult(unit="f", kind="fit", candidate="lora", usage=(used,), note=note))
     lines = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in capsys.readouterr().err.splitlines()]
     assert lines == [
         "lora, fitting begins, step 1 of 1,200",

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.storage import store as stores
 from benchmarks.storage.mounted import on_a_network
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 
 MOUNTS = r"""proc /proc proc rw,relatime 0 0
 /dev/sda1 / ext4 rw,relatime 0 0
@@ -58,7 +58,7 @@ def test_there_a_store_has_no_write_ahead_log(
     with closing(Store(path)) as store:
         store.begin("u", "fit", "c")
         assert (tmp_path / "run.sqlite-wal").exists() is (mode == "wal")
-        store.finish(Finished(unit="u", kind="fit", candidate="c"))
+        store.finish(UnitResult(unit="u", kind="fit", candidate="c"))
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == (mode,)
     with closing(Store(path)) as store:

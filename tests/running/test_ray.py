@@ -20,9 +20,9 @@ from benchmarks.contract import BadInput
 from benchmarks.executors import on_ray
 from benchmarks.executors.chosen import chosen
 from benchmarks.executors.room import Has, held_by_others, machines
-from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Unit
 from benchmarks.running.run import Run
+from benchmarks.running.scheduler import NullEvents
 from tests.running.test_executors import alone, bakeoff, starts, waited_for  # noqa: F401 - a fixture
 from tests.running.test_run import contents, model  # noqa: F401 - a fixture
 
@@ -45,7 +45,7 @@ def on_machine() -> set[Path]:
 
 
 @dataclass
-class Watching(Silent):
+class Watching(NullEvents):
     """Events that kill every actor once, while a training goes on, and note what is to be seen of the cluster."""
 
     left: int = 1
@@ -119,7 +119,7 @@ def cluster_of(monkeypatch: pytest.MonkeyPatch, **head: float) -> Iterator[Any]:
 
 
 @dataclass
-class Losing(Silent):
+class Losing(NullEvents):
     """Events that take a machine out of the cluster once, as held-out cases begin to be answered."""
 
     lose: Callable[[], None]

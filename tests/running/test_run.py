@@ -27,11 +27,11 @@ from benchmarks.evaluation.noted_scores import chosen_by_others
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics import load as load_metric
 from benchmarks.probes.gold import GoldIndex
-from benchmarks.running import others
-from benchmarks.running.pending import Silent
+from benchmarks.running import machine_load
 from benchmarks.running.plan import Options, Unit, candidates, label
 from benchmarks.running.reuse import Earlier, bare
 from benchmarks.running.run import OPTIONAL, Run, _differences, provenance
+from benchmarks.running.scheduler import NullEvents
 from benchmarks.storage.store import Store
 from strategies.catalog import approaches
 from strategies.contract import (
@@ -753,8 +753,8 @@ def test_a_fork_takes_over_no_answer_that_would_be_another(
         monkeypatch.setenv("ADVISOR_BATCH_TOKENS", "2048")
         run = replace(run, models=tiny.models(model))
     begun: list[str] = []
-    monkeypatch.setattr(Silent, "started", lambda _, unit, *__: begun.append(unit.kind))
-    run = replace(run, events=Silent())
+    monkeypatch.setattr(NullEvents, "started", lambda _, unit, *__: begun.append(unit.kind))
+    run = replace(run, events=NullEvents())
     run.execute()
     assert {"fit", "answer", "edit", "repeat"} <= set(begun)
 
@@ -768,8 +768,8 @@ def test_what_events_raise_ends_the_run_and_is_no_fault_of_what_is_fitted(
         raise Cancelled from KeyError("the button")
 
     run = killed.bakeoff(tmp_path, model)
-    run = replace(run, candidates=[each for each in run.candidates if each.name == "prompting"], events=Silent())
-    monkeypatch.setattr(Silent, "progress", cancel)
+    run = replace(run, candidates=[each for each in run.candidates if each.name == "prompting"], events=NullEvents())
+    monkeypatch.setattr(NullEvents, "progress", cancel)
     with pytest.raises(Cancelled) as caught:
         run.execute()
     assert isinstance(caught.value.__cause__, KeyError), "it comes out as it was raised"
@@ -901,11 +901,11 @@ def test_a_run_that_goes_on_on_another_machine_says_so_and_its_report_names_both
         assert store.meta("provenance")["also on"] == here
 
 
-@pytest.mark.skipif(not others.STATISTICS.is_file(), reason="the system does not say what its processors did")
+@pytest.mark.skipif(not machine_load.STATISTICS.is_file(), reason="the system does not say what its processors did")
 def test_answers_note_what_other_programs_took_meanwhile(model: Path, tmp_path: Path) -> None:
     run = small(tmp_path / "run", model)
     run.execute()
     with opened(run.folder) as store:
         notes = [note for _, note in store.all_notes("answer")]
     assert notes
-    assert all(note[others.BESIDE][0] >= 0 and note[others.BESIDE][1] > 0 for note in notes)
+    assert all(note[machine_load.BESIDE][0] >= 0 and note[machine_load.BESIDE][1] > 0 for note in notes)

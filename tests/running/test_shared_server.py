@@ -25,9 +25,9 @@ from benchmarks.executors.here import Executor
 from benchmarks.executors.processes import Processes
 from benchmarks.executors.remote import AskedWaiting
 from benchmarks.executors.waited import Waited
-from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Unit
 from benchmarks.running.run import Run
+from benchmarks.running.scheduler import NullEvents
 from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.storage.store import Store
 from strategies.contract import Message, Recipe, Sampling, TrainingRow
@@ -106,7 +106,7 @@ def test_who_meets_in_a_place_shares_a_server_until_the_last_has_left(told: Told
 def test_seconds_of_a_server_are_those_of_one_machine_whoever_waits() -> None:
     """Two workers of one machine, each charged for half of what it brings: both wait for the server for 10 s, one for 10 more."""
     now = [0.0]
-    desk = Desk(store=None, journal=tiny.Memory, purse=None, events=Silent())  # type: ignore[arg-type]
+    desk = Desk(store=None, journal=tiny.Memory, spending=None, events=NullEvents())  # type: ignore[arg-type]
     desk._servers["s"] = Waited(clock=lambda: now[0])
 
     def asking(worker: int) -> Any:
@@ -140,7 +140,7 @@ def through_a_server(folder: Path, language: Path, names: Sequence[str] = ("prom
 
 
 @dataclass
-class Ending(Silent):
+class Ending(NullEvents):
     """Events that end the server once, while held-out cases are answered, and look at what others can see of its key."""
 
     told: Told

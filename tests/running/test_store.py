@@ -20,7 +20,7 @@ from benchmarks.contract import BadInput, Row
 from benchmarks.storage.disk import disk_fault
 from benchmarks.storage.outcomes import from_json, text_of, to_json
 from benchmarks.storage.packed import _slim_row
-from benchmarks.storage.store import SYNC_EVERY_S, Finished, Store
+from benchmarks.storage.store import SYNC_EVERY_S, Store, UnitResult
 from strategies.contract import Abstention, Evidence, Failure, Outcome, Prediction, Trial, Usage
 from tests.desk import everything
 
@@ -44,7 +44,7 @@ def row(key: str, score: float = 1.0, purpose: str = "heldout", variant: str = "
 
 def finish(store: Store, name: str, kind: str = "answer", **what: Any) -> None:
     store.begin(name, kind, "c")
-    store.finish(Finished(unit=name, kind=kind, candidate="c", **what))
+    store.finish(UnitResult(unit=name, kind=kind, candidate="c", **what))
 
 
 # ---------------------------------------------------------------- outcomes
@@ -138,7 +138,7 @@ def test_a_unit_is_whole_or_absent(store: Store, tmp_path: Path) -> None:
     store.begin("u", "answer", "c")
     broken = Row(candidate="c", purpose="heldout", key="z", outcome=Prediction(text="x"), score=float("nan"))
     with pytest.raises(sqlite3.IntegrityError):
-        store.finish(Finished(unit="u", kind="answer", candidate="c", rows=(row("a"), broken), usage=(USAGE,)))
+        store.finish(UnitResult(unit="u", kind="answer", candidate="c", rows=(row("a"), broken), usage=(USAGE,)))
     assert list(store.rows("c", "heldout")) == []
     assert store.usage("c", "answer") == []
     assert store.finished() == {}
@@ -149,7 +149,7 @@ def test_a_unit_is_whole_or_absent(store: Store, tmp_path: Path) -> None:
 def test_what_takes_the_place_of_another_does_so_whole_or_not_at_all(store: Store) -> None:
     finish(store, "u", rows=(row("a"),), usage=(USAGE,), trials=(TRIAL,))
     broken = Row(candidate="d", purpose="heldout", key="z", outcome=Prediction(text="x"), score=float("nan"))
-    whole = Finished(unit="v", kind="answer", candidate="d", rows=(dataclasses.replace(broken, score=1.0),))
+    whole = UnitResult(unit="v", kind="answer", candidate="d", rows=(dataclasses.replace(broken, score=1.0),))
     with pytest.raises(sqlite3.IntegrityError):
         store.exchange(["c"], [whole, dataclasses.replace(whole, unit="w", rows=(broken,))], ("made", ["d"]))
     assert (store.candidates(), store.meta("made"), store.trials("c")) == (["c"], None, [TRIAL])
@@ -180,7 +180,7 @@ def test_quick_units_reach_the_disk_together_and_long_ones_at_once(
         store.begin(name, "answer", "c")
         now[0] += took
         said.clear()
-        store.finish(Finished(unit=name, kind="answer", candidate="c"))
+        store.finish(UnitResult(unit=name, kind="answer", candidate="c"))
         return not any("NORMAL" in statement for statement in said)
 
     assert forced("long", SYNC_EVERY_S)
@@ -195,7 +195,7 @@ def test_quick_units_reach_the_disk_together_and_long_ones_at_once(
     ]
     assert forced("long again", 5.0)
     said.clear()
-    store.finish(Finished(unit="begun by another process", kind="answer", candidate="c"))
+    store.finish(UnitResult(unit="begun by another process", kind="answer", candidate="c"))
     assert said
     assert not any("NORMAL" in statement for statement in said)
 
@@ -219,10 +219,10 @@ def test_what_is_stored_is_there_for_the_next_process(tmp_path: Path) -> None:
 
 def test_scores_are_told_without_their_outcomes(store: Store) -> None:
     store.begin("u1", "answer", "c")
-    store.finish(Finished(unit="u1", kind="answer", candidate="c", rows=(row("b", 0.5), row("a"))))
+    store.finish(UnitResult(unit="u1", kind="answer", candidate="c", rows=(row("b", 0.5), row("a"))))
     store.begin("u2", "answer", "d")
     store.finish(
-        Finished(unit="u2", kind="answer", candidate="d", rows=(dataclasses.replace(row("z"), candidate="d"),))
+        UnitResult(unit="u2", kind="answer", candidate="d", rows=(dataclasses.replace(row("z"), candidate="d"),))
     )
     assert (
         store.scores("c", "heldout")

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.costs.prices import TokenPrices
-from benchmarks.costs.purse import Purse
+from benchmarks.costs.spending import SpendingBudget
 from strategies.answers import answer_limit, likelihood, mean_prior, probabilities
 from strategies.contract import Case, Kind, Message, Prompt
 from strategies.models.endpoint import EndpointModel
@@ -33,8 +33,8 @@ def test_what_a_server_writes_has_room_for_more_tokens_than_are_estimated(kind: 
     """Also where each request is paid for."""
     cases, task = [Case(id="a", input="a", output=INVOICE)], tiny.benchmark(kind).task
     estimated = SERVER.count((Message("user", INVOICE),)) - SERVER.count((Message("user", ""),))
-    purse = Purse(limit=1.0, currency="USD", prices={"big": PRICE})
-    for model in (SERVER, purse.guarding(SERVER)):
+    spending = SpendingBudget(limit=1.0, currency="USD", prices={"big": PRICE})
+    for model in (SERVER, spending.guarding(SERVER)):
         limit = answer_limit(model, task, cases)
         assert limit >= max(NEEDED, 2.5 * estimated + 32)
         assert answer_limit(model, task, [replace(cases[0], output="9.5 " * 10_000)]) == 2 * 512 + 28

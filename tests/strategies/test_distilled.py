@@ -20,8 +20,8 @@ from advisor.experiments.comparison import Wishes, execute, prepare
 from benchmarks.contract import BadInput
 from benchmarks.data.unlabelled import MOST, to_answer
 from benchmarks.metrics import load as load_metric
-from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Unit
+from benchmarks.running.scheduler import NullEvents
 from benchmarks.running.workbench import bare
 from benchmarks.scored import MetricScore
 from benchmarks.storage.store import Store
@@ -52,7 +52,7 @@ EXAMPLES, REQUESTS = 40, 60
 
 
 @dataclass
-class Teacher(Silent):
+class Teacher(NullEvents):
     """A server that knows the topic of every message, but for one that it cuts short; it notes what it is asked and when."""
 
     server: HTTPServer

@@ -24,7 +24,7 @@ from advisor.reports import render
 from advisor.story.setups import told
 from benchmarks.contract import BadInput, State
 from benchmarks.costs.forecast import forecast
-from benchmarks.running.pending import Silent
+from benchmarks.running.scheduler import NullEvents
 from benchmarks.storage.store import Store
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Completion, Prompt, Task
@@ -156,7 +156,7 @@ class Done:
 
 def run(place: Path, models: Folders, server: Server, wishes: Wishes = ALONE) -> Done:
     prepared = prepare(write(place, models, server), wishes)
-    return Done(place, prepared, execute(prepared, place / "run", Silent()))
+    return Done(place, prepared, execute(prepared, place / "run", NullEvents()))
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_it_is_shown_training_examples_that_nothing_is_chosen_by(whole: Done, sh
 
 def test_what_is_finished_is_asked_no_more(whole: Done, shared: Server, model_folders: Folders) -> None:
     before = shared.asked.total()
-    again = execute(whole.prepared, whole.place / "run", Silent())
+    again = execute(whole.prepared, whole.place / "run", NullEvents())
     assert shared.asked.total() == before
     assert repr(again.story) == repr(whole.verdict.story)
 

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.contract import Row
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from benchmarks.studies.faults_injected import __main__ as study
 from benchmarks.studies.faults_injected import hostile_inputs, misbehaving, price, report
 from benchmarks.studies.faults_injected.stored import Stored, compared
@@ -67,7 +67,7 @@ def write_run(folder: Path, units: str, answer: str = "yes", open_units: str = "
             row = Row(
                 candidate="c", purpose="heldout", key=name, outcome=Prediction(text=answer, usage=(used,)), score=1.0
             )
-            store.finish(Finished(unit=name, kind="answer", candidate="c", rows=(row,), usage=(used,)))
+            store.finish(UnitResult(unit=name, kind="answer", candidate="c", rows=(row,), usage=(used,)))
     return folder
 
 

@@ -21,10 +21,10 @@ from advisor.experiments.example import opened as example
 from advisor.experiments.stored import reopen
 from benchmarks.contract import BadInput
 from benchmarks.contract import Row as Answered
-from benchmarks.running import others
-from benchmarks.running.others import Watch
+from benchmarks.running import machine_load
+from benchmarks.running.machine_load import LoadMonitor
 from benchmarks.storage.packed import pack, read_lines, unpack, write_lines
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from benchmarks.studies import afternoon, bakeoffs
 from benchmarks.studies.afternoon import ARMS, Afternoon, _training_row, arms_of, run, train
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record, Row
@@ -84,7 +84,7 @@ def test_answers_are_as_sure_in_a_packed_run_to_the_last_digit(stored: Path, tmp
     )
     with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
         store.begin("sure", "planted", "majority")
-        store.finish(Finished(unit="sure", kind="planted", candidate="majority", rows=rows))
+        store.finish(UnitResult(unit="sure", kind="planted", candidate="majority", rows=rows))
     pack(tmp_path / "run", tmp_path / "run.gz")
     unpack(tmp_path / "run.gz", tmp_path / "again")
     with closing(Store(tmp_path / "again" / "run.sqlite")) as store:
@@ -253,19 +253,19 @@ def test_rows_of_other_cases_are_not_gone_on_with(work: Afternoon, tmp_path: Pat
 
 
 def test_what_other_programs_took_is_told_beside_the_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(others, "STATISTICS", tmp_path / "stat")
-    assert Watch.begin().others() is None
+    monkeypatch.setattr(machine_load, "STATISTICS", tmp_path / "stat")
+    assert LoadMonitor.begin().others() is None
     ours = f"cpu{min(os.sched_getaffinity(0))}"
     tick = os.sysconf("SC_CLK_TCK")
     (tmp_path / "stat").write_text(
         f"cpu 9 9 9\n{ours} {100 * tick} 0 0 5000 0 0 0 0 7000 0\ncpu9999 1 2 3\n", encoding="ascii"
     )
-    watch = Watch.begin()
+    monitor = LoadMonitor.begin()
     time.sleep(0.2)
     (tmp_path / "stat").write_text(
         f"{ours} {105 * tick} 0 0 9000 0 0 0 0 9000 0\ncpu9999 {800 * tick} 2 3\n", encoding="ascii"
     )
-    busy = watch.others()
+    busy = monitor.others()
     assert busy is not None
     assert 5 / 2 < busy <= 5 / 0.2
     record = Record(file=tmp_path / "rows.gz", about={})
@@ -275,12 +275,12 @@ def test_what_other_programs_took_is_told_beside_the_seconds(tmp_path: Path, mon
     assert Record(file=tmp_path / "none.gz", about={}).disturbed() == ""
 
 
-@pytest.mark.skipif(not others.STATISTICS.is_file(), reason="the system does not say what its processors did")
+@pytest.mark.skipif(not machine_load.STATISTICS.is_file(), reason="the system does not say what its processors did")
 def test_a_watch_sees_a_busy_program_beside_it() -> None:
-    watch = Watch.begin()
+    monitor = LoadMonitor.begin()
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as beside:
         time.sleep(0.5)
-        seen = watch.others()  # Once it is waited for, its time counts as ours.
+        seen = monitor.others()  # Once it is waited for, its time counts as ours.
         beside.kill()
     assert (seen or 0) > 0.05
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.running.plan import Unit
-from benchmarks.storage.store import Finished, Store
+from benchmarks.storage.store import Store, UnitResult
 from benchmarks.studies.faults_injected import misbehaving
 from benchmarks.studies.faults_injected.children import DONE, Tell, child
 from benchmarks.studies.faults_injected.price import clocked
@@ -104,7 +104,7 @@ class Weighed:
 
     def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
 
-    def finished(self, unit: Unit, done: Finished) -> None:
+    def finished(self, unit: Unit, done: UnitResult) -> None:
         import psutil
 
         self.tell("memory", kind=unit.kind, mb=psutil.Process().memory_info().rss / 1e6)

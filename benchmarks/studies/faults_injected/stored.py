@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.running.others import BESIDE
+from benchmarks.running.machine_load import BESIDE
 
 CLOCKED = ("latency",)
 """Kinds of units whose notes are what a clock measured."""

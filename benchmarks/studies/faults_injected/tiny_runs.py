@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.running.plan import Unit
-from benchmarks.storage.store import Finished
+from benchmarks.storage.store import UnitResult
 from benchmarks.studies.faults_injected.children import REFUSED, Tell
 
 APPROACHES = ("majority", "copy nearest", "prompting", "lora")
@@ -29,7 +29,7 @@ class Telling:
 
     def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
 
-    def finished(self, unit: Unit, done: Finished) -> None:
+    def finished(self, unit: Unit, done: UnitResult) -> None:
         """The unit is in the database now."""
         self.tell("finished", unit=unit.name, kind=unit.kind, candidate=unit.candidate)
 

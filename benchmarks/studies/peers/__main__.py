@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from benchmarks.contract import BadInput
-from benchmarks.running.others import Watch
+from benchmarks.running.machine_load import LoadMonitor
 from benchmarks.studies.peers import table as tables
 from benchmarks.studies.peers.arms import ARMS, EXAMPLES, HELDOUT, Part, parts
 from benchmarks.studies.peers.performed import Place, performed
@@ -61,9 +61,9 @@ def _run(part: Part, sizes: tuple[int, int], rows: Path) -> str:
     prepared = prepare(part.task, Wishes(examples=sizes[0], heldout=sizes[1], seed=part.seed))
     place = Place(prepared=prepared, environments=user_cache_path("finetune-advisor") / "peers")
     started, begun_by = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), commit()
-    watch = Watch.begin()
+    monitor = LoadMonitor.begin()
     found = performed(part, place)
-    keep(part, place.benchmark, found, rows, {"commit": begun_by, "started": started, "others": watch.others()})
+    keep(part, place.benchmark, found, rows, {"commit": begun_by, "started": started, "others": monitor.others()})
     return f"fitting {found.seconds['fitting']:.0f} s, answering {found.seconds['answering']:.0f} s"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from advisor.wording import listed
 from benchmarks.contract import BadInput
-from benchmarks.running.others import NOTICED
+from benchmarks.running.machine_load import NOTICED
 from benchmarks.studies.dated import from_before
 from benchmarks.studies.peers.arms import OURS, Part, parts
 from benchmarks.studies.peers.rows import Kept, read

@@ -13,9 +13,9 @@ from benchmarks.contract import Benchmark, Candidate
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.pool import Pool
 from benchmarks.executors.remote import as_values
-from benchmarks.running.pending import Pending, Rules, Silent
 from benchmarks.running.plan import Options, units
-from benchmarks.storage.store import Finished
+from benchmarks.running.scheduler import NullEvents, Rules, Scheduler
+from benchmarks.storage.store import UnitResult
 from strategies.contract import Case
 
 HOUR = 3600.0
@@ -93,7 +93,7 @@ class Imagined:
             self._comes(begins + lives + self.cluster.noticed, number, ["lost", "is gone"])
         else:
             note = {"chosen": {"of": candidate}} if kind == "fit" else None
-            done = Finished(unit=name, kind=kind, candidate=candidate, note=note)
+            done = UnitResult(unit=name, kind=kind, candidate=candidate, note=note)
             self._comes(begins + seconds, number, ["done", as_values(done)])
 
     def _comes(self, when: float, number: int, message: list[Any]) -> None:
@@ -120,7 +120,7 @@ class Unwritten:
 
     def begin(self, unit: str, kind: str, candidate: str) -> None: ...
 
-    def finish(self, done: Finished, fact: Any = None) -> None: ...
+    def finish(self, done: UnitResult, fact: Any = None) -> None: ...
 
     def set_meta(self, key: str, value: Any) -> None: ...
 
@@ -167,17 +167,17 @@ def simulated(
     models: Any = Able()
     store: Any = Unwritten()
     plan = [(unit, each) for each in candidates for unit in units(benchmark, each, Options(), "imagined")]
-    waiting = Pending(
+    waiting = Scheduler(
         benchmark=benchmark,
         models=models,
         store=store,
-        events=Silent(),
+        events=NullEvents(),
         rules=Rules(),
         candidates=candidates,
         plan=plan,
     )
     crew = Imagined(cluster=cluster, times=times, dice=random.Random(seed))
-    desk = Desk(store=store, journal=store.journal, purse=None, events=Silent())
+    desk = Desk(store=store, journal=store.journal, spending=None, events=NullEvents())
     pool = Pool(crew=_left(crew), workers=cluster.workers, units=waiting, desk=desk)
     for done in pool.run():
         waiting.finish(done)

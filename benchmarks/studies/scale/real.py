@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.running.models import Models
 from benchmarks.running.plan import SHARD, Unit
-from benchmarks.storage.store import Finished
+from benchmarks.storage.store import UnitResult
 from benchmarks.studies.settings import ROOT
 
 APPROACHES = {
@@ -136,7 +136,7 @@ class Telling:
 
     def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
 
-    def finished(self, unit: Unit, done: Finished) -> None:
+    def finished(self, unit: Unit, done: UnitResult) -> None:
         import psutil
 
         mb = psutil.Process().memory_info().rss / 1e6

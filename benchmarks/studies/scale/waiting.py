@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.executors.here import Executor
 from benchmarks.running.models import Models
-from benchmarks.running.pending import Silent
 from benchmarks.running.plan import Options, Unit
 from benchmarks.running.run import Run
-from benchmarks.storage.store import Finished
+from benchmarks.running.scheduler import NullEvents
+from benchmarks.storage.store import UnitResult
 from benchmarks.studies.faults_injected.price import clocked
 from benchmarks.studies.scale.imagined import Cluster, Times
 from strategies.contract import Outcome, Prediction, Query, Sampling, Task, Usage, Workbench
@@ -71,7 +71,7 @@ def candidates(count: int, fit_s: float, answer_s: float) -> list[Candidate]:
 
 
 @dataclass
-class Timed(Silent):
+class Timed(NullEvents):
     """When units were begun and over, in seconds of one clock."""
 
     begun: dict[str, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Timed(Silent):
     def started(self, unit: Unit, number: int, total: int) -> None:
         self.begun[unit.name] = time.perf_counter()
 
-    def finished(self, unit: Unit, done: Finished) -> None:
+    def finished(self, unit: Unit, done: UnitResult) -> None:
         self.over[unit.name] = unit, time.perf_counter()
 
 

@@ -16,7 +16,7 @@ from benchmarks.running.models import Models
 from benchmarks.running.plan import Unit, described, is_taught, lane_of, shards
 from benchmarks.statistics.families import REST
 from benchmarks.statistics.sequential import StopRule
-from benchmarks.storage.store import AGAIN, Finished, Store
+from benchmarks.storage.store import AGAIN, Store, UnitResult
 
 
 class Events(Protocol):
@@ -26,17 +26,17 @@ class Events(Protocol):
 
     def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
 
-    def finished(self, unit: Unit, done: Finished) -> None: ...
+    def finished(self, unit: Unit, done: UnitResult) -> None: ...
 
 
-class Silent:
+class NullEvents:
     """Events for nobody."""
 
     def started(self, unit: Unit, number: int, total: int) -> None: ...
 
     def progress(self, unit: Unit, done: int, total: int, what: str) -> None: ...
 
-    def finished(self, unit: Unit, done: Finished) -> None: ...
+    def finished(self, unit: Unit, done: UnitResult) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class _Line:
 
 
 @dataclass(kw_only=True)
-class Pending:
+class Scheduler:
     """The plan less what is finished. Whoever performs units takes them here and brings back what they brought.
 
     Taken one at a time they come in the order of the plan. Taken several at a time each comes once all that it depends on
@@ -186,7 +186,7 @@ class Pending:
         line.left.move_to_end(unit.name, last=False)
         self._over -= 1
 
-    def finish(self, done: Finished) -> None:
+    def finish(self, done: UnitResult) -> None:
         """Stores what a unit brought, in one transaction."""
         line = self._lines[done.candidate]
         unit = line.running.pop(done.unit)
@@ -289,7 +289,7 @@ class Pending:
         asked = list(takewhile(lambda case: case.id in scores, self.benchmark.heldout[:first]))
         return self.rules.enough([scores[case.id] for case in asked], [case.group or case.id for case in asked])
 
-    def _told_apart(self, done: Finished) -> Finished:
+    def _told_apart(self, done: UnitResult) -> UnitResult:
         """A fit that chose what another candidate of its approach and model chose is not measured a second time."""
         mine, candidate = _plain((done.note or {}).get("chosen")), self._lines[done.candidate].candidate
         twins = (
@@ -306,7 +306,7 @@ class Pending:
             return replace(done, note={**(done.note or {}), **skipped})
         return done
 
-    def _settled(self, unit: Unit) -> Finished | None:
+    def _settled(self, unit: Unit) -> UnitResult | None:
         """A fit that needs no work: what the model cannot do, what does not suit the task, what is not worth it."""
         if unit.kind != "fit":
             return None
@@ -325,7 +325,7 @@ class Pending:
             note[TOO_FEW] = self.rules.economy.too_few
         if not problem:
             return None
-        return Finished(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})
+        return UnitResult(unit=unit.name, kind="fit", candidate=candidate.name, note={**note, "problem": problem})
 
     def _measured(self, lines: Sequence[_Line]) -> Iterator[Evaluation]:
         from benchmarks.evaluation.stored import evaluations

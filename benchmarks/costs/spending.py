@@ -26,7 +26,7 @@ def _nowhere(at_most: float) -> None: ...
 
 
 @dataclass(kw_only=True)
-class Purse:
+class SpendingBudget:
     """What may be spent, what was, and what requests under way may still cost; in one currency."""
 
     limit: float
@@ -70,14 +70,14 @@ class Purse:
         """Nothing more is written down: what is still under way stands there at its worst, and settles when it is thrown away."""
         self.write_down = _nowhere
 
-    def unopened(self) -> Purse:
+    def unopened(self) -> SpendingBudget:
         """The limit alone: what another process has to know."""
         return replace(self, spent=0.0, reserved=0.0, write_down=_nowhere)
 
     def guarding(self, model: LanguageModel) -> LanguageModel:
         """The model, asked only what can be paid; one that costs nothing as it is."""
         price = self.prices.get(model.name)
-        return model if price is None else Paid(inner=model, purse=self, price=price)
+        return model if price is None else BudgetedModel(inner=model, spending=self, price=price)
 
     def reserve(self, worst: float) -> bool:
         if worst and self.spent + self.reserved + worst > self.limit:
@@ -97,10 +97,10 @@ class Purse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paid(Wrapped):
-    """A model on a server that generates as `inner` does, as long as the purse lasts."""
+class BudgetedModel(Wrapped):
+    """A model on a server that generates as `inner` does, as long as the budget lasts."""
 
-    purse: Purse
+    spending: SpendingBudget
     price: TokenPrices
 
     def generate(
@@ -113,7 +113,7 @@ class Paid(Wrapped):
         left = list(range(len(prompts)))
         while left:
             asked = _Reserved(
-                [prompts[index] for index in left], lambda prompt: self._worst(prompt, max_tokens), self.purse
+                [prompts[index] for index in left], lambda prompt: self._worst(prompt, max_tokens), self.spending
             )
             done: set[int] = set()
             try:
@@ -122,15 +122,15 @@ class Paid(Wrapped):
                         continue  # There was to be another try, for which there may be money once the others are settled.
                     done.add(left[place])
                     used = completion.usage
-                    own = replace(used, seconds=self.purse.shared(used.seconds)) if used.seconds else used
+                    own = replace(used, seconds=self.spending.shared(used.seconds)) if used.seconds else used
                     try:
                         yield left[place], replace(completion, usage=own)
                     finally:
                         worst = asked.taken.pop(place)
-                        self.purse.settle(worst, self._paid(completion, worst))
+                        self.spending.settle(worst, self._paid(completion, worst))
             finally:  # Whoever stops listening has sent these all the same.
                 for worst in asked.taken.values():
-                    self.purse.settle(worst, worst)
+                    self.spending.settle(worst, worst)
             left = [index for index in left if index not in done]
             if left and not done:
                 self._refuse(asked.refused)
@@ -145,10 +145,10 @@ class Paid(Wrapped):
         return _money(self.price, completion.usage)
 
     def _refuse(self, worst: float) -> None:
-        purse = self.purse
+        spending = self.spending
         raise LimitReached(
-            f"--max-cost {purse.limit:g} {purse.currency} is reached: {purse.spent:.4g} were spent, and the next request to "
-            f"{self.name} may cost {worst:.2g}. What was answered is kept: the same command with --resume and a higher "
+            f"--max-cost {spending.limit:g} {spending.currency} is reached: {spending.spent:.4g} were spent, and the next "
+            f"request to {self.name} may cost {worst:.2g}. What was answered is kept: the same command with --resume and a higher "
             "limit goes on."
         )
 
@@ -160,8 +160,8 @@ def _money(price: TokenPrices, used: Usage) -> float:
 class _Reserved(Sequence[Prompt]):
     """Prompts of which each is handed out, in order, only once its worst price is reserved (`contract.Metered`)."""
 
-    def __init__(self, prompts: Sequence[Prompt], price: Callable[[Prompt], float], purse: Purse) -> None:
-        self._prompts, self._purse = prompts, purse
+    def __init__(self, prompts: Sequence[Prompt], price: Callable[[Prompt], float], spending: SpendingBudget) -> None:
+        self._prompts, self._spending = prompts, spending
         self.worst = [price(prompt) for prompt in prompts]
         self.taken: dict[int, float] = {}
         self.refused = 0.0
@@ -171,7 +171,7 @@ class _Reserved(Sequence[Prompt]):
 
     def __iter__(self) -> Iterator[Prompt]:
         for place, prompt in enumerate(self._prompts):
-            if not self._purse.reserve(self.worst[place]):
+            if not self._spending.reserve(self.worst[place]):
                 self.refused = self.worst[place]
                 return
             self.taken[place] = self.worst[place]
@@ -180,8 +180,8 @@ class _Reserved(Sequence[Prompt]):
     def again(self, index: int, billed: bool) -> bool:
         """The try before counts as paid at its worst where it may be billed, and the worst of another one is reserved."""
         worst = self.taken.pop(index)
-        self._purse.settle(worst, worst if billed else 0.0)
-        if not self._purse.reserve(worst):
+        self._spending.settle(worst, worst if billed else 0.0)
+        if not self._spending.reserve(worst):
             self.refused = worst
             return False
         self.taken[index] = worst

@@ -1,4 +1,4 @@
-"""What several workers share: which units may begin, one purse, one ledger, and what crosses to another process."""
+"""What several workers share: which units may begin, one budget, one ledger, and what crosses to another process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.contract import BadInput, Candidate, Row, ScoreFailure
 from benchmarks.costs.forecast import FIXED_S, Forecast, forecast, on_workers
 from benchmarks.costs.needed import Computed
 from benchmarks.costs.prices import MachinePrices
-from benchmarks.costs.purse import LimitReached, Purse
+from benchmarks.costs.spending import LimitReached, SpendingBudget
 from benchmarks.costs.work import Work, makespan
 from benchmarks.executors.desk import Desk
 from benchmarks.executors.processes import Processes
@@ -32,12 +32,12 @@ from benchmarks.executors.waited import Waited
 from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.economical import Economy
 from benchmarks.running.models import Models
-from benchmarks.running.pending import Pending, Rules, Silent
 from benchmarks.running.plan import Further, Options, Unit, candidates, reworded_units, units
+from benchmarks.running.scheduler import NullEvents, Rules, Scheduler
 from benchmarks.running.work import Job
 from benchmarks.specs.spec_models import ModelSpec
 from benchmarks.storage.outcomes import from_json
-from benchmarks.storage.store import AGAIN, Finished, Line, Store
+from benchmarks.storage.store import AGAIN, Line, Store, UnitResult
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.word_head import WordHead
 from strategies.catalog import CannotLoad, approaches
@@ -49,7 +49,7 @@ from tests import tiny
 from tests.conftest import Folders
 from tests.desk import ROOT, write_task
 from tests.running.test_endpoint_bakeoff import Service, rows, service  # noqa: F401 - a fixture
-from tests.running.test_purse import CALL, PRICE
+from tests.running.test_spending import CALL, PRICE
 
 # ---------------------------------------------------------------- which units may begin
 
@@ -60,7 +60,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def pending(store: Store, names: Sequence[str], rules: Rules | None = None, teacher: str = "") -> Pending:
+def scheduler(store: Store, names: Sequence[str], rules: Rules | None = None, teacher: str = "") -> Scheduler:
     """Of some approaches on 300 held-out cases: three parts each, and requests in a teacher's words."""
     models = Models(specs=(ModelSpec(name="m"),), _ready={"m": tiny_model()})  # type: ignore[dict-item]
     benchmark = tiny.benchmark(heldout=300)
@@ -72,11 +72,11 @@ def pending(store: Store, names: Sequence[str], rules: Rules | None = None, teac
         for each in wanted
         for unit in (*units(benchmark, each, asked, "salt"), *reworded_units(benchmark, each, asked, "salt", teacher))
     ]
-    return Pending(
+    return Scheduler(
         benchmark=benchmark,
         models=models,
         store=store,
-        events=Silent(),
+        events=NullEvents(),
         rules=rules or Rules(),
         candidates=wanted,
         plan=plan,
@@ -97,12 +97,12 @@ def tiny_model() -> object:
     return Able()
 
 
-def brought(unit: Unit, chosen: object = None) -> Finished:
+def brought(unit: Unit, chosen: object = None) -> UnitResult:
     note = {"chosen": {"which": chosen or unit.candidate}} if unit.kind == "fit" else None
-    return Finished(unit=unit.name, kind=unit.kind, candidate=unit.candidate, note=note)
+    return UnitResult(unit=unit.name, kind=unit.kind, candidate=unit.candidate, note=note)
 
 
-def taken(waiting: Pending, near: str | None = "") -> list[Unit]:
+def taken(waiting: Scheduler, near: str | None = "") -> list[Unit]:
     """All that may begin now."""
     found = []
     while (unit := waiting.take(near)) is not None:
@@ -115,7 +115,7 @@ def kinds(found: Sequence[Unit]) -> list[tuple[str, str]]:
 
 
 def test_one_at_a_time_they_come_in_the_order_of_the_plan(store: Store) -> None:
-    waiting = pending(store, ("majority", "prompting"))
+    waiting = scheduler(store, ("majority", "prompting"))
     order = []
     while (unit := waiting.take()) is not None:
         order.append((unit.candidate, unit.kind, unit.part))
@@ -129,7 +129,7 @@ def test_one_at_a_time_they_come_in_the_order_of_the_plan(store: Store) -> None:
 
 
 def test_fits_begin_first_and_those_that_share_a_search_one_after_another(store: Store) -> None:
-    waiting = pending(store, ("majority", "prompting", "copy nearest"))
+    waiting = scheduler(store, ("majority", "prompting", "copy nearest"))
     first = taken(waiting)
     assert Counter(kinds(first)) == Counter([("majority", "fit"), ("copy nearest", "fit"), ("prompting", "fit")])
     assert first[0].candidate == "prompting", "the longest begins first"
@@ -148,7 +148,7 @@ def test_fits_begin_first_and_those_that_share_a_search_one_after_another(store:
 
 
 def test_waiting_times_are_measured_while_nothing_else_runs(store: Store) -> None:
-    waiting = pending(store, ("majority", "copy nearest"))
+    waiting = scheduler(store, ("majority", "copy nearest"))
     begun = taken(waiting)
     while begun:
         unit = begun.pop(0)
@@ -164,7 +164,7 @@ def test_waiting_times_are_measured_while_nothing_else_runs(store: Store) -> Non
 
 def test_a_teacher_writes_for_one_and_the_others_ask_what_it_wrote(store: Store) -> None:
     """Else each worker would have it write, and pay, and ask in other words."""
-    waiting = pending(store, ("majority", "copy nearest"), teacher="m")
+    waiting = scheduler(store, ("majority", "copy nearest"), teacher="m")
     for fit in taken(waiting):
         waiting.finish(brought(fit))
     begun = taken(waiting)
@@ -175,7 +175,7 @@ def test_a_teacher_writes_for_one_and_the_others_ask_what_it_wrote(store: Store)
 
 
 def test_a_lost_unit_is_there_again_and_nothing_else(store: Store) -> None:
-    waiting = pending(store, ("majority",))
+    waiting = scheduler(store, ("majority",))
     unit = taken(waiting)[0]
     waiting.again(unit)
     assert taken(waiting) == [unit]
@@ -187,7 +187,7 @@ def test_a_lost_unit_is_there_again_and_nothing_else(store: Store) -> None:
 
 
 def test_where_asking_may_end_the_parts_of_a_candidate_come_in_turn(store: Store) -> None:
-    waiting = pending(store, ("majority",), Rules(enough=lambda scores, groups: len(scores) >= 2))
+    waiting = scheduler(store, ("majority",), Rules(enough=lambda scores, groups: len(scores) >= 2))
     fit = taken(waiting)[0]
     waiting.finish(brought(fit))
     found = taken(waiting)
@@ -211,14 +211,14 @@ def test_answers_that_were_lost_decide_nothing_when_the_run_goes_on(store: Store
             Row(candidate="majority", purpose="heldout", key=case.id, outcome=outcome, score=score) for case in cases
         )
 
-    waiting = pending(store, ("majority",), rules)
+    waiting = scheduler(store, ("majority",), rules)
     waiting.finish(brought(taken(waiting, None)[0]))
     for part, note in ((0, {}), (1, {AGAIN: True})):
         (unit,) = [each for each in taken(waiting, None) if each.kind == "answer"]
         assert unit.part == part
         waiting.finish(dataclasses.replace(brought(unit), rows=answers(part, float(not part)), note=note))
     assert [each for each in taken(waiting, None) if each.kind == "answer"] == []
-    waiting = pending(store, ("majority",), rules)
+    waiting = scheduler(store, ("majority",), rules)
     (unit,) = [each for each in taken(waiting, None) if each.kind == "answer"]
     assert unit.part == 1
     waiting.finish(dataclasses.replace(brought(unit), rows=answers(1, 1.0)))
@@ -226,7 +226,7 @@ def test_answers_that_were_lost_decide_nothing_when_the_run_goes_on(store: Store
 
 
 def test_with_the_gate_nothing_with_a_model_begins_before_all_without_one_is_stored(store: Store) -> None:
-    waiting = pending(store, ("majority", "prompting"), Rules(economy=Economy(target=0.5, level=0.05)))
+    waiting = scheduler(store, ("majority", "prompting"), Rules(economy=Economy(target=0.5, level=0.05)))
     first = taken(waiting)
     assert kinds(first) == [("majority", "fit")]
     waiting.finish(brought(first[0]))
@@ -248,13 +248,13 @@ def test_with_the_gate_nothing_with_a_model_begins_before_all_without_one_is_sto
     raise AssertionError("prompting never began")
 
 
-# ---------------------------------------------------------------- one purse
+# ---------------------------------------------------------------- one budget
 
 
 def desk(store: Store, limit: float) -> Desk:
-    purse = Purse(limit=limit, currency="USD", prices={"m": PRICE})
-    purse.write_down = lambda at_most: store.note_meta("spent", at_most)
-    return Desk(store=store, journal=store.journal, purse=purse, events=Silent())
+    spending = SpendingBudget(limit=limit, currency="USD", prices={"m": PRICE})
+    spending.write_down = lambda at_most: store.note_meta("spent", at_most)
+    return Desk(store=store, journal=store.journal, spending=spending, events=NullEvents())
 
 
 UNIT = Unit(name="u", kind="fit", candidate="c")
@@ -295,7 +295,7 @@ def test_once_the_run_ends_nothing_more_is_paid_for(store: Store) -> None:
 
 
 def test_without_a_limit_the_desk_knows_all_the_same_who_waits_for_a_server(store: Store) -> None:
-    at = Desk(store=store, journal=store.journal, purse=None, events=Silent())
+    at = Desk(store=store, journal=store.journal, spending=None, events=NullEvents())
     assert said(at, 0, "reserve", 0.0) == [(0, [True, 0.0])]
     said(at, 0, "reserve", 0.0)
     said(at, 1, "reserve", 0.0)
@@ -574,7 +574,7 @@ def test_a_worker_charges_its_part_of_the_machine_and_a_server_what_it_is(tmp_pa
     )
     usage = tuple(Usage(model=name, step="answering", seconds=8.0, calls=3) for name in ("here", "hosted"))
     row = Row(candidate="majority", purpose="heldout", key="1", outcome=Prediction(text="a", usage=usage), score=1.0)
-    done = Finished(
+    done = UnitResult(
         unit="u", kind="answer", candidate="majority", rows=(row,), usage=usage, note={"seconds": 9.0, "cases": 5}
     )
     for part in (0.25, 1.0):
@@ -611,7 +611,7 @@ def test_what_a_unit_brought_crosses_as_plain_values_and_is_stored_as_it_came(tm
         for place, outcome in enumerate(outcomes)
     )
     trial = Trial(approach="a", configuration={"shots": 4}, score=0.5, cases=3, tokens=9)
-    done = Finished(
+    done = UnitResult(
         unit="u", kind="answer", candidate="c", rows=rows_of, usage=(usage,), trials=(trial,), note={"a": [1]}
     )
     crossed = from_values(json.loads(json.dumps(as_values(done))))

@@ -21,7 +21,7 @@ BESIDE = "beside"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class LoadMonitor:
     """Begins at one moment; `others` tells of the time since then."""
 
     began: float
@@ -29,7 +29,7 @@ class Watch:
     busy: float | None
 
     @classmethod
-    def begin(cls) -> Watch:
+    def begin(cls) -> LoadMonitor:
         return cls(began=time.perf_counter(), own=_own(), busy=_busy())
 
     def others(self) -> float | None:

@@ -12,12 +12,12 @@ import pytest
 
 from advisor.experiments.comparison import Wishes, advise
 from benchmarks.contract import BadInput
-from benchmarks.running.alone import alone
+from benchmarks.running.run_lock import run_lock
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from benchmarks.running.alone import alone
+from benchmarks.running.run_lock import alone
 with alone(Path(sys.argv[1])):
     print("here", flush=True)
     time.sleep(600)
@@ -48,13 +48,13 @@ def test_a_killed_process_leaves_nothing_in_the_way(holder: subprocess.Popen[str
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / "run.pid").exists()
-    with alone(tmp_path):
+    with run_lock(tmp_path):
         pass
     assert not (tmp_path / "run.pid").exists()
 
 
 def test_a_folder_is_free_again_after_a_fault(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), alone(tmp_path):
+    with pytest.raises(ZeroDivisionError), run_lock(tmp_path):
         raise ZeroDivisionError
-    with alone(tmp_path):
+    with run_lock(tmp_path):
         pass

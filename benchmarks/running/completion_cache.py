@@ -12,7 +12,7 @@ from benchmarks.running.wrapped import Wrapped
 from strategies.contract import Completion, Generates, Journal, Place, Prompt, Sampling, Step, Usage
 
 
-class Kept(Protocol):
+class CompletionStore(Protocol):
     """Where completions lie until the unit that asked for them is finished."""
 
     def completions(self, unit: str) -> list[tuple[str, Mapping[str, Any]]]: ...
@@ -23,7 +23,7 @@ class Kept(Protocol):
 
 
 @dataclass(kw_only=True)
-class Memory:
+class CompletionCache:
     """The unit that is being worked on, and what earlier starts of this very unit were already answered.
 
     A unit names task, model, candidate, options and purpose, so a repeat, an edit or another seed never gets an answer
@@ -31,7 +31,7 @@ class Memory:
     taken from here.
     """
 
-    kept: Kept
+    store: CompletionStore
     unit: str = ""
     """Empty: nothing is remembered, such as while waiting times are measured."""
     _earlier: dict[str, list[Mapping[str, Any]]] | None = field(default=None, repr=False)
@@ -45,7 +45,7 @@ class Memory:
         """The next answer that an earlier start got to the same question."""
         if self._earlier is None:
             self._earlier = {}
-            for asked, value in self.kept.completions(self.unit) if self.unit else ():
+            for asked, value in self.store.completions(self.unit) if self.unit else ():
                 self._earlier.setdefault(asked, []).append(value)
         found = self._earlier.get(key)
         if not found:
@@ -58,38 +58,38 @@ class Memory:
     def keep(self, key: str, completion: Completion) -> None:
         """Failures are not kept: a server that has recovered is asked again."""
         if self.unit and not completion.error:
-            self.kept.keep_completion(self.unit, key, asdict(completion))
+            self.store.keep_completion(self.unit, key, asdict(completion))
 
     def settle(self) -> None:
         """The work so far is written down elsewhere: its answers are not to be used for anything that comes later."""
         self._earlier = {}
         if self.unit:
-            self.kept.forget_completions(self.unit)
+            self.store.forget_completions(self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settling:
+class SettlingJournal:
     """A journal that lets go of the answers which an entry was made of, once the entry is written."""
 
     journal: Journal
-    memory: Memory
+    cache: CompletionCache
 
     def get(self, key: str) -> Mapping[str, Any] | None:
         return self.journal.get(key)
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
         self.journal.put(key, value)
-        self.memory.settle()
+        self.cache.settle()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembering(Wrapped):
+class CachingModel(Wrapped):
     """A model on a server, which is asked only what an earlier start of the same unit was not answered.
 
     It generates, as `inner` does; what was paid for then is charged again by its stored usage, as part of this unit.
     """
 
-    memory: Memory
+    cache: CompletionCache
 
     def generate(
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
@@ -98,7 +98,7 @@ class Remembering(Wrapped):
         keys = [self._key(prompt, (max_tokens, sampling, step)) for prompt in prompts]
         open_ = []
         for index, key in enumerate(keys):
-            known = self.memory.take(key)
+            known = self.cache.take(key)
             if known is None:
                 open_.append(index)
             else:
@@ -107,7 +107,7 @@ class Remembering(Wrapped):
             return
         asked = cast(Generates, self.inner).generate([prompts[index] for index in open_], max_tokens, sampling, step)
         for place, completion in asked:
-            self.memory.keep(keys[open_[place]], completion)
+            self.cache.keep(keys[open_[place]], completion)
             yield open_[place], completion
 
     def _key(self, prompt: Prompt, how: tuple[int, Sampling, Step]) -> str:

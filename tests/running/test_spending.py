@@ -21,7 +21,7 @@ from advisor.cli.before import say_before
 from advisor.experiments.comparison import Wishes, advise, execute_part, prepare
 from benchmarks.contract import BadInput
 from benchmarks.costs.prices import Tier, TokenPrices
-from benchmarks.costs.purse import SPENT, LimitReached, Purse
+from benchmarks.costs.spending import SPENT, LimitReached, SpendingBudget
 from benchmarks.running.sharding import merge
 from benchmarks.storage.store import Store
 from strategies.contract import Completion, Message, Prompt, Sampling, Usage
@@ -42,8 +42,8 @@ WORDS: tuple[Prompt, ...] = tuple(
 )
 
 
-def purse(limit: float) -> Purse:
-    return Purse(limit=limit, currency="USD", prices={"m": PRICE})
+def spending(limit: float) -> SpendingBudget:
+    return SpendingBudget(limit=limit, currency="USD", prices={"m": PRICE})
 
 
 class Careless(ScriptedModel):
@@ -63,9 +63,9 @@ class Careless(ScriptedModel):
         return index, Completion(text="yes", usage=used, finished=True, error="gone" if failed else "")
 
 
-def asked(limit: float, prompts: tuple[Prompt, ...] = WORDS) -> tuple[Purse, list[int]]:
-    """The purse afterwards, and which prompts were answered before it was empty."""
-    kept, done = purse(limit), []
+def asked(limit: float, prompts: tuple[Prompt, ...] = WORDS) -> tuple[SpendingBudget, list[int]]:
+    """The budget afterwards, and which prompts were answered before it was used up."""
+    kept, done = spending(limit), []
     model = kept.guarding(Careless(name="m", answer=lambda _: "yes"))
     try:
         for index, _ in model.generate(prompts, 10, Sampling()):  # type: ignore[attr-defined]
@@ -94,7 +94,7 @@ def test_what_may_be_thought_is_reserved_with_the_answer() -> None:
     class Thinking(Careless):
         reasoning_tokens = 500
 
-    model = purse(100e-6).guarding(Thinking(name="m", answer=lambda _: "yes"))
+    model = spending(100e-6).guarding(Thinking(name="m", answer=lambda _: "yes"))
     with pytest.raises(LimitReached):
         list(model.generate(WORDS[:1], 10, Sampling()))  # type: ignore[attr-defined]
 
@@ -103,7 +103,7 @@ def test_a_long_prompt_is_reserved_and_charged_at_the_price_of_such() -> None:
     """Its tokens are counted as twice as many before it is sent: then it may be a long one, and afterwards it was none."""
     dearer = Tier(above=12, input=10.0, cached=10.0, output=10.0)
     for words, paid in (("a prompt of seven words is short enough", 1e-6), ("word " * 20, 1e-5)):
-        kept = Purse(limit=1.0, currency="USD", prices={"m": dataclasses.replace(PRICE, tiers=(dearer,))})
+        kept = SpendingBudget(limit=1.0, currency="USD", prices={"m": dataclasses.replace(PRICE, tiers=(dearer,))})
         model = kept.guarding(Careless(name="m", answer=lambda _: "yes"))
         prompt: Prompt = (Message("user", words),)
         tokens = model.count(prompt)
@@ -126,9 +126,9 @@ class Billing:
             bad = self.requests % 3 > 0
         return self.fault() if bad else Response(json.dumps(billed()), content_type="application/json")
 
-    def asked(self, limit: float, retries: int = 4, timeout_s: float = 0.4) -> tuple[Purse, int]:
-        """The purse afterwards, and how many questions of thirty were answered."""
-        kept, answered = purse(limit), 0
+    def asked(self, limit: float, retries: int = 4, timeout_s: float = 0.4) -> tuple[SpendingBudget, int]:
+        """The budget afterwards, and how many questions of thirty were answered."""
+        kept, answered = spending(limit), 0
         model = EndpointModel(
             name="m",
             base_url=self.server.url_for("/v1"),
@@ -210,7 +210,7 @@ def test_a_server_that_refuses_everything_costs_nothing(
     monkeypatch.setattr(outage, "A_RETRY_S", 0.1)
     with HTTPServer(threaded=True) as server:
         server.expect_request(PATH).respond_with_data("no", status=status)
-        kept = Purse(limit=3 * WORST, currency="USD", prices={"m": PRICE})
+        kept = SpendingBudget(limit=3 * WORST, currency="USD", prices={"m": PRICE})
         model = EndpointModel(name="m", base_url=server.url_for("/v1"), model="m", retries=1, concurrency=2)
         found = list(kept.guarding(model).generate(WORDS, 10, Sampling()))  # type: ignore[attr-defined]
     assert len(found) == len(WORDS)
@@ -229,7 +229,7 @@ def test_a_server_that_refuses_everything_costs_nothing(
 )
 def test_no_server_can_lower_what_was_spent(usage: dict[str, Any]) -> None:
     cheaper = TokenPrices(model="m", input=1.0, cached=0.1, output=1.0, source="a test")
-    kept = Purse(limit=5 * WORST, currency="USD", prices={"m": cheaper})
+    kept = SpendingBudget(limit=5 * WORST, currency="USD", prices={"m": cheaper})
     before = 0.0
     with HTTPServer(threaded=True) as server:
         server.expect_request(PATH).respond_with_json({**good(), "usage": usage})
@@ -259,7 +259,7 @@ def _fault_at(address: str) -> retry.Fault:
 
 
 def test_nobody_listening_any_more_counts_what_was_sent() -> None:
-    kept = purse(1e-3)
+    kept = spending(1e-3)
     answers = kept.guarding(Careless(name="m", answer=lambda _: "yes")).generate(WORDS, 10, Sampling())  # type: ignore[attr-defined]
     next(answers)
     answers.close()
@@ -302,7 +302,7 @@ def test_a_run_stops_at_the_limit_and_goes_on_with_a_higher_one(
     assert 0 < paid * CALL <= 0.01
     done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "0.01", "--resume")
     assert done.code in (0, 101)
-    assert service.calls * CALL <= 0.01, "a run that goes on has no new purse"
+    assert service.calls * CALL <= 0.01, "a run that goes on has no new budget"
     done = call(capsys, *arguments, str(tmp_path / "run"), "--max-cost", "5", "--resume")
     assert done.code in (0, 100, 101), done.err
     whole = Counter(service.asked)
@@ -330,13 +330,13 @@ def test_a_limit_given_later_knows_what_was_spent_before(
 
 def test_what_is_thrown_away_after_the_run_has_ended_asks_for_no_store(tmp_path: Path) -> None:
     store = Store(tmp_path / "run.sqlite")
-    purse = Purse(limit=1.0, currency="USD", prices={})
-    purse.write_down = lambda paid: store.note_meta(SPENT, paid)
-    assert purse.reserve(0.25)
-    purse.close()
+    spending = SpendingBudget(limit=1.0, currency="USD", prices={})
+    spending.write_down = lambda paid: store.note_meta(SPENT, paid)
+    assert spending.reserve(0.25)
+    spending.close()
     store.close()
-    purse.settle(0.25, 0.25)
-    assert purse.spent == 0.25
+    spending.settle(0.25, 0.25)
+    assert spending.spent == 0.25
     with closing(Store(tmp_path / "run.sqlite")) as again:
         assert again.meta(SPENT) == 0.25
 
@@ -423,4 +423,4 @@ def test_a_limit_that_cannot_be_kept_is_refused(
 
 def test_a_model_that_costs_nothing_is_left_alone() -> None:
     model = ScriptedModel(name="free", answer=lambda _: "yes")
-    assert purse(1.0).guarding(model) is model
+    assert spending(1.0).guarding(model) is model

@@ -11,7 +11,7 @@ from benchmarks.contract import BadInput
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """Holds the folder, which exists, until the work in it is done.
 
     The system lets go of the lock when a process dies, however it dies, so none is ever stale. Raises `BadInput` where

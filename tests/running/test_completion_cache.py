@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.contract import Benchmark, Candidate
+from benchmarks.running.completion_cache import CachingModel, CompletionCache
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options
-from benchmarks.running.remembering import Memory, Remembering
 from benchmarks.running.run import Run
 from benchmarks.specs.spec_models import ModelSpec
 from strategies.approaches.prompting import Prompting
@@ -104,9 +104,9 @@ PARTS = ("unit", "model", "prompt", "max_tokens", "sampling", "step")
 
 def put(question: Question, shelf: Shelf) -> tuple[Completion, int]:
     """What a fresh start of the unit gets for the question, and how often the server was asked for it."""
-    server, memory = Counting(fingerprint=question.model), Memory(kept=shelf)
-    memory.turn_to(question.unit)
-    model = Remembering(inner=server, memory=memory)
+    server, cache = Counting(fingerprint=question.model), CompletionCache(store=shelf)
+    cache.turn_to(question.unit)
+    model = CachingModel(inner=server, cache=cache)
     (found,) = model.generate([question.prompt], question.max_tokens, question.sampling, question.step)
     return found[1], server.asked
 
@@ -151,9 +151,9 @@ def test_an_answer_serves_once_in_a_start() -> None:
     question = Question("answer-0", "m", (Message("user", "x"),), 1, Sampling(), "answering")
 
     def both(shelf: Shelf) -> tuple[list[str], int]:
-        server, memory = Counting(), Memory(kept=shelf)
-        memory.turn_to(question.unit)
-        model = Remembering(inner=server, memory=memory)
+        server, cache = Counting(), CompletionCache(store=shelf)
+        cache.turn_to(question.unit)
+        model = CachingModel(inner=server, cache=cache)
         found = dict(model.generate([question.prompt] * 2, 1, question.sampling))
         return [found[0].text, found[1].text], server.asked
 
