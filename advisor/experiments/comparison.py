@@ -46,7 +46,7 @@ from strategies.permissions import owner_only
 if TYPE_CHECKING:
     from benchmarks.data.assemble import Assembly
     from benchmarks.data.population import Sets
-    from benchmarks.executors.here import Executor
+    from benchmarks.executors.in_process import Executor
     from benchmarks.running.models import Models
     from benchmarks.running.run import Run
     from benchmarks.running.scheduler import Events

@@ -148,8 +148,8 @@ class BudgetedModel(Wrapped):
         spending = self.spending
         raise LimitReached(
             f"--max-cost {spending.limit:g} {spending.currency} is reached: {spending.spent:.4g} were spent, and the next "
-            f"request to {self.name} may cost {worst:.2g}. What was answered is kept: the same command with --resume and a higher "
-            "limit goes on."
+            f"request to {self.name} may cost {worst:.2g}. What was answered is kept: the same command with --resume and a "
+            "higher limit goes on."
         )
 
 

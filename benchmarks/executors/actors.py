@@ -1,4 +1,4 @@
-"""What runs inside a Ray cluster: a worker, the post that carries its questions to the writer, and files on their way."""
+"""What runs inside a Ray cluster: a worker, the mailbox that carries its questions to the writer, and files on their way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Files = Mapping[str, bytes]
 """Path below a folder -> contents."""
 
 
-class Post:
+class Mailbox:
     """An actor beside the writer. A worker waits here for the answer to a question; the writer takes what has arrived."""
 
     def __init__(self) -> None:
@@ -64,10 +64,10 @@ class Post:
 class UnitActor:
     """A worker: it keeps its models from unit to unit."""
 
-    def __init__(self, handed: tuple[Job, str], post: Any, name: str, cpus: tuple[int, Mapping[str, int]]) -> None:
+    def __init__(self, handed: tuple[Job, str], mailbox: Any, name: str, cpus: tuple[int, Mapping[str, int]]) -> None:
         """`cpus`: those of this worker, and for each machine those that the run in one process would use there."""
         self._job, self._program = handed
-        self._post, self._name, self._cpus = post, name, cpus
+        self._mailbox, self._name, self._cpus = mailbox, name, cpus
         self._unit = ""
         self._worker: RemoteWorker | None = None
         self._reports()
@@ -76,7 +76,7 @@ class UnitActor:
         """To the writer, before anything is loaded: a worker that found no room says nothing."""
         import ray
 
-        self._post.tell.remote(self._name, json.dumps(["here", ray.get_runtime_context().get_node_id()]))
+        self._mailbox.tell.remote(self._name, json.dumps(["here", ray.get_runtime_context().get_node_id()]))
 
     def perform(self, unit: str, fit: Files | None) -> tuple[str, Files]:
         """The message for the writer, and the files of what was fitted. `fit` is what a unit that is none itself needs."""
@@ -115,10 +115,10 @@ class UnitActor:
     def _ask(self, name: str, *given: Any) -> Any:
         import ray
 
-        return json.loads(ray.get(self._post.ask.remote(self._name, json.dumps(["ask", name, given]))))
+        return json.loads(ray.get(self._mailbox.ask.remote(self._name, json.dumps(["ask", name, given]))))
 
     def _tell(self, done: int, total: int, what: str) -> None:
-        self._post.tell.remote(self._name, json.dumps(["tell", self._unit, done, total, what]))
+        self._mailbox.tell.remote(self._name, json.dumps(["tell", self._unit, done, total, what]))
 
 
 # ---------------------------------------------------------------- files

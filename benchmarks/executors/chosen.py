@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.contract import BadInput
-from benchmarks.executors.here import Executor, Here
+from benchmarks.executors.in_process import Executor, InProcessExecutor
 from strategies.models.measured import cores
 
 HERE = "here"
@@ -24,20 +24,20 @@ def chosen(on: str = HERE, workers: int | None = None) -> Executor:
             raise BadInput(
                 "--workers says how many share the work, and here it is one. Add --on processes or --on ray."
             )
-        return Here()
+        return InProcessExecutor()
     place, _, address = on.partition(":")
     if workers is None and not address:
         workers = cores()
     if on == "processes" and workers:
-        from benchmarks.executors.processes import Processes
+        from benchmarks.executors.processes import ProcessExecutor
 
         _must_start_processes()
-        return Processes(workers=workers)
+        return ProcessExecutor(workers=workers)
     if place == "ray":
-        from benchmarks.executors.on_ray import OnRay
+        from benchmarks.executors.on_ray import RayExecutor
 
         _must_not_be_connected()
-        return OnRay(address=address, workers=workers)
+        return RayExecutor(address=address, workers=workers)
     raise BadInput(f"--on is {on!r}; it is one of {HERE}, processes, ray, or ray:HOST:PORT for a cluster that runs.")
 
 

@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.executors.actors import Files, Post, UnitActor, forget, read_files, write_files
-from benchmarks.executors.desk import Desk
-from benchmarks.executors.pool import Pool
+from benchmarks.executors.actors import Files, Mailbox, UnitActor, forget, read_files, write_files
+from benchmarks.executors.dispatcher import Dispatcher
+from benchmarks.executors.nodes import NOTHING, Machines, Resources, free, held_by_others, machines, places, shared_out
 from benchmarks.executors.remote import fault_values
-from benchmarks.executors.room import NOTHING, Has, Machines, free, held_by_others, machines, places, shared_out
+from benchmarks.executors.writer_service import WriterService
 from benchmarks.running.reuse import whole_program
 from benchmarks.running.scheduler import Scheduler
 from benchmarks.running.work import Job
@@ -49,7 +49,7 @@ BEGUN_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnRay:
+class RayExecutor:
     """An executor: so many actors of a Ray cluster."""
 
     address: str = ""
@@ -74,11 +74,11 @@ class OnRay:
         return bool(self.address)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         number = "" if self.workers is None else f" with {self.workers} workers"
         return f"Ray on {'a cluster' if self.address else 'this machine'}{number}"
 
-    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
+    def run(self, job: Job, units: Scheduler, writer: WriterService) -> Iterator[UnitResult]:
         machine = job.models.placement.threads
         workers = self.workers
         started = None if workers is None or self.address else workers * max(1, machine // workers)
@@ -86,8 +86,8 @@ class OnRay:
             share = shared_out(machines(), free(), workers, job.models.placement.device.startswith("cuda"))
             models = job.models.for_worker(share.workers, int(share.each.cpus))
             handed = replace(job, models=models, folder=Path(f"advisor-{secrets.token_hex(8)}"))
-            crew = _crew(job, handed, share.each, shared=self.elsewhere)
-            yield from Pool(crew=crew, workers=share.workers, units=units, desk=desk).run()
+            pool = _pool(job, handed, share.each, shared=self.elsewhere)
+            yield from Dispatcher(pool=pool, workers=share.workers, units=units, writer=writer).run()
 
 
 # ---------------------------------------------------------------- the cluster
@@ -174,19 +174,19 @@ def _own_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-# ---------------------------------------------------------------- the crew
+# ---------------------------------------------------------------- the workers
 
 
 @dataclass(kw_only=True)
-class _Crew:
-    """Actors by number (`pool.Crew`). Each that is hired gets a name that no earlier one had."""
+class _RayPool:
+    """Actors by number (`dispatcher.WorkerPool`). Each that is hired gets a name that no earlier one had."""
 
     job: Job
     handed: Any
     """Reference to what a worker has to know."""
-    each: Has
+    each: Resources
     """Of a worker."""
-    post: Any
+    mailbox: Any
     total: Machines
     others: Machines
     """What others held when it was last looked at."""
@@ -201,7 +201,7 @@ class _Crew:
     fits: dict[str, Any] = field(default_factory=dict)
     """Name of a fit -> reference to its files."""
     taking: Any
-    """Reference to what arrives at the post."""
+    """Reference to what arrives in the mailbox."""
     ready: list[Any] = field(default_factory=list)
     """References to what has come."""
     unsent: list[tuple[int, Sequence[Any]]] = field(default_factory=list)
@@ -234,14 +234,14 @@ class _Crew:
         here = self.job.models.placement.threads  # Of fewer than the workers a cluster of the run's own is told more.
         cpus = (int(self.each.cpus), {name: int(has.cpus) if self.shared else here for name, has in self.total.items()})
         self.names[number] = f"{number}/{next(self._hired)}"
-        self.actors[number] = make.remote(self.handed, self.post, self.names[number], cpus)
+        self.actors[number] = make.remote(self.handed, self.mailbox, self.names[number], cpus)
         self.changed = self.waiting[number] = time.monotonic()
 
     def send(self, number: int, message: Sequence[Any]) -> None:
         what, *given = message
         if what == "answer":
             if number in self.names:
-                self.post.answer.remote(self.names[number], json.dumps(given[0]))
+                self.mailbox.answer.remote(self.names[number], json.dumps(given[0]))
             return
         _, kind, candidate, _ = given
         try:
@@ -280,7 +280,7 @@ class _Crew:
             numbers = {name: number for number, name in self.names.items()}
             mail = json.loads(ray.get(self.taking))
             heard = [(numbers[name], message) for name, message in mail if name in numbers]
-            self.taking = self.post.take.remote()
+            self.taking = self.mailbox.take.remote()
         for number, message in heard:
             if message[0] == "here":
                 self.waiting.pop(number, None)
@@ -341,7 +341,7 @@ class _Crew:
         """No worker is left, and on no machine anything that the run put there."""
         import ray
 
-        for actor in [*self.actors.values(), self.post]:
+        for actor in [*self.actors.values(), self.mailbox]:
             ray.kill(actor)
         affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         remove = ray.remote(num_cpus=0, max_retries=0)(forget)
@@ -375,26 +375,26 @@ def _shortened(error: Exception) -> str:
 
 
 @contextmanager
-def _crew(job: Job, handed: Job, each: Has, shared: bool) -> Iterator[_Crew]:
+def _pool(job: Job, handed: Job, each: Resources, shared: bool) -> Iterator[_RayPool]:
     import ray
 
     affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     here = affinity(node_id=ray.get_runtime_context().get_node_id(), soft=False)
-    post = ray.remote(num_cpus=0, max_concurrency=1000)(Post).options(scheduling_strategy=here).remote()
+    mailbox = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox).options(scheduling_strategy=here).remote()
     reference = ray.put((handed, whole_program()))
-    crew = _Crew(
+    pool = _RayPool(
         job=job,
         handed=reference,
         each=each,
-        post=post,
+        mailbox=mailbox,
         total=machines(),
         others=held_by_others({}, each),
         shared=shared,
         folder=handed.folder,
-        taking=post.take.remote(),
+        taking=mailbox.take.remote(),
     )
     try:
-        yield crew
+        yield pool
     finally:
-        crew.end()
+        pool.end()
         shutil.rmtree(Path(tempfile.gettempdir()) / handed.folder, ignore_errors=True)

@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.executors.desk import Desk
     from benchmarks.executors.remote import Share
+    from benchmarks.executors.writer_service import WriterService
     from benchmarks.running.scheduler import Scheduler
     from benchmarks.running.work import Job
     from benchmarks.storage.store import UnitResult
@@ -32,7 +32,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Processes:
+class ProcessExecutor:
     """An executor: so many worker processes, each with its share of the threads."""
 
     workers: int
@@ -42,7 +42,7 @@ class Processes:
         return False
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return f"{self.workers} processes"
 
     def share(self, placement: Placement) -> Share:
@@ -54,19 +54,19 @@ class Processes:
         part = threads / machine if placement.device == "cpu" else 1 / self.workers  # Of a card all have their part.
         return Share(threads=threads, all_threads=machine, part=part)
 
-    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
+    def run(self, job: Job, units: Scheduler, writer: WriterService) -> Iterator[UnitResult]:
         from dataclasses import replace
 
-        from benchmarks.executors.pool import Pool
+        from benchmarks.executors.dispatcher import Dispatcher
 
         share = self.share(job.models.placement)
         handed = replace(job, models=job.models.for_worker(self.workers, share.threads))
-        yield from Pool(crew=_crew(handed, share), workers=self.workers, units=units, desk=desk).run()
+        yield from Dispatcher(pool=_pool(handed, share), workers=self.workers, units=units, writer=writer).run()
 
 
 @dataclass(kw_only=True)
-class _Crew:
-    """Worker processes by number (`pool.Crew`)."""
+class _ProcessPool:
+    """Worker processes by number (`dispatcher.WorkerPool`)."""
 
     job: Job
     share: Share
@@ -154,13 +154,13 @@ def _ended_with(code: int | None) -> str:
 
 
 @contextmanager
-def _crew(job: Job, share: Share) -> Iterator[_Crew]:
+def _pool(job: Job, share: Share) -> Iterator[_ProcessPool]:
     with _meeting(job) as job:
-        crew = _Crew(job=job, share=share)
+        pool = _ProcessPool(job=job, share=share)
         try:
-            yield crew
+            yield pool
         finally:
-            crew.end()
+            pool.end()
 
 
 @contextmanager

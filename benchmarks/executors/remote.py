@@ -22,7 +22,7 @@ from strategies.contract import LanguageModel, Trial, Usage
 from strategies.models.weights import ModelUnavailable
 
 Ask = Callable[..., Any]
-"""(name of the question, what belongs to it) -> the writer's answer; see `Desk.asked`."""
+"""(name of the question, what belongs to it) -> the writer's answer; see `WriterService.handle`."""
 EVERY_S = 0.2
 """Between two lines of progress of one worker."""
 FREE = TokenPrices(model="", input=0.0, cached=0.0, output=0.0, source="")
@@ -83,7 +83,7 @@ def fault(values: Mapping[str, Any]) -> Exception:
 
 
 @dataclass(frozen=True)
-class AskedJournal:
+class RemoteJournal:
     """The journal of the run (`contract.Journal`)."""
 
     ask: Ask
@@ -98,7 +98,7 @@ class AskedJournal:
 
 
 @dataclass(frozen=True)
-class AskedKept:
+class RemoteCompletionStore:
     """Answers of servers to the unit that this worker is at (`remembering.Kept`)."""
 
     ask: Ask
@@ -114,7 +114,7 @@ class AskedKept:
 
 
 @dataclass(kw_only=True)
-class AskedPurse(SpendingBudget):
+class RemoteSpending(SpendingBudget):
     """The spending of the run: one limit for all workers, and leave for each request, also where it costs nothing or there is no
     limit. So a run that ends lets nobody send more, and knows whose answers are still on their way."""
 
@@ -153,7 +153,7 @@ class AskedPurse(SpendingBudget):
 
 
 @dataclass(kw_only=True)
-class AskedWaiting:
+class RemoteWaiting:
     """Of the seconds of a server that workers of this machine share what is this worker's own (`vllm_server.Waiting`).
 
     It works with the whole machine, and what this worker brings is charged as `machine` of it, so that much more is said.
@@ -205,13 +205,15 @@ class RemoteWorker:
 
     def __post_init__(self) -> None:
         models = self.job.models
-        self.job = replace(self.job, models=replace(models, spending=AskedPurse.of(models, self.ask)))
+        self.job = replace(self.job, models=replace(models, spending=RemoteSpending.of(models, self.ask)))
         self._waits(self.share.part)
-        self._worker = self.job.worker(lambda namespace: AskedJournal(self.ask, namespace), self._cache, self._progress)
+        self._worker = self.job.worker(
+            lambda namespace: RemoteJournal(self.ask, namespace), self._cache, self._progress
+        )
 
     @property
     def _cache(self) -> CompletionCache:
-        return CompletionCache(store=AskedKept(self.ask))
+        return CompletionCache(store=RemoteCompletionStore(self.ask))
 
     def perform(self, unit: Unit) -> dict[str, Any]:
         """What the unit brought, as plain values. Faults that are not the approach's own are raised."""
@@ -228,7 +230,7 @@ class RemoteWorker:
         """What this worker brings is charged as so much of its machine."""
         for server in self.job.models.servers():
             if server.place is not None:
-                server.waiting = AskedWaiting(ask=self.ask, machine=part)
+                server.waiting = RemoteWaiting(ask=self.ask, machine=part)
 
     def _charged(self, done: UnitResult) -> UnitResult:
         """Seconds of models on this machine as seconds of the whole machine; a server's and a file's are what they are."""

@@ -20,8 +20,8 @@ from benchmarks.costs.dearer import Dearer
 from benchmarks.costs.spending import SPENT, LimitReached
 from benchmarks.data.population import Sets, apart
 from benchmarks.evaluation.cascade import add_cascade
-from benchmarks.executors.desk import Desk
-from benchmarks.executors.here import Executor, Here
+from benchmarks.executors.in_process import Executor, InProcessExecutor
+from benchmarks.executors.writer_service import WriterService
 from benchmarks.running.deadline import UsedUp
 from benchmarks.running.elsewhere import ALSO, also_on, device_of, fingerprint_on
 from benchmarks.running.foreign import codes, metric_code
@@ -93,7 +93,7 @@ class Run:
     left_out: Collection[str] = ()
     """Kinds of checks that are not made, though the options have them."""
     rules: Rules = field(default_factory=Rules)
-    executor: Executor = field(default_factory=Here)
+    executor: Executor = field(default_factory=InProcessExecutor)
     """Where the units are performed."""
     compared: Mapping[str, Sets] = field(default_factory=dict)
     """Sets of texts that are told apart once everything is measured, by the key of the store."""
@@ -230,7 +230,7 @@ class Run:
             store.set_meta("identity", mine)
             said = "taken over from an earlier run where equal"
             taken = {} if earlier is None else {"searches and trainings": said, **also_on([earlier.provenance])}
-            store.set_meta("provenance", made | {"performed by": self.executor.told} | taken)
+            store.set_meta("provenance", made | {"performed by": self.executor.description} | taken)
             return
         before = store.meta("provenance") or {}
         others = [name for name in CODE if before.get(name, made[name]) != made[name]]
@@ -294,13 +294,13 @@ class Run:
             fits={unit.candidate: unit.name for unit, _ in plan if unit.kind == "fit"},
         )
         self._must_hold_fits(job, scheduler.begun())
-        desk = Desk(
+        writer = WriterService(
             store=store,
             journal=store.journal if earlier is None else earlier.layered(store.journal),
             spending=self.models.spending,
             events=self.events,
         )
-        for done in self.executor.run(job, scheduler, desk):
+        for done in self.executor.run(job, scheduler, writer):
             scheduler.finish(done)
 
     def _must_hold_fits(self, job: Job, names: Sequence[str]) -> None:

@@ -25,10 +25,10 @@ from benchmarks.costs.needed import Computed
 from benchmarks.costs.prices import MachinePrices
 from benchmarks.costs.spending import LimitReached, SpendingBudget
 from benchmarks.costs.work import Work, makespan
-from benchmarks.executors.desk import Desk
-from benchmarks.executors.processes import Processes
+from benchmarks.executors.processes import ProcessExecutor
 from benchmarks.executors.remote import RemoteWorker, Share, as_values, fault, fault_values, from_values
 from benchmarks.executors.waited import Waited
+from benchmarks.executors.writer_service import WriterService
 from benchmarks.probes.rebuilds import SHARE
 from benchmarks.running.economical import Economy
 from benchmarks.running.models import Models
@@ -251,24 +251,24 @@ def test_with_the_gate_nothing_with_a_model_begins_before_all_without_one_is_sto
 # ---------------------------------------------------------------- one budget
 
 
-def desk(store: Store, limit: float) -> Desk:
+def writer(store: Store, limit: float) -> WriterService:
     spending = SpendingBudget(limit=limit, currency="USD", prices={"m": PRICE})
     spending.write_down = lambda at_most: store.note_meta("spent", at_most)
-    return Desk(store=store, journal=store.journal, spending=spending, events=NullEvents())
+    return WriterService(store=store, journal=store.journal, spending=spending, events=NullEvents())
 
 
 UNIT = Unit(name="u", kind="fit", candidate="c")
 SERVER = "http://127.0.0.1:1/v1"
 
 
-def said(at: Desk, worker: int, name: str, *given: object) -> list[tuple[int, object]]:
+def said(at: WriterService, worker: int, name: str, *given: object) -> list[tuple[int, object]]:
     at.outbox.clear()
-    at.asked(worker, UNIT, name, [*given, SERVER] if name in ("reserve", "settle") else given)
+    at.handle(worker, UNIT, name, [*given, SERVER] if name in ("reserve", "settle") else given)
     return list(at.outbox)
 
 
 def test_workers_wait_for_what_others_may_leave_and_the_limit_holds(store: Store) -> None:
-    at = desk(store, 10.0)
+    at = writer(store, 10.0)
     assert said(at, 0, "reserve", 6.0) == [(0, [True, 0.0])]
     assert store.meta("spent") == 6.0, "who is killed now may have paid that"
     assert said(at, 1, "reserve", 6.0) == [], "the other one may cost less than its worst"
@@ -283,7 +283,7 @@ def test_workers_wait_for_what_others_may_leave_and_the_limit_holds(store: Store
 
 
 def test_once_the_run_ends_nothing_more_is_paid_for(store: Store) -> None:
-    at = desk(store, 10.0)
+    at = writer(store, 10.0)
     said(at, 0, "reserve", 6.0)
     assert said(at, 1, "reserve", 6.0) == []
     at.close()
@@ -295,7 +295,7 @@ def test_once_the_run_ends_nothing_more_is_paid_for(store: Store) -> None:
 
 
 def test_without_a_limit_the_desk_knows_all_the_same_who_waits_for_a_server(store: Store) -> None:
-    at = Desk(store=store, journal=store.journal, spending=None, events=NullEvents())
+    at = WriterService(store=store, journal=store.journal, spending=None, events=NullEvents())
     assert said(at, 0, "reserve", 0.0) == [(0, [True, 0.0])]
     said(at, 0, "reserve", 0.0)
     said(at, 1, "reserve", 0.0)
@@ -310,7 +310,7 @@ def test_without_a_limit_the_desk_knows_all_the_same_who_waits_for_a_server(stor
 
 
 def test_what_a_lost_worker_had_asked_for_counts_as_paid(store: Store) -> None:
-    at = desk(store, 10.0)
+    at = writer(store, 10.0)
     said(at, 0, "reserve", 4.0)
     said(at, 1, "reserve", 5.0)
     assert said(at, 2, "reserve", 3.0) == []
@@ -325,7 +325,7 @@ def test_what_a_lost_worker_had_asked_for_counts_as_paid(store: Store) -> None:
 
 
 def test_the_journal_and_the_answers_of_servers_lie_where_one_process_would_put_them(store: Store) -> None:
-    at = desk(store, 1.0)
+    at = writer(store, 1.0)
     assert said(at, 0, "write", "space", "key", {"a": 1}) == [(0, None)]
     assert said(at, 1, "journal", "space", "key") == [(1, {"a": 1})]
     assert said(at, 1, "journal", "other space", "key") == [(1, None)]
@@ -594,7 +594,7 @@ def test_a_worker_with_all_threads_of_the_machine_is_charged_as_the_run_in_one_p
     device: str, workers: int, threads: int, part: float
 ) -> None:
     """One of six that work on a fit while the others have nothing to do took as long as it would have alone."""
-    share = Processes(workers=workers).share(Placement(device=device, dtype="float32", threads=threads, why=""))
+    share = ProcessExecutor(workers=workers).share(Placement(device=device, dtype="float32", threads=threads, why=""))
     assert share == Share(threads=max(1, threads // workers), all_threads=threads, part=part)
 
 

@@ -23,7 +23,7 @@ import pytest
 from benchmarks.contract import BadInput
 from benchmarks.executors.actors import UnitActor
 from benchmarks.executors.chosen import chosen
-from benchmarks.executors.processes import Processes
+from benchmarks.executors.processes import ProcessExecutor
 from benchmarks.running.plan import Options, Unit, candidates
 from benchmarks.running.reuse import whole_program
 from benchmarks.running.run import Run
@@ -98,7 +98,7 @@ def test_on_processes_that_are_killed_the_rows_are_those_of_one_process(
     tmp_path: Path,
 ) -> None:
     events = Killing([("lora", "fit")])
-    replace(bakeoff(tmp_path, model), executor=Processes(workers=2), events=events).execute()
+    replace(bakeoff(tmp_path, model), executor=ProcessExecutor(workers=2), events=events).execute()
     assert contents(tmp_path) == contents(alone)
     assert len(events.lost) >= 2, "workers were lost"
     again = sum((runs - 1) * units for (_, _, runs), units in starts(tmp_path).items())
@@ -113,7 +113,7 @@ def test_on_processes_that_are_killed_the_rows_are_those_of_one_process(
 
 @pytest.mark.nightly
 def test_a_unit_that_takes_every_worker_along_ends_the_run(model: Path, tmp_path: Path) -> None:  # noqa: F811
-    run = replace(bakeoff(tmp_path, model, ("lora",)), executor=Processes(workers=1))
+    run = replace(bakeoff(tmp_path, model, ("lora",)), executor=ProcessExecutor(workers=1))
 
     class Deadly(NullEvents):
         def progress(self, unit: Unit, done: int, total: int, what: str) -> None:
@@ -131,7 +131,7 @@ def test_a_fault_in_a_worker_is_told_as_if_it_had_happened_here(model: Path, tmp
     run = bakeoff(tmp_path, model, ("majority",))
     score = replace(run.benchmark.task, score=_cannot)
     with pytest.raises(BadInput, match="this metric cannot count"):
-        replace(run, executor=Processes(workers=2), benchmark=replace(run.benchmark, task=score)).execute()
+        replace(run, executor=ProcessExecutor(workers=2), benchmark=replace(run.benchmark, task=score)).execute()
     assert not multiprocessing.active_children()
 
 
@@ -249,4 +249,4 @@ def test_where_the_work_is_done_is_one_of_few_places(monkeypatch: pytest.MonkeyP
     ):
         with pytest.raises(BadInput, match=said):
             chosen(on, workers)
-    assert chosen("processes", 3) == Processes(workers=3)
+    assert chosen("processes", 3) == ProcessExecutor(workers=3)

@@ -29,8 +29,8 @@ from werkzeug import Request, Response
 
 from advisor.experiments.comparison import Wishes, advise
 from benchmarks.contract import BadInput, Candidate, State
-from benchmarks.executors.held import Held
-from benchmarks.executors.processes import _Crew
+from benchmarks.executors.deferred_signals import DeferredSignals
+from benchmarks.executors.processes import _ProcessPool
 from benchmarks.running import deadline
 from benchmarks.running.deadline import Allowance, DiskUp, TimeUp, within
 from benchmarks.running.plan import Options, Unit
@@ -151,8 +151,8 @@ def _answers() -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 def _messages() -> tuple[Callable[[], Any], Callable[[], Any]]:
     ours, theirs = multiprocessing.Pipe()
-    crew: Any = _Crew
-    waiting = crew(job=None, share=None, pipes={0: ours})
+    pool: Any = _ProcessPool
+    waiting = pool(job=None, share=None, pipes={0: ours})
 
     def first() -> None:
         while not waiting.ready:
@@ -259,22 +259,22 @@ def test_answers_on_their_way_to_workers_are_kept(
 
 def _heard(order: list[str]) -> None:
     """Interrupted while something is dealt with, and then listening."""
-    with Held() as held:
+    with DeferredSignals() as signals:
         signal.raise_signal(signal.SIGINT)
         order.append("dealt with")
-        with held.open():
+        with signals.open():
             order.append("never")
 
 
 def _heard_last(order: list[str]) -> None:
-    with Held():
+    with DeferredSignals():
         signal.raise_signal(signal.SIGINT)
         order.append("dealt with")
 
 
 def _released(order: list[str]) -> None:
-    with Held() as held:
-        held.release()
+    with DeferredSignals() as signals:
+        signals.release()
         signal.raise_signal(signal.SIGINT)
         order.append("never")
 

@@ -19,7 +19,7 @@ import pytest
 from benchmarks.contract import BadInput
 from benchmarks.executors import on_ray
 from benchmarks.executors.chosen import chosen
-from benchmarks.executors.room import Has, held_by_others, machines
+from benchmarks.executors.nodes import Resources, held_by_others, machines
 from benchmarks.running.plan import Unit
 from benchmarks.running.run import Run
 from benchmarks.running.scheduler import NullEvents
@@ -236,10 +236,10 @@ def test_what_others_hold_is_theirs_until_they_are_done(
         run = replace(bakeoff(tmp_path, model, PLAIN), executor=chosen(f"ray:{cluster.address}", 2))
         with pytest.raises(BadInput, match="No worker has room on the cluster now: each takes 1 processor, and others"):
             run.execute()
-        each = Has(cpus=1)
+        each = Resources(cpus=1)
         with connected(cluster.address) as ray:
             others = held_by_others({}, each)
-            crew = on_ray._Crew(
+            pool = on_ray._RayPool(
                 job=None,  # type: ignore[arg-type]
                 handed=None,
                 each=each,
@@ -251,6 +251,6 @@ def test_what_others_hold_is_theirs_until_they_are_done(
                 taking=None,
             )
             ray.kill(ray.get_actor("a"))
-            assert crew.room() == 0, "it is not looked all the time"
+            assert pool.room() == 0, "it is not looked all the time"
             monkeypatch.setattr(on_ray, "BEGUN_S", 0)
-            waited_for(lambda: crew.room() == 1, 30)
+            waited_for(lambda: pool.room() == 1, 30)

@@ -20,11 +20,11 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmarks.executors.desk import Desk
-from benchmarks.executors.here import Executor
-from benchmarks.executors.processes import Processes
-from benchmarks.executors.remote import AskedWaiting
+from benchmarks.executors.in_process import Executor
+from benchmarks.executors.processes import ProcessExecutor
+from benchmarks.executors.remote import RemoteWaiting
 from benchmarks.executors.waited import Waited
+from benchmarks.executors.writer_service import WriterService
 from benchmarks.running.plan import Unit
 from benchmarks.running.run import Run
 from benchmarks.running.scheduler import NullEvents
@@ -106,17 +106,17 @@ def test_who_meets_in_a_place_shares_a_server_until_the_last_has_left(told: Told
 def test_seconds_of_a_server_are_those_of_one_machine_whoever_waits() -> None:
     """Two workers of one machine, each charged for half of what it brings: both wait for the server for 10 s, one for 10 more."""
     now = [0.0]
-    desk = Desk(store=None, journal=tiny.Memory, spending=None, events=NullEvents())  # type: ignore[arg-type]
-    desk._servers["s"] = Waited(clock=lambda: now[0])
+    writer = WriterService(store=None, journal=tiny.Memory, spending=None, events=NullEvents())  # type: ignore[arg-type]
+    writer._servers["s"] = Waited(clock=lambda: now[0])
 
     def asking(worker: int) -> Any:
         def ask(name: str, *given: Any) -> Any:
-            desk.asked(worker, Unit(name="u", kind="answer", candidate="c", part=0), name, given)
-            return desk.outbox.pop()[1]
+            writer.handle(worker, Unit(name="u", kind="answer", candidate="c", part=0), name, given)
+            return writer.outbox.pop()[1]
 
         return ask
 
-    first, second = (AskedWaiting(ask=asking(worker), machine=0.5) for worker in range(2))
+    first, second = (RemoteWaiting(ask=asking(worker), machine=0.5) for worker in range(2))
     first.begins("s")
     second.begins("s")
     now[0] = 10.0
@@ -126,7 +126,7 @@ def test_seconds_of_a_server_are_those_of_one_machine_whoever_waits() -> None:
     now[0], first._asked = 20.0, 0.0
     assert 10 * first.part() * 0.5 == 10.0, "alone it is charged for the whole machine"
     first.ends()
-    assert not +desk._servers["s"]._under_way
+    assert not +writer._servers["s"]._under_way
 
 
 # ---------------------------------------------------------------- runs
@@ -179,7 +179,7 @@ def test_two_workers_share_a_server_that_dies_and_the_rows_are_those_of_one_proc
     before = len(told())
     events = Ending(lambda: told()[before:], "server")
     began = time.monotonic()
-    small(tmp_path / "run", model, Processes(workers=2), events).execute()
+    small(tmp_path / "run", model, ProcessExecutor(workers=2), events).execute()
     took = time.monotonic() - began
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
     assert len(events.ended) == 1, "both workers asked one server"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.contract import BadInput, Benchmark, Candidate
-from benchmarks.executors.here import Here
+from benchmarks.executors.in_process import InProcessExecutor
 from benchmarks.running.plan import Options, candidates, units
 from benchmarks.studies.scale import __main__ as study
 from benchmarks.studies.scale import goals, real, report, shared, shared_runs, waiting
@@ -95,7 +95,7 @@ def test_times_are_learnt_from_a_run_on_one_worker() -> None:
 def test_a_real_run_of_what_waits_is_measured_unit_by_unit(tmp_path: Path) -> None:
     benchmark = tiny.benchmark(heldout=30)
     few = waiting.candidates(2, fit_s=0.01, answer_s=0.001)
-    real = waiting.measured(benchmark, few, Here(), tmp_path / "run")
+    real = waiting.measured(benchmark, few, InProcessExecutor(), tmp_path / "run")
     assert len(real.units) == sum(len(units(benchmark, each, Options(), "")) for each in few)
     assert min(seconds for _, kind, seconds in real.units if kind == "answer") >= 0.03
     assert 0 < real.write < 1

@@ -11,7 +11,7 @@ from typing import Any
 from advisor.experiments.comparison import Prepared, execute
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.data.assemble import Assembly
-from benchmarks.executors.here import Here
+from benchmarks.executors.in_process import InProcessExecutor
 from benchmarks.probes.forgetting import forgetting, general_texts
 from benchmarks.probes.planted import PoisonedIndex, followed, sentence
 from benchmarks.running.models import Models
@@ -145,7 +145,7 @@ def spoilt(lab: Lab, how: str) -> Iterator[dict[str, Any]]:
         candidates=candidates,
         options=Options(tuning_tokens=lab.tokens, probes=False, second_seed=False),
         origin="a study",
-        executor=Here(),
+        executor=InProcessExecutor(),
     )
     verdict = execute(prepared, lab.folder)
     tuned = next(each for each in verdict.evaluations if each.candidate == "lora")

@@ -63,7 +63,7 @@ def told(row: Mapping[str, Any]) -> str:
 
 def _waiting(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Real runs on more and more processes, each beside what the run on one of them foretells."""
-    from benchmarks.executors.processes import Processes
+    from benchmarks.executors.processes import ProcessExecutor
     from benchmarks.studies.scale import waiting
     from tests import tiny
 
@@ -75,7 +75,7 @@ def _waiting(known: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     cluster = Cluster(workers=1)
     for workers in WORKERS:
         with tempfile.TemporaryDirectory() as folder:
-            real = waiting.measured(benchmark, asked, Processes(workers=workers), Path(folder) / "run")
+            real = waiting.measured(benchmark, asked, ProcessExecutor(workers=workers), Path(folder) / "run")
         if not times:
             times, cluster = waiting.learnt(real)
         told = simulated(benchmark, asked, times, replace(cluster, workers=workers))

@@ -1,4 +1,4 @@
-"""A run whose units only take time: handed out by the pool of real runs, on a clock that jumps from one message to the next."""
+"""A run whose units only take time: handed out by the dispatcher of real runs, on a clock that jumps from message to message."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.executors.desk import Desk
-from benchmarks.executors.pool import Pool
+from benchmarks.executors.dispatcher import Dispatcher
 from benchmarks.executors.remote import as_values
+from benchmarks.executors.writer_service import WriterService
 from benchmarks.running.plan import Options, units
 from benchmarks.running.scheduler import NullEvents, Rules, Scheduler
 from benchmarks.storage.store import UnitResult
@@ -62,7 +62,7 @@ class Outcome:
 
 @dataclass(kw_only=True)
 class Imagined:
-    """Workers as `executors.pool.Crew`: each message comes when its work would be done, and the clock is then there."""
+    """A `dispatcher.WorkerPool`: each message comes when its work would be done, and the clock is then there."""
 
     cluster: Cluster
     times: Mapping[str, Times]
@@ -176,12 +176,12 @@ def simulated(
         candidates=candidates,
         plan=plan,
     )
-    crew = Imagined(cluster=cluster, times=times, dice=random.Random(seed))
-    desk = Desk(store=store, journal=store.journal, spending=None, events=NullEvents())
-    pool = Pool(crew=_left(crew), workers=cluster.workers, units=waiting, desk=desk)
-    for done in pool.run():
+    pool = Imagined(cluster=cluster, times=times, dice=random.Random(seed))
+    writer = WriterService(store=store, journal=store.journal, spending=None, events=NullEvents())
+    dispatcher = Dispatcher(pool=_left(pool), workers=cluster.workers, units=waiting, writer=writer)
+    for done in dispatcher.run():
         waiting.finish(done)
-    return Outcome(seconds=crew.now, performed=crew.performed, lost=crew.lost)
+    return Outcome(seconds=pool.now, performed=pool.performed, lost=pool.lost)
 
 
 def with_cases(benchmark: Benchmark, cases: int) -> Benchmark:
@@ -191,5 +191,5 @@ def with_cases(benchmark: Benchmark, cases: int) -> Benchmark:
 
 
 @contextmanager
-def _left(crew: Imagined) -> Iterator[Imagined]:
-    yield crew
+def _left(pool: Imagined) -> Iterator[Imagined]:
+    yield pool

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.executors.here import Executor
+from benchmarks.executors.in_process import Executor
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options, Unit
 from benchmarks.running.run import Run

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from benchmarks.executors.desk import Desk
+from benchmarks.executors.writer_service import WriterService
 from benchmarks.running.completion_cache import CompletionCache
 from benchmarks.running.machine_load import BESIDE, LoadMonitor
 from benchmarks.running.plan import Unit
@@ -19,13 +19,13 @@ from strategies.models.measured import cores
 class Executor(Protocol):
     """Where units of work are performed. It stores no results itself."""
 
-    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
+    def run(self, job: Job, units: Scheduler, writer: WriterService) -> Iterator[UnitResult]:
         """Performs all that `units` hands out and yields what each brought, as it finishes. Whoever iterates stores it
         (`Scheduler.finish`) before asking for the next, since that may let other units begin."""
         ...
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Where that was, for the record of the run."""
         ...
 
@@ -48,8 +48,8 @@ class _OfEvents(BaseException):
 
 
 @dataclass(frozen=True)
-class Here:
-    """This process."""
+class InProcessExecutor:
+    """An executor: this process."""
 
     @property
     def workers(self) -> int:
@@ -60,20 +60,20 @@ class Here:
         return False
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return "one process"
 
-    def run(self, job: Job, units: Scheduler, desk: Desk) -> Iterator[UnitResult]:
+    def run(self, job: Job, units: Scheduler, writer: WriterService) -> Iterator[UnitResult]:
         begun: Unit | None = None
 
         def tell(done: int, total: int, what: str) -> None:
             if begun is not None:
                 try:
-                    desk.events.progress(begun, done, total, what)
+                    writer.events.progress(begun, done, total, what)
                 except Exception as error:
                     raise _OfEvents(error) from error
 
-        worker = job.worker(desk.journal, CompletionCache(store=desk.store), tell)
+        worker = job.worker(writer.journal, CompletionCache(store=writer.store), tell)
         while (begun := units.take()) is not None:
             monitor = LoadMonitor.begin()
             try:

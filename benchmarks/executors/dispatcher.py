@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from benchmarks.contract import BadInput
-from benchmarks.executors.desk import Desk
-from benchmarks.executors.held import Held
+from benchmarks.executors.deferred_signals import DeferredSignals
 from benchmarks.executors.remote import fault, from_values
+from benchmarks.executors.writer_service import WriterService
 from benchmarks.running.plan import Unit
 from benchmarks.running.scheduler import Scheduler
 from benchmarks.storage.store import UnitResult
@@ -21,7 +21,7 @@ LOSSES = 3
 """So many workers may be lost over one unit before the run stops."""
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers by number, and a way to talk with each. A message is a list: what it is, and what belongs to it."""
 
     def room(self) -> int:
@@ -47,14 +47,14 @@ class Crew(Protocol):
 
 
 @dataclass(kw_only=True)
-class Pool:
-    """One run on a crew of at most `workers`, which are hired as there is work for them."""
+class Dispatcher:
+    """One run on a pool of at most `workers`, which are hired as there is work for them."""
 
-    crew: AbstractContextManager[Crew]
+    pool: AbstractContextManager[WorkerPool]
     """When it is left no worker is."""
     workers: int
     units: Scheduler
-    desk: Desk
+    writer: WriterService
     _idle: dict[int, str] = field(default_factory=dict)
     """Worker -> the candidate that it has at hand."""
     _busy: dict[int, Unit] = field(default_factory=dict)
@@ -66,21 +66,21 @@ class Pool:
     def run(self) -> Iterator[UnitResult]:
         """What units brought, as they finish. Raises what a worker could not go on with, or the first interruption, once all
         answers of servers that were on their way are written down; a second interruption at once."""
-        with self.crew as crew, Held() as held:
+        with self.pool as pool, DeferredSignals() as signals:
             try:
-                self._hand_out(crew)
-                while self._busy and not (self._fault is not None and not self.desk.under_way):
-                    self._listen(crew, held)
-                    for number, message in crew.receive():
-                        done = self._heard(crew, number, message)
+                self._hand_out(pool)
+                while self._busy and not (self._fault is not None and not self.writer.under_way):
+                    self._listen(pool, signals)
+                    for number, message in pool.receive():
+                        done = self._heard(pool, number, message)
                         if done is not None:
-                            self._hand_out(crew)  # Nobody waits until it is written down.
+                            self._hand_out(pool)  # Nobody waits until it is written down.
                             yield done
-                    self._hand_out(crew)
+                    self._hand_out(pool)
             finally:
                 for number in self._busy:
-                    self.desk.lost(number)
-            if self._fault is None and not crew.room():
+                    self.writer.lost(number)
+            if self._fault is None and not pool.room():
                 self._fault = BadInput(
                     "No machine is left on which a worker has room. What was finished is kept: the same command with --resume "
                     "goes on once there is one."
@@ -88,41 +88,41 @@ class Pool:
         if self._fault is not None:
             raise self._fault
 
-    def _listen(self, crew: Crew, held: Held) -> None:
-        """Waits for messages. The first interruption closes the desk, and what a server is answering is waited for."""
+    def _listen(self, pool: WorkerPool, signals: DeferredSignals) -> None:
+        """Waits for messages. The first interruption closes the service, and what a server is answering is waited for."""
         try:
-            with held.open():
-                crew.wait()
+            with signals.open():
+                pool.wait()
         except KeyboardInterrupt as error:
             if self._interrupted:
                 raise
             self._interrupted = True
-            held.release()
+            signals.release()
             self._fault = self._fault or error
-            self.desk.close()
-            self._answer(crew)
-            if self.desk.under_way:
+            self.writer.close()
+            self._answer(pool)
+            if self.writer.under_way:
                 said = "interrupted: %d answers that are on their way are waited for; interrupt again to end at once"
-                logging.getLogger(__name__).warning(said, self.desk.under_way)
+                logging.getLogger(__name__).warning(said, self.writer.under_way)
 
-    def _hand_out(self, crew: Crew) -> None:
-        most = min(self.workers, crew.room()) if self._fault is None else 0
+    def _hand_out(self, pool: WorkerPool) -> None:
+        most = min(self.workers, pool.room()) if self._fault is None else 0
         while len(self._busy) < most:
             number = self._next_free()
             unit = self.units.take(self._idle.get(number, ""))
             if unit is None:
                 return
             if number not in self._idle:
-                crew.hire(number)
+                pool.hire(number)
             self._idle.pop(number, None)
             self._busy[number] = unit
-            crew.send(number, ["perform", unit.name, unit.kind, unit.candidate, unit.part])
+            pool.send(number, ["perform", unit.name, unit.kind, unit.candidate, unit.part])
 
     def _next_free(self) -> int:
         """A worker that waits, or the lowest number that is not taken."""
         return next(iter(self._idle), next(number for number in range(self.workers) if number not in self._busy))
 
-    def _heard(self, crew: Crew, number: int, message: Sequence[Any]) -> UnitResult | None:
+    def _heard(self, pool: WorkerPool, number: int, message: Sequence[Any]) -> UnitResult | None:
         what, *given = message
         if number not in self._busy:
             if what == "lost":  # While it waited: another one is hired when there is work.
@@ -131,37 +131,37 @@ class Pool:
         unit = self._busy[number]
         done = None
         if what == "ask":
-            self.desk.asked(number, unit, given[0], given[1])
+            self.writer.handle(number, unit, given[0], given[1])
         elif what == "tell":
             if given[0] == unit.name:
-                self.desk.events.progress(unit, *given[1:])
+                self.writer.events.progress(unit, *given[1:])
         elif what == "done":
             done = from_values(given[0])
             self._rests(number)
         elif what == "failed":
             self._fault = self._fault or fault(given[0])
-            self.desk.close()
+            self.writer.close()
             self._rests(number)
         elif what == "late":
             self._back(number)
         else:
             self._lost(number, str(given[0]))
-        self._answer(crew)
+        self._answer(pool)
         return done
 
-    def _answer(self, crew: Crew) -> None:
-        for asker, value in self.desk.outbox:
-            crew.send(asker, ["answer", value])
-        self.desk.outbox.clear()
+    def _answer(self, pool: WorkerPool) -> None:
+        for asker, value in self.writer.outbox:
+            pool.send(asker, ["answer", value])
+        self.writer.outbox.clear()
 
     def _rests(self, number: int) -> None:
-        self.desk.rests(number)
+        self.writer.rests(number)
         self._idle[number] = self._busy.pop(number).candidate
 
     def _back(self, number: int) -> Unit:
         """The unit goes back, to be performed by whoever comes next; another worker of that number is hired for it."""
         unit = self._busy.pop(number)
-        self.desk.lost(number)
+        self.writer.lost(number)
         self.units.again(unit)
         return unit
 
@@ -174,4 +174,4 @@ class Pool:
                 f"one {how}. If memory ran out, take fewer workers or a smaller model. What was finished is kept: the same "
                 "command with --resume goes on."
             )
-            self.desk.close()
+            self.writer.close()

@@ -14,7 +14,7 @@ _SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGALRM") if (number := ge
 
 
 @dataclass
-class Held:
+class DeferredSignals:
     """Within it what handles a signal is called only while `open`, or at the end; after `release` at once, as before it.
 
     Elsewhere than in the main thread, where no signal is handled, it does nothing.

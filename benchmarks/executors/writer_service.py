@@ -16,7 +16,7 @@ from strategies.contract import Journal
 
 
 @dataclass(kw_only=True)
-class Desk:
+class WriterService:
     """The side of the writer. A worker in the same process uses `store`, `journal` and `spending` directly."""
 
     store: Store
@@ -35,7 +35,7 @@ class Desk:
     """Address -> who waits for that server."""
     _closed: bool = field(default=False, repr=False)
 
-    def asked(self, worker: int, unit: Unit, name: str, given: Sequence[Any]) -> None:
+    def handle(self, worker: int, unit: Unit, name: str, given: Sequence[Any]) -> None:
         """Takes one question. What is to be answered stands in `outbox` then or, for money, later."""
         questions: Mapping[str, Callable[..., Any]] = {
             "journal": lambda namespace, key: self.journal(namespace).get(key),

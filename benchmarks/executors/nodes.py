@@ -10,25 +10,25 @@ from benchmarks.contract import BadInput
 
 
 @dataclass(frozen=True, kw_only=True)
-class Has:
+class Resources:
     """Processors and graphics cards: of a machine, of a worker, or free. Others may hold a part of a card."""
 
     cpus: float
     gpus: float = 0
 
-    def places(self, each: Has) -> int:
+    def places(self, each: Resources) -> int:
         """How many workers that take so much have room."""
         places = int(self.cpus // each.cpus)
         return min(places, int(self.gpus // each.gpus)) if each.gpus else places
 
-    def less(self, other: Has, times: int = 1) -> Has:
+    def less(self, other: Resources, times: int = 1) -> Resources:
         """What is left; never less than nothing, since Ray tells a little late what is free."""
-        return Has(cpus=max(0, self.cpus - times * other.cpus), gpus=max(0, self.gpus - times * other.gpus))
+        return Resources(cpus=max(0, self.cpus - times * other.cpus), gpus=max(0, self.gpus - times * other.gpus))
 
 
-Machines = Mapping[str, Has]
+Machines = Mapping[str, Resources]
 """Ray's name of a machine -> what is there."""
-NOTHING = Has(cpus=0)
+NOTHING = Resources(cpus=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Share:
     """How a cluster is shared out: at most so many workers, and what each of them takes."""
 
     workers: int
-    each: Has
+    each: Resources
 
 
 def machines() -> Machines:
@@ -54,13 +54,13 @@ def free() -> Machines:
     return {name: _has(resources) for name, resources in available_resources_per_node().items()}
 
 
-def held_by_others(ours: Mapping[str, int], each: Has) -> Machines:
+def held_by_others(ours: Mapping[str, int], each: Resources) -> Machines:
     """What is neither free nor held by our own workers, of whom so many are on each machine."""
     unused = free()
     return {name: has.less(unused.get(name, NOTHING)).less(each, ours.get(name, 0)) for name, has in machines().items()}
 
 
-def places(found: Machines, each: Has) -> int:
+def places(found: Machines, each: Resources) -> int:
     return sum(has.places(each) for has in found.values())
 
 
@@ -70,7 +70,7 @@ def shared_out(total: Machines, unused: Machines, asked: int | None, cuda: bool)
     `asked` is the number of workers; None: one for each machine. Fewer than asked are said where cards are too few, or
     others hold what they would take. Raises `BadInput` where none could begin.
     """
-    least = Has(cpus=1, gpus=int(cuda))
+    least = Resources(cpus=1, gpus=int(cuda))
     useful = {name: has for name, has in total.items() if has.places(least)}
     if not useful:
         raise BadInput(
@@ -82,7 +82,7 @@ def shared_out(total: Machines, unused: Machines, asked: int | None, cuda: bool)
     workers = _workers(useful, asked, cuda)
     now = {name: unused.get(name, NOTHING) for name in useful}
     cpus = _cpus_each(now, asked and workers, least) or _cpus_each(useful, asked and workers, least)
-    each = Has(cpus=cpus, gpus=least.gpus)
+    each = Resources(cpus=cpus, gpus=least.gpus)
     beginning = places(now, each)
     if not beginning:
         raise BadInput(
@@ -101,7 +101,7 @@ def shared_out(total: Machines, unused: Machines, asked: int | None, cuda: bool)
 def _workers(useful: Machines, asked: int | None, cuda: bool) -> int:
     if asked is None:
         return len(useful)
-    most = places(useful, Has(cpus=1, gpus=int(cuda)))
+    most = places(useful, Resources(cpus=1, gpus=int(cuda)))
     if most >= asked:
         return asked
     if not cuda:
@@ -114,7 +114,7 @@ def _workers(useful: Machines, asked: int | None, cuda: bool) -> int:
     return most
 
 
-def _cpus_each(found: Machines, workers: int | None, least: Has) -> int:
+def _cpus_each(found: Machines, workers: int | None, least: Resources) -> int:
     """As many processors as each of the workers can have; with no number of workers, those of the smallest machine.
 
     0 where there is no room for so many.
@@ -126,7 +126,7 @@ def _cpus_each(found: Machines, workers: int | None, least: Has) -> int:
     fitting = (
         cpus
         for cpus in range(most, 0, -1)
-        if sum(has.places(Has(cpus=cpus, gpus=least.gpus)) for has in able) >= workers
+        if sum(has.places(Resources(cpus=cpus, gpus=least.gpus)) for has in able) >= workers
     )
     return next(fitting, 0)
 
@@ -135,5 +135,5 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _has(resources: Mapping[str, float]) -> Has:
-    return Has(cpus=resources.get("CPU", 0), gpus=resources.get("GPU", 0))
+def _has(resources: Mapping[str, float]) -> Resources:
+    return Resources(cpus=resources.get("CPU", 0), gpus=resources.get("GPU", 0))
