@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from advisor.contract import Recommendation, Verdict
-from advisor.experiments.afterwards import Asked, Judged, judged
+from advisor.experiments.afterwards import Judged, VerdictInputs, judged
 from advisor.story.tell import Extras, tell
 from benchmarks.checked import Agreement, Latency
 from benchmarks.contract import Answered, Benchmark, Constraints, Evaluation, State
@@ -184,11 +184,11 @@ class Bakeoff:
     prices: MachinePrices = field(default_factory=MachinePrices)
     extras: Extras = field(default_factory=Extras)
 
-    fixed: Asked | None = None
+    fixed: VerdictInputs | None = None
     """What was asked before the run, where that was something else."""
 
     def judged(self) -> Judged:
-        return judged(self.evaluations, Asked(benchmark=self.benchmark, prices=self.prices), self.fixed)
+        return judged(self.evaluations, VerdictInputs(benchmark=self.benchmark, prices=self.prices), self.fixed)
 
     def recommended(self) -> Recommendation:
         return self.judged().recommendation

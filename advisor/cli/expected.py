@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmarks.costs.forecast import Forecast
-    from benchmarks.costs.hosted import Asked
+    from benchmarks.costs.hosted import RequestTotals
     from benchmarks.costs.needed import Computed
     from benchmarks.costs.prices import MachinePrices, TokenPrices
     from benchmarks.running.whereabouts import Unfetched
     from strategies.models.known import KnownModel
 
 
-def hosted_says(asked: Asked, prices: MachinePrices) -> str:
+def hosted_says(totals: RequestTotals, prices: MachinePrices) -> str:
     """`big: at most about 2,100 requests with 900,000 tokens of prompts and 17,000 of answers, at most about 0.31 USD (...)`."""
     from advisor.wording import counted, money, rounded_up
 
     says = (
-        f"{asked.model}: at most about {counted(rounded_up(asked.requests), 'request')} with "
-        f"{rounded_up(asked.prompt_tokens):,} tokens of prompts and {rounded_up(asked.answer_tokens):,} of answers"
+        f"{totals.model}: at most about {counted(rounded_up(totals.requests), 'request')} with "
+        f"{rounded_up(totals.prompt_tokens):,} tokens of prompts and {rounded_up(totals.answer_tokens):,} of answers"
     )
-    if asked.model in prices.hours:
+    if totals.model in prices.hours:
         return f"{says}, paid by the hour"
-    if asked.model not in prices.tokens:
+    if totals.model not in prices.tokens:
         return f"{says}, on a server of this machine"
-    price = prices.tokens[asked.model]
+    price = prices.tokens[totals.model]
     if price is None:
         unknown = "what it costs is unknown: no price list knows it"
         return f"{says}; {unknown}. State input_per_million and output_per_million with it"
-    return f"{says}, at most about {money(most(asked, price))} {price.currency} ({price.source})"
+    return f"{says}, at most about {money(most(totals, price))} {price.currency} ({price.source})"
 
 
 def computed_says(expected: Forecast, prices: MachinePrices) -> list[str]:
@@ -81,9 +81,9 @@ def cluster_says(expected: Sequence[Forecast]) -> str:
     )
 
 
-def most(asked: Asked, price: TokenPrices) -> float:
+def most(totals: RequestTotals, price: TokenPrices) -> float:
     """Money for all of it, nothing cached, at the dearest price that one of the prompts may have."""
-    return price.at_most(asked.prompt_tokens, asked.answer_tokens, asked.longest_prompt)
+    return price.at_most(totals.prompt_tokens, totals.answer_tokens, totals.longest_prompt)
 
 
 def expected_document(expected: Forecast, prices: MachinePrices) -> dict[str, Any]:
@@ -120,14 +120,14 @@ def missing_document(missing: Sequence[KnownModel | Unfetched]) -> dict[str, Any
     }
 
 
-def _hosted(asked: Asked, tokens: Mapping[str, TokenPrices | None]) -> dict[str, Any]:
-    price = tokens.get(asked.model)
+def _hosted(totals: RequestTotals, tokens: Mapping[str, TokenPrices | None]) -> dict[str, Any]:
+    price = tokens.get(totals.model)
     return {
-        "model": asked.model,
-        "requests": asked.requests,
-        "prompt_tokens": asked.prompt_tokens,
-        "answer_tokens": asked.answer_tokens,
-        "money": None if price is None else most(asked, price),
+        "model": totals.model,
+        "requests": totals.requests,
+        "prompt_tokens": totals.prompt_tokens,
+        "answer_tokens": totals.answer_tokens,
+        "money": None if price is None else most(totals, price),
         "currency": None if price is None else price.currency,
         "price_from": None if price is None else price.source,
     }

@@ -16,8 +16,8 @@ from benchmarks.costs.prices import MachinePrices
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a verdict is asked for: a benchmark, and the prices of everything."""
+class VerdictInputs:
+    """What a verdict rests on beside what was measured: a benchmark, and the prices of everything."""
 
     benchmark: Benchmark
     prices: MachinePrices
@@ -36,7 +36,7 @@ class Judged:
     changed: Changed
 
 
-def judged(evaluations: Sequence[Evaluation], now: Asked, fixed: Asked | None = None) -> Judged:
+def judged(evaluations: Sequence[Evaluation], now: VerdictInputs, fixed: VerdictInputs | None = None) -> Judged:
     """The verdict now. `fixed` is what was asked before the run, where that was something else.
 
     Who is tested first was fixed then, so what is shown stays as it was, whatever things cost. Only where the limit on costs
@@ -62,15 +62,15 @@ def judged(evaluations: Sequence[Evaluation], now: Asked, fixed: Asked | None = 
     return Judged(benchmark=benchmark, costs=bills, recommendation=told, changed=changed)
 
 
-def _over(tested: Sequence[Evaluation], bills: Sequence[Costs], asked: Asked) -> set[str]:
+def _over(tested: Sequence[Evaluation], bills: Sequence[Costs], inputs: VerdictInputs) -> set[str]:
     """Those that cost more than the limit beyond doubt."""
-    names, limit = {each.candidate for each in tested}, asked.benchmark.constraints.cost_per_month
+    names, limit = {each.candidate for each in tested}, inputs.benchmark.constraints.cost_per_month
     return {
-        bill.candidate for bill in bills if bill.candidate in names and over_limit(bill, limit, asked.prices.currency)
+        bill.candidate for bill in bills if bill.candidate in names and over_limit(bill, limit, inputs.prices.currency)
     }
 
 
-def _what_differs(fixed: Asked, now: Asked) -> tuple[str, ...]:
+def _what_differs(fixed: VerdictInputs, now: VerdictInputs) -> tuple[str, ...]:
     one, other = fixed.benchmark, now.benchmark
     differ = {
         "the volume": one.volume != other.volume,

@@ -10,14 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.contract import Verdict
-from advisor.experiments.asked import (
-    further_of,
-    models_of,
-    prediction_of,
-    wanted_candidates,
-    with_models,
-    with_notes,
-)
 from advisor.experiments.begun import (
     anew,
     anew_of_a_start,
@@ -32,6 +24,14 @@ from advisor.experiments.experiment import experiment_of, rivals_in, subject_of
 from advisor.experiments.found import find
 from advisor.experiments.report_files import write_reports
 from advisor.experiments.room import within_memory
+from advisor.experiments.run_setup import (
+    further_of,
+    models_of,
+    prediction_of,
+    wanted_candidates,
+    with_models,
+    with_notes,
+)
 from advisor.experiments.stored import about_run, told
 from advisor.experiments.torch_kept import torch_kept
 from advisor.experiments.wished import check_wishes

@@ -20,7 +20,7 @@ from advisor.story.full_cases import HELDOUT, full_cases
 from benchmarks.contract import BadInput, Benchmark, Evaluation
 
 if TYPE_CHECKING:
-    from advisor.experiments.afterwards import Asked
+    from advisor.experiments.afterwards import VerdictInputs
     from benchmarks.costs.prices import Listed, MachinePrices
     from benchmarks.specs.spec import Spec
     from benchmarks.storage.store import Store
@@ -202,7 +202,7 @@ def _verdict(
     about: Mapping[str, Any], benchmark: Benchmark, measured: tuple[Sequence[Evaluation], Store], cases: CaseChoice
 ) -> Verdict:
     from advisor.costs.what_if import what_if
-    from advisor.experiments.afterwards import Asked, judged
+    from advisor.experiments.afterwards import VerdictInputs, judged
     from advisor.experiments.checking import said_left_out, why_left_out
     from advisor.story.tell import Extras, tell
     from benchmarks.costs.kept_prices import changes_within
@@ -217,7 +217,7 @@ def _verdict(
     found, store = measured
     spec = parsed_spec(about["spec"])
     prices = _prices(spec, about)
-    answer = judged(found, Asked(benchmark=benchmark, prices=prices), _as_fixed(benchmark, about))
+    answer = judged(found, VerdictInputs(benchmark=benchmark, prices=prices), _as_fixed(benchmark, about))
     benchmark, recommendation = answer.benchmark, answer.recommendation
     answers = selection_answers(found, store)
     about_it = recommendation.choice or recommendation.safe or recommendation.best or ""
@@ -264,16 +264,16 @@ def _verdict(
     )
 
 
-def _as_fixed(benchmark: Benchmark, about: Mapping[str, Any]) -> Asked | None:
+def _as_fixed(benchmark: Benchmark, about: Mapping[str, Any]) -> VerdictInputs | None:
     """What was asked before the run, as the task had prices, volume and horizon then; None where these are as they were."""
-    from advisor.experiments.afterwards import Asked
+    from advisor.experiments.afterwards import VerdictInputs
 
     fixed = about.get("fixed", about["spec"])
     if fixed == about["spec"]:
         return None
     spec = parsed_spec(fixed)
     before = replace(benchmark, volume=spec.volume, horizon_months=spec.horizon_months)
-    return Asked(benchmark=before, prices=_prices(spec, about))
+    return VerdictInputs(benchmark=before, prices=_prices(spec, about))
 
 
 def _prices(spec: Spec, about: Mapping[str, Any]) -> MachinePrices:

@@ -32,7 +32,7 @@ SEEN = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class CaseResults:
     """A case with the outcomes and scores of those that were asked it."""
 
     case: Case
@@ -59,7 +59,7 @@ def shown_cases(
 
     `sources` are the answers to selection cases and the store, which holds those to held-out cases.
     """
-    asked, wanted = asked_for(benchmark, evaluations, sources, choice, named)
+    results, wanted = asked_for(benchmark, evaluations, sources, choice, named)
     if not wanted:
         return None
     usable = usable_names(evaluations)
@@ -72,7 +72,7 @@ def shown_cases(
         graded=benchmark.metric.graded,
         cases=tuple(_shown(each, benchmark, usable, archive) for each in kept),
         total=len(wanted),
-        says=(_counts(asked, named, choice), _meaning(choice)),
+        says=(_counts(results, named, choice), _meaning(choice)),
         notes=tuple(_notes(kept, choice)),
     )
 
@@ -88,14 +88,14 @@ def asked_for(
     sources: tuple[Answers, Store],
     choice: CaseChoice,
     named: str,
-) -> tuple[list[Asked], list[Asked]]:
+) -> tuple[list[CaseResults], list[CaseResults]]:
     """The cases of the parts that may be looked at, and those of them that were asked for."""
     if choice == "none":
         return [], []
     answers, store = sources
     usable = usable_names(evaluations)
-    asked = [*(_heldout(benchmark, usable, store) if choice in SHOW_HELDOUT else ()), *_selection(benchmark, answers)]
-    return asked, [each for each in asked if choice != "wrong" or each.rank(named) < 3]
+    results = [*(_heldout(benchmark, usable, store) if choice in SHOW_HELDOUT else ()), *_selection(benchmark, answers)]
+    return results, [each for each in results if choice != "wrong" or each.rank(named) < 3]
 
 
 def how_many(shown: ShownCases, inlined: int) -> str:
@@ -116,15 +116,15 @@ def in_full(shown: ShownCases) -> str:
     return f"The file {shown.file} beside this page holds {counted(shown.total, 'case')} with every text in full, one a line."
 
 
-def _heldout(benchmark: Benchmark, usable: Sequence[str], store: Store) -> Iterator[Asked]:
+def _heldout(benchmark: Benchmark, usable: Sequence[str], store: Store) -> Iterator[CaseResults]:
     rows = {name: {row.key: row for row in store.rows(name, "heldout")} for name in usable}
     for case in benchmark.heldout:
         given = {name: (mine[case.id].outcome, mine[case.id].score) for name, mine in rows.items() if case.id in mine}
         if given:
-            yield Asked(case=case, heldout=True, given=given)
+            yield CaseResults(case=case, heldout=True, given=given)
 
 
-def _selection(benchmark: Benchmark, answers: Answers) -> Iterator[Asked]:
+def _selection(benchmark: Benchmark, answers: Answers) -> Iterator[CaseResults]:
     """What was answered while approaches were chosen; of that the text is stored and no evidence."""
     for case in benchmark.task.examples:
         given: dict[str, tuple[Outcome, float]] = {}
@@ -133,35 +133,35 @@ def _selection(benchmark: Benchmark, answers: Answers) -> Iterator[Asked]:
                 text, score, *_ = rows[case.id]
                 given[name] = (Prediction(text=text), score)
         if given:
-            yield Asked(case=case, heldout=False, given=given)
+            yield CaseResults(case=case, heldout=False, given=given)
 
 
-def _first(asked: Sequence[Asked], named: str) -> list[Asked]:
+def _first(results: Sequence[CaseResults], named: str) -> list[CaseResults]:
     """At most `MOST`, in order of rank, held-out ones before the others. Of a rank that does not fit whole, a sample by
     hashes of the ids, so that the order of a file decides nothing."""
 
-    def place(each: Asked) -> tuple[int, bool]:
+    def place(each: CaseResults) -> tuple[int, bool]:
         return each.rank(named), not each.heldout
 
-    def lot(each: Asked) -> bytes:
+    def lot(each: CaseResults) -> bytes:
         return hashlib.sha256(each.case.id.encode("utf-8", "surrogatepass")).digest()
 
-    chosen = sorted(asked, key=lambda each: (*place(each), lot(each)))[:MOST]
+    chosen = sorted(results, key=lambda each: (*place(each), lot(each)))[:MOST]
     names = {(each.heldout, each.case.id) for each in chosen}
-    return sorted((each for each in asked if (each.heldout, each.case.id) in names), key=place)
+    return sorted((each for each in results if (each.heldout, each.case.id) in names), key=place)
 
 
-def _shown(asked: Asked, benchmark: Benchmark, usable: Sequence[str], archive: Archive) -> ShownCase:
-    case, graded = asked.case, benchmark.metric.graded
-    outcomes = {name: outcome for name, (outcome, _) in asked.given.items()}
+def _shown(results: CaseResults, benchmark: Benchmark, usable: Sequence[str], archive: Archive) -> ShownCase:
+    case, graded = results.case, benchmark.metric.graded
+    outcomes = {name: outcome for name, (outcome, _) in results.given.items()}
     return ShownCase(
         input=excerpt(case.input, INPUT),
         wanted=excerpt(case.output, ANSWER),
         also=excerpt("; ".join(case.accepted[1:]), ALSO).text,
         label=case.output if benchmark.task.labels else "",
         id=case.id,
-        heldout=asked.heldout,
-        answers={name: _answer(*asked.given[name], graded) for name in usable if name in asked.given},
+        heldout=results.heldout,
+        answers={name: _answer(*results.given[name], graded) for name in usable if name in results.given},
         **archive.shown(case, outcomes),
     )
 
@@ -196,7 +196,7 @@ def _meaning(choice: CaseChoice) -> str:
     return "These are selection cases, by which approaches were chosen. Held-out cases stand here only when asked for."
 
 
-def _notes(kept: Sequence[Asked], choice: CaseChoice) -> Iterator[str]:
+def _notes(kept: Sequence[CaseResults], choice: CaseChoice) -> Iterator[str]:
     yield (
         f"Inputs are shown up to {INPUT:,} characters, answers up to {ANSWER:,}, and of the evidence {PASSAGES} pieces up to "
         f"{PASSAGE:,}; what is left out is counted."
@@ -207,11 +207,11 @@ def _notes(kept: Sequence[Asked], choice: CaseChoice) -> Iterator[str]:
         yield "Every stored answer in full: advisor report RUN --answers answers.csv, or .parquet."
 
 
-def _counts(asked: Sequence[Asked], named: str, choice: CaseChoice) -> str:
-    heldout = sum(each.heldout for each in asked)
+def _counts(results: Sequence[CaseResults], named: str, choice: CaseChoice) -> str:
+    heldout = sum(each.heldout for each in results)
     parts = [counted(heldout, "held-out case")] * bool(heldout)
-    parts += [counted(len(asked) - heldout, "selection case")] * (len(asked) > heldout)
-    ranks = [each.rank(named) for each in asked]
+    parts += [counted(len(results) - heldout, "selection case")] * (len(results) > heldout)
+    ranks = [each.rank(named) for each in results]
     left_out = "; the last are left out here" if choice == "wrong" and ranks.count(3) else ""
     return (
         f"{' and '.join(parts)}: on {ranks.count(0) + ranks.count(2):,} some approaches are right and some are not, on "

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from advisor.story.cases import Asked, CaseChoice, asked_for, usable_names
+from advisor.story.cases import CaseChoice, CaseResults, asked_for, usable_names
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluation.mistakes import Answers
 from benchmarks.formats.clean import harmless
@@ -53,16 +53,16 @@ def _harmless(value: Any) -> Any:
     return [_harmless(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _row(asked: Asked, usable: Sequence[str]) -> dict[str, Any]:
-    case = asked.case
+def _row(results: CaseResults, usable: Sequence[str]) -> dict[str, Any]:
+    case = results.case
     return {
         "id": case.id,
-        "part": HELDOUT if asked.heldout else "selection",
+        "part": HELDOUT if results.heldout else "selection",
         "input": case.input,
         "wanted": case.output,
         "also_right": list(case.accepted[1:]),
         "documents": list(case.document_ids),
-        "answers": {name: _answer(*asked.given[name]) for name in usable if name in asked.given},
+        "answers": {name: _answer(*results.given[name]) for name in usable if name in results.given},
     }
 
 

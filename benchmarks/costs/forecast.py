@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.costs.hosted import (
     CHARACTERS_A_TOKEN,
-    Asked,
     Load,
+    RequestTotals,
     all_learn,
     in_all,
     load_of,
@@ -68,9 +68,9 @@ class Forecast:
     """Bytes of the memory that a second process takes which trains along, where a process has several threads."""
     servers: int = 0
     """Bytes of the memory that servers take which the run starts: one for each model, whatever the number of workers here."""
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[RequestTotals, ...] = ()
     """What models that answer at a server are asked at most, each of them."""
-    asked_by_several: tuple[Asked, ...] = ()
+    asked_by_several: tuple[RequestTotals, ...] = ()
     """The same by several workers: none knows what another is being answered."""
     computed: tuple[Computed, ...] = ()
     """What models in this process compute, each of them."""

@@ -52,7 +52,7 @@ MOST_SHOTS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RequestTotals:
     """What a run asks of one model at most. Tokens are reckoned from characters, nothing counts as cached, and every answer
     is taken to be as long as it may be."""
 
@@ -82,13 +82,13 @@ class Load:
         return self.searching + self.answering
 
 
-def in_all(loads: Sequence[Load]) -> tuple[Asked, ...]:
+def in_all(loads: Sequence[Load]) -> tuple[RequestTotals, ...]:
     """One for each model, in the order in which they come."""
     found = []
     for name in dict.fromkeys(load.model for load in loads):
         own = [load for load in loads if load.model == name]
         found.append(
-            Asked(
+            RequestTotals(
                 model=name,
                 requests=math.ceil(sum(load.requests for load in own)),
                 prompt_tokens=math.ceil(sum(load.prompt_tokens for load in own)),

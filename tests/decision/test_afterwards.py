@@ -10,7 +10,7 @@ import pytest
 from advisor.costs.sensitivity import flips, question_of
 from advisor.decision.bounds import level_for_every_target, without_walk
 from advisor.decision.every_goal import states
-from advisor.experiments.afterwards import Asked
+from advisor.experiments.afterwards import VerdictInputs
 from advisor.experiments.example import opened
 from advisor.experiments.stored import Changes, reopen
 from benchmarks.contract import Constraints, State
@@ -47,7 +47,7 @@ def later(bakeoff: Bakeoff, **changed: object) -> Bakeoff:
         bakeoff,
         benchmark=replace(bakeoff.benchmark, **others),  # type: ignore[arg-type]
         prices=replace(bakeoff.prices, **prices),  # type: ignore[arg-type]
-        fixed=Asked(benchmark=bakeoff.benchmark, prices=bakeoff.prices),
+        fixed=VerdictInputs(benchmark=bakeoff.benchmark, prices=bakeoff.prices),
     )
 
 

@@ -17,7 +17,7 @@ from advisor.cli.expected import hosted_says
 from advisor.experiments.comparison import Prepared, Wishes, advise, prepare
 from benchmarks.contract import Candidate
 from benchmarks.costs.forecast import EFFICIENCY, FIXED_S, REQUEST_S, THOUGHTS_A_SECOND, Forecast, forecast, on_workers
-from benchmarks.costs.hosted import Asked, _setups, fewest_tokens, most_tokens, prompt_tokens
+from benchmarks.costs.hosted import RequestTotals, _setups, fewest_tokens, most_tokens, prompt_tokens
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, token_prices
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Further, Options
@@ -36,7 +36,7 @@ from tests.conftest import Folders
 from tests.desk import call, write_task
 from tests.running.test_endpoint_bakeoff import Service
 
-ASKED = Asked(model="big", requests=2_031, prompt_tokens=1_000_400, answer_tokens=20_100, longest_prompt=900)
+ASKED = RequestTotals(model="big", requests=2_031, prompt_tokens=1_000_400, answer_tokens=20_100, longest_prompt=900)
 
 
 @dataclass
@@ -110,7 +110,7 @@ def test_more_checks_rebuilds_and_a_larger_budget_ask_more_and_several_at_once_t
 def test_what_a_model_may_think_before_each_answer_is_counted(
     service: Counting, tmp_path: Path, model_folders: Folders
 ) -> None:
-    def asked(more: str) -> Asked:
+    def asked(more: str) -> RequestTotals:
         lines = [line.replace("model: m", f"model: m{more}") for line in service.lines()]
         (found,) = expected(
             prepare(write_task(tmp_path, model_folders, *lines, "kind: qa"), Wishes(approaches=("prompting",)))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from advisor.experiments.asked import further_of
 from advisor.experiments.comparison import Wishes
+from advisor.experiments.run_setup import further_of
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row
 from benchmarks.probes.added import ASKED, Asked, added, adds_labels, new_labels, without
 from benchmarks.running.plan import Further, Options, further_units

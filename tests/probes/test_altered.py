@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from advisor.experiments.asked import further_of
 from advisor.experiments.comparison import Wishes
+from advisor.experiments.run_setup import further_of
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.metrics.json_valid import JsonValid
 from benchmarks.probes.altered import (

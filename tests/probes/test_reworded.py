@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from advisor.experiments.asked import further_of
 from advisor.experiments.comparison import Wishes
+from advisor.experiments.run_setup import further_of
 from benchmarks.contract import Candidate
 from benchmarks.costs.hosted import load_of_rewording
 from benchmarks.probes.reworded import WANTED, question, reworded, usable

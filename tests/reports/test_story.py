@@ -16,8 +16,8 @@ import pytest
 import benchmarks
 from advisor.contract import Amount, Story
 from advisor.drawn import Table
-from advisor.experiments.asked import prediction_of
 from advisor.experiments.example import opened
+from advisor.experiments.run_setup import prediction_of
 from advisor.experiments.stored import reopen
 from advisor.story import setups
 from advisor.story.explain import premises

@@ -14,7 +14,7 @@ from advisor.contract import Verdict
 from advisor.costs.economics import costs
 from advisor.costs.what_if import what_if
 from advisor.decision.decide import recommend
-from advisor.experiments.afterwards import Asked
+from advisor.experiments.afterwards import VerdictInputs
 from advisor.wording import amount, plain_percent, plain_points
 from benchmarks.contract import Benchmark, Constraints, Evaluation, PartOf, State
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep
@@ -146,7 +146,7 @@ def decided(
 ) -> tuple[Benchmark, Verdict]:
     """What the program says of another volume and other prices after the run."""
     benchmark = replace(bakeoff.benchmark, volume=volume)
-    fixed = Asked(benchmark=bakeoff.benchmark, prices=bakeoff.prices)
+    fixed = VerdictInputs(benchmark=bakeoff.benchmark, prices=bakeoff.prices)
     prices = replace(bakeoff.prices, machine_hour=hour)
     if tokens:
         kinds = ("input", "cached", "output") if len(tokens) == 3 else ("input", "output")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from advisor.experiments import checking
-from advisor.experiments.asked import ALL_REBUILDS, further_of
 from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.found import find
+from advisor.experiments.run_setup import ALL_REBUILDS, further_of
 from advisor.experiments.stored import reopen
 from advisor.experiments.wished import check_wishes
 from benchmarks.contract import BadInput, Constraints

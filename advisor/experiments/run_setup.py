@@ -1,4 +1,4 @@
-"""What a person asks for beside the task: models and approaches by name, a limit on cost, a prediction."""
+"""What a run is set up with, by the task and what a person asks for beside it: models, approaches, a limit on cost."""
 
 from __future__ import annotations
 
