@@ -243,7 +243,7 @@ def test_what_others_hold_is_theirs_until_they_are_done(
                 job=None,  # type: ignore[arg-type]
                 handed=None,
                 each=each,
-                post=None,
+                mailbox=None,
                 total=machines(),
                 others=others,
                 shared=True,
