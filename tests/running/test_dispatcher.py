@@ -294,7 +294,7 @@ def test_once_the_run_ends_nothing_more_is_paid_for(store: Store) -> None:
     assert not at.under_way
 
 
-def test_without_a_limit_the_desk_knows_all_the_same_who_waits_for_a_server(store: Store) -> None:
+def test_without_a_limit_the_writer_knows_all_the_same_who_waits_for_a_server(store: Store) -> None:
     at = WriterService(store=store, journal=store.journal, spending=None, events=NullEvents())
     assert said(at, 0, "reserve", 0.0) == [(0, [True, 0.0])]
     said(at, 0, "reserve", 0.0)
