@@ -130,12 +130,12 @@ class ValidationResult:
         return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best, told)
 
 
-def _worths(kitchen: Kitchen, setup: Setup, look: Look) -> Sequence[float]:
+def _worths(builder: PipelineBuilder, setup: Setup, look: Look) -> Sequence[float]:
     """What each answer counts for in the choice: its worth to a metric over rows, where that is the task's, the log-share of the
     right label, where there are labels, or its score."""
     standing = Standing(setup, scores=[*look.scores], notes=[look.notes])
-    kitchen.judge(standing)
-    return standing.worths or kitchen.log_shares(setup, look) or look.scores
+    builder.judge(standing)
+    return standing.worths or builder.log_shares(setup, look) or look.scores
 
 
 def fit_tuned(approach: str, builder: PipelineBuilder, setups: Sequence[Setup]) -> Pipeline:

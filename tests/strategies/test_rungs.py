@@ -19,10 +19,11 @@ from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.majority import Majority, commonest
 from strategies.approaches.word_head import Counting, WordClassifier, WordHead
 from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task, Usage
-from strategies.heads import LEAST_SHARE, Head, Looked, best_of, chosen, looked
+from strategies.heads import Head, Looked, best_of, chosen, looked
 from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
 from strategies.retrieval.chunking import sentences
+from strategies.weighing import LEAST_SHARE
 from tests import tiny
 from tests.tiny_embedder import TrainableHashes, embedder_folder, trainable
 

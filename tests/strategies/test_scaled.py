@@ -170,10 +170,10 @@ def test_of_labels_the_share_is_taken_that_is_surest_of_the_right_ones(
     """All shares answer alike; by answers alone the least would be taken."""
     task = tiny.benchmark(examples=40).task
     silent = ScriptedModel(name="silent", answer=lambda _: "")
-    kitchen = Kitchen(task, tiny.Bench(folder=tmp_path, language=silent), calibrates=False)
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=silent), calibrates=False)
     sure = {1.0: 1.0, 0.7: 3.0, 0.5: 2.0, 0.35: 0.5}
 
-    def examine(self: Kitchen, pipeline: Pipeline, cases: Sequence[Case]) -> Look:
+    def examine(self: PipelineBuilder, pipeline: Pipeline, cases: Sequence[Case]) -> Look:
         share = float(str(pipeline.adapter).rpartition("-")[2])
         rows = [
             {"scores": [sure[share] * (label == case.output) for label in task.labels], "votes": [], "context": ""}
@@ -182,9 +182,11 @@ def test_of_labels_the_share_is_taken_that_is_surest_of_the_right_ones(
         ]
         return self.settled(Setup(), Look((), (), {"evidence": rows}))
 
-    monkeypatch.setattr(Kitchen, "examine", examine)
+    monkeypatch.setattr(PipelineBuilder, "examine", examine)
     monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
-    judged = Judged.by_refit(kitchen, kitchen.build(Setup(), task.examples, tmp_path / "a"), task.examples[:8])
+    judged = ValidationResult.by_refit(
+        builder, builder.build(Setup(), task.examples, tmp_path / "a"), task.examples[:8]
+    )
     assert (judged.share, judged.score) == (0.7, 1.0)
     assert set(judged.shares.values()) == {1.0}
 

@@ -72,7 +72,7 @@ def test_of_weighings_that_score_alike_the_simplest_is_chosen_and_none_that_is_n
     task, bench = tiny.benchmark(examples=60).task, tiny.Bench(folder=tmp_path)
     alike = {"scores": [0.0] * len(task.labels), "votes": [1 / len(task.labels)] * len(task.labels), "context": ""}
     rows = [{**alike, "case": case.id} for case in task.examples]
-    assert Kitchen(task, bench, uses_votes=True).weighed(Setup(), rows) == Setup()
+    assert PipelineBuilder(task, bench, uses_votes=True).weighed(Setup(), rows) == Setup()
     weights = [
         {
             (setup.calibration > 0, setup.votes > 0)
@@ -209,21 +209,21 @@ def test_shares_do_not_outweigh_answers_that_are_clearly_worse() -> None:
     assert best(ways).setup.votes == 0.0
 
 
-def test_few_cases_choose_better_by_shares_than_by_counts_of_right_answers(kitchen: Kitchen) -> None:
+def test_few_cases_choose_better_by_shares_than_by_counts_of_right_answers(builder: PipelineBuilder) -> None:
     """Thirty cases choose, the other examples tell what the choice is worth."""
     gains = []
     for seed in range(30):
-        rows = evidence(kitchen.task, 0.55, 0.6, seed)
-        few, others = kitchen._weighings(Setup(), rows[:30]), kitchen._weighings(Setup(), rows[30:])
+        rows = evidence(builder.task, 0.55, 0.6, seed)
+        few, others = builder._weighings(Setup(), rows[:30]), builder._weighings(Setup(), rows[30:])
         by_counts = max(range(len(few)), key=lambda way: sum(few[way].scores))
         by_shares = few.index(best(few))
         gains.append(sum(others[by_shares].scores) - sum(others[by_counts].scores))
     assert sum(gains) / len(gains) > 0.5
 
 
-def test_a_look_at_one_case_is_settled_too(kitchen: Kitchen) -> None:
-    rows = evidence(kitchen.task, 1.0, 1.0, 3)[:1]
-    assert len(kitchen.settled(Setup(), Look((), (), {"evidence": rows})).scores) == 1
+def test_a_look_at_one_case_is_settled_too(builder: PipelineBuilder) -> None:
+    rows = evidence(builder.task, 1.0, 1.0, 3)[:1]
+    assert len(builder.settled(Setup(), Look((), (), {"evidence": rows})).scores) == 1
 
 
 @pytest.mark.parametrize("reads", [True, False])
