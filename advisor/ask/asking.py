@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from advisor.ask.triage import ENOUGH_TO_TUNE, Situation, expect
@@ -63,17 +63,25 @@ def advise_before(asked: Asked) -> Advice:
     """Reasons from what is known, not scores; a run may well disagree, and is the only thing that decides."""
     expected, helpless = expect(asked.situation), _cannot(asked)
     left = {*PROPOSED}.difference(*(each.families for each in helpless))
-    order = [_spoken(family, asked.situation) for family in expected.order if family in left]
     return Advice(
-        first=(
-            *_to_label(asked),
-            f"Try first: {order[0]}.",
-            f"Then, each only if the one before does not suffice: {listed(order[1:3])}.",
-        ),
+        first=(*_to_label(asked), *_to_try([family for family in expected.order if family in left], asked.situation)),
         why=expected.why,
         cannot=tuple(each.says for each in helpless),
         finding_out=tuple(_finding_out(asked)),
     )
+
+
+def _to_try(expected: Sequence[Family], task: Situation) -> tuple[str, str]:
+    """What is expected to be worth its cost in the order in which it is tried: nothing is trained before a prompt was tried."""
+    best, simpler = expected[0], [family for family in expected if family not in TUNED]
+    first = simpler[0] if simpler else best
+    others = [
+        _spoken(family, task) + ", which is expected to do best," * (family == best)
+        for family in expected
+        if family != first
+    ]
+    after = listed(others[:2]).removesuffix(",")
+    return f"Try first: {_spoken(first, task)}.", f"Then, each only if the one before does not suffice: {after}."
 
 
 def _spoken(family: Family, task: Situation) -> str:

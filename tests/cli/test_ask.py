@@ -92,7 +92,9 @@ def test_what_is_tried_first_of_labels_is_what_was_best_without_tuning_in_the_co
 
 
 def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
-    assert "Try first: a LoRA fine-tune" in advice(Situation(kind="generation", examples=300))
+    found = advice(Situation(kind="generation", examples=300))
+    assert "Try first: a prompt with well-chosen examples." in found, "nothing is trained before that"
+    assert "does not suffice: a LoRA fine-tune, which is expected to do best, and looking up" in found
     few = advice(Situation(kind="generation", examples=40))
     assert "Try first: a prompt" in few
     assert "40 examples are too few" in few
@@ -137,7 +139,7 @@ def test_what_a_person_said_is_given_no_number() -> None:
         (
             Situation(kind="generation", examples=300),
             "behaviour",
-            "a LoRA fine-tune",
+            "a prompt",
             "that is what fine-tuning teaches",
             "",
         ),
@@ -151,7 +153,7 @@ def test_what_a_person_said_is_given_no_number() -> None:
         (
             Situation(kind="generation", examples=300, documents=True),
             "behaviour",
-            "a LoRA fine-tune",
+            "a prompt",
             "behaviour",
             "Looking up documents alone: they hold what is true, and not how to answer",
         ),
@@ -176,6 +178,7 @@ def test_what_makes_an_answer_right_is_asked_and_not_taken_from_the_kind(
 ) -> None:
     found = advise_before(asked(replace(situation, wanted=wanted)))
     assert found.first[0].startswith(f"Try first: {first}")
+    assert ("a LoRA fine-tune, which is expected to do best" in found.first[1]) == (wanted == "behaviour")
     assert any(why in sentence for sentence in found.why)
     assert not any("house style" in sentence for sentence in found.why), "what was said goes before the kind"
     assert any(sentence.startswith(cannot) for sentence in found.cannot) or not cannot
