@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.ask.triage import ENOUGH_TO_TUNE, Situation, expect
-from advisor.wording import counted, listed, money, plain_percent
+from advisor.wording import counted, money, plain_percent
 from benchmarks.contract import Procedure
 from benchmarks.data.split import LEAST_TO_CUT
 from benchmarks.statistics.decidable import Sharing, closeness, decidable, how_many
@@ -71,17 +71,30 @@ def advise_before(asked: Asked) -> Advice:
     )
 
 
-def _to_try(expected: Sequence[Family], task: Situation) -> tuple[str, str]:
-    """What is expected to be worth its cost in the order in which it is tried: nothing is trained before a prompt was tried."""
+_PARTS: Mapping[Family, tuple[Family, ...]] = {
+    "retrieval": ("prompting",),
+    "combined": ("retrieval", "prompting", "finetuning"),
+}
+"""What an approach holds: where it does not suffice they do not either."""
+
+
+def _to_try(expected: Sequence[Family], task: Situation) -> tuple[str, ...]:
+    """What is expected to be worth its cost, in the order in which it is tried: nothing is trained before a prompt was tried."""
     best, simpler = expected[0], [family for family in expected if family not in TUNED]
-    first = simpler[0] if simpler else best
-    others = [
-        _spoken(family, task) + ", which is expected to do best," * (family == best)
-        for family in expected
-        if family != first
-    ]
-    after = listed(others[:2]).removesuffix(",")
-    return f"Try first: {_spoken(first, task)}.", f"Then, each only if the one before does not suffice: {after}."
+    tried = [simpler[0] if simpler else best]
+    for family in expected:
+        late = family == "reference" and any(each in TUNED for each in tried)
+        if not late and not any(family in (each, *_PARTS.get(each, ())) for each in tried):
+            tried.append(family)
+    after = [f"{_spoken(family, task)}{', which is expected to do best' * (family == best)}" for family in tried[1:3]]
+    said = f"Try first: {_spoken(tried[0], task)}."
+    if len(after) == 1:
+        return said, f"Then, only if that does not suffice: {after[0]}."
+    return (
+        (said, f"Then, each only if the one before does not suffice: {after[0]}; then {after[1]}.")
+        if after
+        else (said,)
+    )
 
 
 def _spoken(family: Family, task: Situation) -> str:

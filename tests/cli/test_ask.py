@@ -94,10 +94,19 @@ def test_what_is_tried_first_of_labels_is_what_was_best_without_tuning_in_the_co
 def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
     found = advice(Situation(kind="generation", examples=300))
     assert "Try first: a prompt with well-chosen examples." in found, "nothing is trained before that"
-    assert "does not suffice: a LoRA fine-tune, which is expected to do best, and looking up" in found
+    assert "does not suffice: a LoRA fine-tune, which is expected to do best; then looking up" in found
     few = advice(Situation(kind="generation", examples=40))
     assert "Try first: a prompt" in few
     assert "40 examples are too few" in few
+
+
+def test_what_is_part_of_something_that_does_not_suffice_is_not_tried_after_it() -> None:
+    """A prompt without the documents cannot answer what one with them did not."""
+    found = advise_before(asked(Situation(kind="qa", examples=600, documents=True, found=1.0)))
+    assert found.first[1] == "Then, only if that does not suffice: a LoRA fine-tune on what is looked up."
+    many = advise_before(asked(Situation(kind="classification", examples=600, labels=77)))
+    assert "; then a LoRA fine-tune." in many.first[1]
+    assert not any("a prompt with" in sentence for sentence in many.first)
 
 
 def test_where_there_is_nothing_to_learn_from_labelling_comes_first() -> None:
