@@ -17,8 +17,8 @@ from benchmarks.running.run_lock import run_lock
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from benchmarks.running.run_lock import alone
-with alone(Path(sys.argv[1])):
+from benchmarks.running.run_lock import run_lock
+with run_lock(Path(sys.argv[1])):
     print("here", flush=True)
     time.sleep(600)
 """
