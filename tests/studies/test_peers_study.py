@@ -327,6 +327,17 @@ def test_answers_to_questions_are_told_by_what_they_contain_too(tmp_path: Path) 
     assert (contained.ours, contained.theirs, contained.counts) == (1.0, 1.0, False)
 
 
+def test_where_ours_is_behind_by_another_measure_the_document_says_so(tmp_path: Path) -> None:
+    benchmark = dataclasses.replace(tiny.benchmark("qa"), shown_metrics=(load("answer_contained", {}),))
+    half = [case.output if number % 2 else "wrong" for number, case in enumerate(benchmark.heldout)]
+    stored(part_of(OURS, "answers"), benchmark, half, tmp_path)
+    said = [f"It is {case.output}, I think" for case in benchmark.heldout]
+    stored(part_of("llama-index", "answers"), benchmark, said, tmp_path)
+    text = document(tmp_path)
+    assert "Of 1 comparisons ours leads in 1; it is significantly behind in 0." in text
+    assert "not counted there: answers beside llama-index on nq_open_oracle (answer_contained)." in text
+
+
 def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place, tmp_path: Path) -> None:
     truth = [case.output for case in place.benchmark.heldout]
     for seed in (0, 1):

@@ -254,7 +254,9 @@ def _pooled(drawn: dict[Comparison, Floats]) -> list[str]:
     if not counted:
         return ["Nothing can be compared yet."]
     low, high = _interval(np.mean([drawn[each] for each in counted], axis=0))
-    behind = [f"{each.tool} on {each.task}" for each in counted if _interval(drawn[each])[1] < 0]
+    below = [each for each in drawn if _interval(drawn[each])[1] < 0]
+    behind = [f"{each.tool} on {each.task}" for each in below if each.counts]
+    besides = [_about(each) for each in below if not each.counts]
     ahead = sum(each.ours > each.theirs for each in counted)
     kept = "above" if low > MARGIN else "not above"
     return [
@@ -263,6 +265,7 @@ def _pooled(drawn: dict[Comparison, Floats]) -> list[str]:
         f"points, so its lower bound is {kept} {100 * MARGIN:+.0f}.",
         "",
         f"What is counted there, by which measure: {listed([_about(each) for each in counted])}.",
+        *(["", f"Significantly behind by what is not counted there: {listed(besides)}."] if besides else []),
     ]
 
 
