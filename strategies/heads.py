@@ -204,6 +204,6 @@ def looked(task: Task, fold: int, fitted: Fitted) -> Looked:
         text, shares = (outcome.text, outcome.probabilities) if isinstance(outcome, Prediction) else ("", None)
         rows.append([case.id, text, task.score(case, outcome), sureness(outcome)])
         if shares:
-            logs.append(log_share(shares.get(case.output, 0.0)))
+            logs.append(log_share(shares, case))
             spread += [dict(shares)] if leans else []
     return Looked(rows, logs, spread)

@@ -296,9 +296,8 @@ class PipelineBuilder:
 
     def _logs(self, shares: Sequence[Sequence[float]], evidence: Sequence[dict[str, Any]]) -> list[float]:
         """The log-share of the right label of each case."""
-        rights = [self._examples[raw["case"]].output for raw in evidence]
         spread = (dict(zip(self.task.labels, row, strict=True)) for row in shares)
-        return [log_share(each.get(right, 0.0)) for each, right in zip(spread, rights, strict=True)]
+        return [log_share(each, self._examples[raw["case"]]) for each, raw in zip(spread, evidence, strict=True)]
 
     def log_shares(self, setup: Setup, look: Look) -> Sequence[float]:
         """Of the right label of each case, weighed as is best; empty where answers are not chosen among labels."""

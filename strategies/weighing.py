@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from strategies import answers
 from strategies.answers import Prior, mean_prior
-from strategies.contract import Outcome, Prediction
+from strategies.contract import Case, Outcome, Prediction
 from strategies.leaning import Shift, parts_of
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def priors_of(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Prior]:
     return {context: mean_prior(scores) for context, scores in rows.items()}
 
 
-def log_share(share: float) -> float:
-    """What the share of the right answer counts for: a few dozen answers tie or differ by chance, and shares tell more."""
-    return math.log(max(share, LEAST_SHARE))
+def log_share(shares: Mapping[str, float], case: Case) -> float:
+    """Logarithm of what all accepted answers have together: a few dozen answers tie or differ by chance, and shares tell more."""
+    return math.log(max(math.fsum(shares.get(answer, 0.0) for answer in case.accepted), LEAST_SHARE))
 
 
 def clearly_below(values: Sequence[float], others: Sequence[float]) -> bool:

@@ -78,7 +78,7 @@ _PARTS: Mapping[Family, tuple[Family, ...]] = {
 """What an approach holds: where it does not suffice they do not either."""
 
 
-def _to_try(expected: Sequence[Family], task: Situation) -> tuple[str, ...]:
+def _to_try(expected: Sequence[Family], task: Situation) -> list[str]:
     """What is expected to be worth its cost, in the order in which it is tried: nothing is trained before a prompt was tried."""
     best, simpler = expected[0], [family for family in expected if family not in TUNED]
     tried = [simpler[0] if simpler else best]
@@ -87,14 +87,11 @@ def _to_try(expected: Sequence[Family], task: Situation) -> tuple[str, ...]:
         if not late and not any(family in (each, *_PARTS.get(each, ())) for each in tried):
             tried.append(family)
     after = [f"{_spoken(family, task)}{', which is expected to do best' * (family == best)}" for family in tried[1:3]]
-    said = f"Try first: {_spoken(tried[0], task)}."
-    if len(after) == 1:
-        return said, f"Then, only if that does not suffice: {after[0]}."
-    return (
-        (said, f"Then, each only if the one before does not suffice: {after[0]}; then {after[1]}.")
-        if after
-        else (said,)
-    )
+    said = [f"Try first: {_spoken(tried[0], task)}."]
+    if after:
+        condition = "each only if the one before" if len(after) > 1 else "only if that"
+        said.append(f"Then, {condition} does not suffice: {'; then '.join(after)}.")
+    return said
 
 
 def _spoken(family: Family, task: Situation) -> str:

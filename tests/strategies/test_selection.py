@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from pathlib import Path
@@ -11,13 +12,13 @@ import pytest
 
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Kind, Prompt, Task
+from strategies.contract import Case, Kind, Prompt, Task
 from strategies.pipeline import Setup
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
 from strategies.selection import VOTES, PipelineBuilder
 from strategies.spans import BONUSES, Reading
-from strategies.weighing import Weighing, best, crossed, priors_of
+from strategies.weighing import LEAST_SHARE, Weighing, best, crossed, log_share, priors_of
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -200,6 +201,12 @@ def test_of_ways_with_as_many_right_answers_the_one_with_larger_shares_of_the_ri
     ways = [Weighing(Setup(), rows, (-0.9,) * 12), Weighing(Setup(votes=0.5), rows, (-0.4,) * 12)]
     assert crossed(ways) == [1] * 12
     assert best(ways).setup.votes == 0.5
+
+
+def test_the_share_of_a_case_with_several_right_labels_is_that_of_all_of_them() -> None:
+    case = Case(id="1", input="x", output="a", answers=("b",))
+    assert log_share({"a": 0.1, "b": 0.4, "c": 0.5}, case) == pytest.approx(math.log(0.5))
+    assert log_share({"c": 1.0}, case) == math.log(LEAST_SHARE)
 
 
 def test_shares_do_not_outweigh_answers_that_are_clearly_worse() -> None:
