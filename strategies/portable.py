@@ -16,6 +16,7 @@ from strategies.models.probe import probed
 from strategies.models.served import ServedModel, at_hand
 from strategies.prompting.fitting import LISTED, NEIGHBOURS, room_for_labels
 from strategies.prompting.rendering import INPUT_TOKENS, MARKS, Renderer, label_cases, passages
+from strategies.retrieval.chunking import SENTENCE_END
 from strategies.retrieval.index import PassageIndex, named_by
 from strategies.retrieval.neighbours import SHARPNESS, VOTERS
 from strategies.spans import BEGINNINGS
@@ -135,11 +136,8 @@ def _lookup(pipeline: Pipeline) -> dict[str, Any]:
     marked = form.marked or form.layout == "inline"
     nearest, standing, lists_all = _nearest(pipeline), pipeline.sources.standing, pipeline.lists_all
     scores = isinstance(_asked(pipeline), ScoresLabels)
-    reading = (
-        asdict(setup.reading) | {"beginnings": BEGINNINGS, "spaced": SPACED, "edge": EDGE}
-        if setup.reading and scores
-        else None
-    )
+    found = {"beginnings": BEGINNINGS, "spaced": SPACED, "edge": EDGE, "ended": SENTENCE_END.pattern}
+    reading = asdict(setup.reading) | found if setup.reading and scores else None
     votes = setup.votes if scores else 0.0
     return {
         "layout": form.layout,

@@ -336,7 +336,9 @@ class PipelineBuilder:
         """What may be chosen without asking the model again, the simplest first."""
         if setup.reading is not None:
             bonuses = spans.BONUSES if setup.reading.standing else spans.BONUSES[:1]
-            return [replace(setup, reading=replace(setup.reading, bonus=bonus)) for bonus in bonuses]
+            whole = (False,) if self.task.schema else (False, True)  # A sentence is hardly of a pattern.
+            readings = [replace(setup.reading, sentence=one, bonus=bonus) for one in whole for bonus in bonuses]
+            return [replace(setup, reading=reading) for reading in readings]
         return [
             replace(setup, calibration=calibration, votes=votes)
             for votes in (VOTES if self.uses_votes else VOTES[:1])

@@ -14,8 +14,9 @@ from typing import Any
 
 from strategies.answers import Request
 from strategies.contract import Case, Evidence, Failure, Outcome, Prediction, ScoresLabels, Step, Usage
+from strategies.retrieval.chunking import SENTENCE_END
 from strategies.schemas import of_form
-from strategies.standalone.reading import PAIRS
+from strategies.standalone.reading import PAIRS, sentence
 from strategies.standalone.reading import runs as within
 from strategies.words import EDGE, SPACED, count
 
@@ -42,6 +43,8 @@ class Reading:
     bonus: float = 0.0
     kept: str = ""
     """Signs and brackets that may be part of an answer at its edges."""
+    sentence: bool = False
+    """The answer is the whole sentence that the likeliest run stands in."""
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> Reading:
@@ -94,6 +97,12 @@ class Read:
     standing: tuple[float, ...]
     runs: float | None = None
     """Log-likelihood of all the runs that were scored, taken together; None: it was not written down, or there are none."""
+    sentence: Span | None = None
+    """The sentence that the likeliest run stands in."""
+
+    def quote(self, reading: Reading) -> Span | None:
+        """What is read off: the likeliest run, or its sentence."""
+        return self.sentence if reading.sentence else self.span
 
     def text(self, reading: Reading) -> str:
         """The answer under a bonus; empty where there is none."""
@@ -110,7 +119,7 @@ class Read:
 
     def _options(self, reading: Reading) -> list[tuple[float, str]]:
         found = [(score + reading.bonus, answer) for score, answer in zip(self.standing, reading.standing, strict=True)]
-        return found if self.span is None else [*found, (self.score, self.span.text)]
+        return found if (quote := self.quote(reading)) is None else [*found, (self.score, quote.text)]
 
 
 def runs(evidence: Sequence[Evidence], words: int, kept: str = "") -> list[Span]:
@@ -137,6 +146,8 @@ def read(
     prompts, heads = [request.prompt for request in requests], [choice.asked for choice in choices]
     for index, scored in model.score_narrowed(prompts, heads, rounds, step):
         found = scored.error or _best(choices[index].spans, scored.log_likelihoods, len(reading.standing))
+        if isinstance(found, Read) and found.span is not None:
+            found = replace(found, sentence=whole(requests[index].evidence, found.span))
         yield index, found, (scored.usage,)
 
 
@@ -193,17 +204,29 @@ def outcome(request: Request, found: Read | str, reading: Reading, usage: tuple[
     """The answer; `start` and `end` of the piece of evidence that it was read from are those of the quote."""
     if isinstance(found, str):
         return Failure(kind="infrastructure", message=found, usage=usage)
-    text, evidence = found.text(reading), request.evidence
-    if found.span is not None and text == found.span.text:
-        evidence = cited(evidence, found.span)
+    text, quote, evidence = found.text(reading), found.quote(reading), request.evidence
+    if quote is not None and text == quote.text:
+        evidence = cited(evidence, quote)
     sure = found.sure(reading)
     return Prediction(text=text, evidence=evidence, certainty=sure, truncated=request.cut, usage=usage)
+
+
+def whole(evidence: Sequence[Evidence], span: Span) -> Span:
+    """The sentence that it stands in; itself where it stands in the heading before a passage."""
+    item = evidence[span.place]
+    start, end = sentence(item.text, (span.start, span.end), SENTENCE_END.pattern, max(0, _heading(item)))
+    return Span(item.text[start:end], span.place, start, end)
+
+
+def _heading(item: Evidence) -> int:
+    """Characters before those of the document."""
+    return len(item.text) - (item.end - item.start)
 
 
 def cited(evidence: tuple[Evidence, ...], span: Span) -> tuple[Evidence, ...]:
     """The evidence with `start` and `end` of the quoted piece narrowed to the quote, where it lies in the document."""
     item = evidence[span.place]
-    heading = len(item.text) - (item.end - item.start)
+    heading = _heading(item)
     if heading < 0 or span.start < heading:
         return evidence
     quoted = replace(item, start=item.start + span.start - heading, end=item.start + span.end - heading)
@@ -213,9 +236,10 @@ def cited(evidence: tuple[Evidence, ...], span: Span) -> tuple[Evidence, ...]:
 def noted(found: Read | str) -> dict[str, Any]:
     """What was found as plain values; where nothing was, an answer that is empty."""
     if isinstance(found, str):
-        return {"text": "", "score": 0.0, "standing": [], "runs": None}
+        return {"text": "", "sentence": "", "score": 0.0, "standing": [], "runs": None}
     return {
         "text": found.span.text if found.span else "",
+        "sentence": found.sentence.text if found.sentence else "",
         "score": found.score,
         "standing": list(found.standing),
         "runs": found.runs,
@@ -223,9 +247,9 @@ def noted(found: Read | str) -> dict[str, Any]:
 
 
 def from_note(note: Mapping[str, Any], reading: Reading) -> tuple[str, float | None]:
-    """The answer that `noted` values give under a reading, and how sure it is; earlier notes do not say that."""
+    """The answer that `noted` values give under a reading, and how sure it is."""
     if not note["text"] and not note["standing"]:
         return "", None
-    span = Span(note["text"], 0, 0, len(note["text"])) if note["text"] else None
-    found = Read(span, note["score"], tuple(note["standing"]), note.get("runs"))
+    span, around = (Span(text, 0, 0, len(text)) if text else None for text in (note["text"], note["sentence"]))
+    found = Read(span, note["score"], tuple(note["standing"]), note["runs"], around)
     return found.text(reading), found.sure(reading)

@@ -117,7 +117,7 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
         short = setup.get("passage_words", PASSAGE_WORDS) < PASSAGE_WORDS
         yield f"{counted(setup['passages'], 'short passage' if short else 'passage')}, {setup['mode']} search"
     if setup.get("reading"):
-        yield "answers read off the passages"
+        yield f"{'whole sentences' if setup['reading'].get('sentence') else 'answers'} read off the passages"
     if setup["form"]["show_labels"]:
         yield "all labels listed"
     if setup.get("calibration"):

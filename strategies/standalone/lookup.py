@@ -321,19 +321,21 @@ class Looking:
             best = {head for _, head in ranked[: how["beginnings"]]}
             runs = {text: run for text, run in runs.items() if len(run[1]) < size or run[1][size - 1] in best}
         scores = self._scores(prompt, [*runs, *how["standing"]], ended=True)
-        own, others, read = scores[: len(runs)], [score + how["bonus"] for score in scores[len(runs) :]], ""
+        own, others, quote = scores[: len(runs)], [score + how["bonus"] for score in scores[len(runs) :]], ""
         options = list(zip(others, how["standing"], strict=True))
         if runs:
-            options.append(max(zip(own, runs, strict=True), key=lambda pair: pair[0]))
-            read = options[-1][1]
+            score, text = max(zip(own, runs, strict=True), key=lambda pair: pair[0])
+            place, start, end = runs[text][0]
+            begin = found[place].end - len(found[place].text)
+            heading = found[place].start - begin
+            if how["sentence"]:
+                start, end = _reading().sentence(found[place].text, (start, end), how["ended"], max(0, heading))
+            options.append((score, quote := found[place].text[start:end]))
         if not options:
             return "", max((passage.score for passage in found), default=0.0), tuple(places)
         top, text = max(options)
-        if read and text == read:
-            place, start, end = runs[text][0]
-            begin = found[place].end - len(found[place].text)
-            if begin + start >= found[place].start >= begin:
-                places[place] = {**places[place], "start": begin + start, "end": begin + end}
+        if quote and text == quote and start >= heading >= 0:
+            places[place] |= {"start": begin + start, "end": begin + end}
         whole = math.log(sum(math.exp(score - top) for score in [*own, *others]))
         return text, math.exp(min(0.0, -whole)), tuple(places)
 

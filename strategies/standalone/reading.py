@@ -79,6 +79,18 @@ def runs(text: str, words: int, word: str, edge: str, kept: str = "") -> Iterato
                 yield begin, finish, tuple(text[begin:head] for head in ends[: min(size, 2)])
 
 
+def sentence(text: str, run: tuple[int, int], ended: str, heading: int = 0) -> tuple[int, int]:
+    """Where the sentence begins and ends that a run stands in; `ended` is the pattern of what lies between two. A run in the
+    heading, the first so many characters, stays as it is."""
+    if run[0] < heading:
+        return run
+    ends = [heading + gap.end() for gap in re.finditer(ended, text[heading:])]
+    start = max((end for end in ends if end <= run[0]), default=heading)
+    end = min((end for end in ends if end >= run[1]), default=len(text))
+    around = text[start:end]
+    return start + len(around) - len(around.lstrip()), start + len(around.rstrip())
+
+
 def _trimmed(text: str, start: int, end: int, edge: str) -> tuple[int, int]:
     while start < end and text[start] in edge:
         start += 1

@@ -144,6 +144,10 @@ SETUPS: dict[str, tuple[Kind, Setup]] = {
     "fixed": ("qa", Setup(shots=3, passages=1, grounded=True, form=replace(INLINE, marked=True))),
     "too long": ("qa", replace(NEAREST, shots=12, passages=3, form=TURNS)),
     "read off": ("qa", Setup(passages=2, passage_words=30, reading=Reading(words=3, standing=("no idea",), bonus=2.0))),
+    "sentences read off": (
+        "qa",
+        Setup(passages=2, passage_words=30, reading=Reading(words=3, standing=("no idea",), bonus=-4.0, sentence=True)),
+    ),
     "an object": ("extraction", Setup(shots=3)),
     "an object like its neighbours": ("extraction", replace(NEAREST, form=INLINE)),
 }

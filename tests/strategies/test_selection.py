@@ -17,7 +17,7 @@ from strategies.pipeline import Setup
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
 from strategies.selection import VOTES, PipelineBuilder
-from strategies.spans import BONUSES, Reading
+from strategies.spans import BONUSES, Read, Reading, Span, noted
 from strategies.weighing import LEAST_SHARE, Weighing, best, crossed, log_share, priors_of
 from tests import tiny
 from tests.scripted import ScriptedModel
@@ -178,7 +178,7 @@ def test_the_bonus_of_a_refusal_is_weighed_like_that_too(builder: PipelineBuilde
     refusal = task.labels[0]
     reading = Reading(words=3, standing=(refusal,))
     rows = [
-        {"text": "a guess", "score": 0.0, "standing": [-2.5 if case.output == refusal else -9.0], "case": case.id}
+        noted(Read(Span("a guess", 0, 0, 7), 0.0, (-2.5 if case.output == refusal else -9.0,))) | {"case": case.id}
         for case in task.examples
     ]
     setup = Setup(passages=1, reading=reading)

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.metrics import load
+from benchmarks.scored import MetricScore
 from strategies.answers import Request, sureness
 from strategies.contract import Case, Evidence, Message, Prediction, Query, Sampling
 from strategies.models import plain
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds, well_founded
 from strategies.selection import PipelineBuilder, evidence_of
-from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, from_note, noted, outcome, read, runs
+from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, from_note, noted, outcome, read, runs, whole
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -138,7 +140,7 @@ def test_how_sure_an_answer_is_is_its_share_of_all_that_competed() -> None:
     assert Read(None, 0.0, ()).sure(Reading(words=3)) is None
     note = noted(result)
     assert from_note(note, reading) == ("40 euros", result.sure(reading))
-    assert from_note({name: note[name] for name in ("text", "score", "standing")}, reading) == ("40 euros", None)
+    assert from_note({**note, "runs": None}, reading) == ("40 euros", None)
     assert from_note(noted("the server is gone"), reading) == ("", None)
 
 
@@ -172,6 +174,55 @@ def test_a_quote_is_where_it_says() -> None:
     first, second = cited(evidence, Span("40 euros", 1, 5, 13))
     assert (first, second.start, second.end) == (evidence[0], 100, 108)
     assert cited(evidence, Span("Pay", 1, 0, 3)) == evidence
+
+
+HANDBOOK = "Pay: Rooms are free. A meal costs (at most) 40 euros a day! Trips are not."
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        ("40 euros", "A meal costs (at most) 40 euros a day!"),
+        ("free", "Rooms are free."),
+        ("not", "Trips are not."),
+        ("day! Trips", "A meal costs (at most) 40 euros a day! Trips are not."),
+        ("Pay", "Pay"),
+    ],
+)
+def test_the_sentence_of_a_run_is_without_the_heading_and_cited_where_it_stands(run: str, sentence: str) -> None:
+    item = Evidence(document_id="b", text=HANDBOOK, score=0.5, start=100, end=100 + len(HANDBOOK) - len("Pay: "))
+    start = HANDBOOK.index(run)
+    found = whole((item,), Span(run, 0, start, start + len(run)))
+    assert found == Span(sentence, 0, HANDBOOK.index(sentence), HANDBOOK.index(sentence) + len(sentence))
+    (quoted,) = cited((item,), found)
+    at = 95 + found.start
+    assert (quoted.start, quoted.end) == ((at, at + len(sentence)) if run != "Pay" else (item.start, item.end))
+
+
+def test_lines_and_chinese_sentences_end_too() -> None:
+    text = "first line\nsecond line\n\u7b2c\u4e00\u53e5\u3002\u7b2c\u4e8c\u53e5\u3002"
+    for run, sentence in (("second", "second line"), ("\u7b2c\u4e8c", "\u7b2c\u4e8c\u53e5\u3002")):
+        start = text.index(run)
+        assert whole((found(text),), Span(run, 0, start, start + len(run))).text == sentence
+
+
+@pytest.mark.parametrize(("metric", "reads_sentences"), [("answer_contained", True), ("exact_match", False)])
+def test_sentences_are_read_off_where_the_metric_likes_them(metric: str, reads_sentences: bool, tmp_path: Path) -> None:
+    """A run beside the right words, in their sentence, was all that could be answered."""
+    task = replace(tiny.benchmark("qa").task, score=MetricScore(metric=load(metric)))
+    cases = task.examples[:6]
+    rows = [(case.output, f"It is {case.output}.") for case in cases[:2]]
+    rows += [("elsewhere", f"Not elsewhere, but at {case.output}.") for case in cases[2:]]
+    raw = [
+        {"case": case.id, "text": text, "sentence": sentence, "score": -1.0, "standing": [], "runs": None}
+        for case, (text, sentence) in zip(cases, rows, strict=True)
+    ]
+    setup = Setup(passages=1, reading=Reading(words=3))
+    pipelines = PipelineBuilder(task, tiny.Bench(folder=tmp_path))
+    reading = pipelines.weighed(setup, raw).reading
+    assert reading == replace(Reading(words=3), sentence=reads_sentences)
+    shaped = PipelineBuilder(replace(task, schema={"type": "string", "pattern": ".*"}), tiny.Bench(folder=tmp_path))
+    assert shaped.weighed(setup, raw).reading == setup.reading, "of the form of a pattern are runs alone"
 
 
 def test_what_cannot_be_read_is_a_failure() -> None:
