@@ -213,7 +213,7 @@ def test_sentences_are_read_off_where_the_metric_likes_them(metric: str, reads_s
     cases = task.examples[:6]
     rows = [(case.output, f"It is {case.output}.") for case in cases[:2]]
     rows += [("elsewhere", f"Not elsewhere, but at {case.output}.") for case in cases[2:]]
-    raw = [
+    raw: list[dict[str, object]] = [
         {"case": case.id, "text": text, "sentence": sentence, "score": -1.0, "standing": [], "runs": None}
         for case, (text, sentence) in zip(cases, rows, strict=True)
     ]

@@ -25,10 +25,10 @@ from benchmarks.studies.peers import __main__ as program
 from benchmarks.studies.peers import performed as performing
 from benchmarks.studies.peers import serving
 from benchmarks.studies.peers.arms import ARMS, OURS, Arm, Part, parts
-from benchmarks.studies.peers.performed import SCRIPTS, Found, Place, performed, work_of
+from benchmarks.studies.peers.performed import SCRIPTS, Found, Place, counted_by, performed, work_of
 from benchmarks.studies.peers.rows import FOLDER, file_of, keep, read
 from benchmarks.studies.peers.table import Comparison, Sample, comparisons, document, drawn
-from strategies.contract import Case, Message, Recipe, TrainingRow
+from strategies.contract import Case, Message, Prediction, Recipe, TrainingRow
 from strategies.models.local import LocalModel
 from tests import tiny
 
@@ -226,6 +226,7 @@ def test_examples_are_bootstrapped_only_from_what_is_wholly_right(monkeypatch: p
 def test_passages_and_template_are_chosen_by_the_metric_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = script("llama_index_answers", monkeypatch)
     cases = [{"accepted": ["Paris"]}, {"accepted": ["1914"]}]
+    assert answers.share("answer_contained", ["It is Paris.", "In 1915"], cases) == (0.5, 0.5)
     long = answers.share("exact_match", ["It is Paris.", "It began in 1914."], cases)
     short = answers.share("exact_match", ["Paris", "In 1915"], cases)
     assert (long, short) == ((0.0, 1.0), (0.5, 0.5))
@@ -325,6 +326,18 @@ def test_answers_to_questions_are_told_by_what_they_contain_too(tmp_path: Path) 
     assert (found[metric].ours, found[metric].theirs, found[metric].counts) == (1.0, 0.0, True)
     contained = found["answer_contained"]
     assert (contained.ours, contained.theirs, contained.counts) == (1.0, 1.0, False)
+
+
+def test_both_may_choose_and_be_counted_by_another_metric_than_the_task_s(place: Place) -> None:
+    qa = dataclasses.replace(place.prepared.assembly, benchmark=tiny.benchmark("qa"))
+    prepared = dataclasses.replace(place.prepared, assembly=qa)
+    assert counted_by("", prepared) is prepared
+    benchmark = counted_by("answer_contained", prepared).assembly.benchmark
+    case = benchmark.heldout[0]
+    said = Prediction(text=f"It is {case.output}, I think")
+    assert (tiny.benchmark("qa").task.score(case, said), benchmark.task.score(case, said)) == (0.0, 1.0)
+    assert benchmark.metric.name == "answer_contained"
+    assert {arm.metric for arm in ARMS if arm.comparison == "contained"} == {"answer_contained"}
 
 
 def test_where_ours_is_behind_by_another_measure_the_document_says_so(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from benchmarks.contract import BadInput
 from benchmarks.running.machine_load import LoadMonitor
 from benchmarks.studies.peers import table as tables
 from benchmarks.studies.peers.arms import ARMS, EXAMPLES, HELDOUT, Part, parts
-from benchmarks.studies.peers.performed import Place, performed
+from benchmarks.studies.peers.performed import Place, counted_by, performed
 from benchmarks.studies.peers.rows import FOLDER, file_of, keep
 from benchmarks.studies.settings import commit
 
@@ -58,7 +58,9 @@ def _run(part: Part, sizes: tuple[int, int], rows: Path) -> str:
 
     from advisor.experiments.comparison import Wishes, prepare
 
-    prepared = prepare(part.task, Wishes(examples=sizes[0], heldout=sizes[1], seed=part.seed))
+    prepared = counted_by(
+        part.arm.metric, prepare(part.task, Wishes(examples=sizes[0], heldout=sizes[1], seed=part.seed))
+    )
     place = Place(prepared=prepared, environments=user_cache_path("finetune-advisor") / "peers")
     started, begun_by = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), commit()
     monitor = LoadMonitor.begin()

@@ -14,6 +14,8 @@ LABELLED, LOOKED_UP = ("banking77",), ("nq_open_oracle",)
 SHOWN = ("banking77", "snips_slots", "order-extract")
 """Tasks without documents, where the nearest examples are what is looked up."""
 OURS = "ours"
+CONTAINED = "answer_contained"
+"""Told beside the metric of questions: a peer's own answers may be whole sentences."""
 
 SCIKIT = Peer(name="scikit-learn", requirements=("scikit-learn==1.9.1",))
 SETFIT = Peer(
@@ -62,6 +64,8 @@ class Arm:
     """It asks a server of the model."""
     tuned: bool = False
     """It is given our prompts to train on, and what it trained is decoded as ours is, too."""
+    metric: str = ""
+    """What both choose by and what counts; none: the metric of the task."""
 
 
 ARMS = (
@@ -92,14 +96,21 @@ ARMS = (
     Arm(name="tf-idf grid", comparison="words", tasks=LABELLED, peer=SCIKIT, script="tfidf_grid.py"),
     Arm(name=OURS, comparison="search", tasks=LOOKED_UP),
     Arm(name="llama-index", comparison="search", tasks=LOOKED_UP, peer=LLAMA_INDEX, script="llama_index_search.py"),
-    Arm(name=OURS, comparison="answers", tasks=LOOKED_UP, families=("retrieval",)),
-    Arm(
-        name="llama-index",
-        comparison="answers",
-        tasks=LOOKED_UP,
-        peer=LLAMA_INDEX,
-        script="llama_index_answers.py",
-        served=True,
+    *(
+        arm
+        for comparison, metric in (("answers", ""), ("contained", CONTAINED))
+        for arm in (
+            Arm(name=OURS, comparison=comparison, tasks=LOOKED_UP, families=("retrieval",), metric=metric),
+            Arm(
+                name="llama-index",
+                comparison=comparison,
+                tasks=LOOKED_UP,
+                peer=LLAMA_INDEX,
+                script="llama_index_answers.py",
+                served=True,
+                metric=metric,
+            ),
+        )
     ),
 )
 

@@ -14,8 +14,10 @@ from typing import Any
 
 from advisor.experiments.comparison import EFFORTS, Prepared
 from benchmarks.contract import BadInput, Benchmark
+from benchmarks.metrics import load
 from benchmarks.running.work import untuned
 from benchmarks.running.workbench import Bench, NoJournal
+from benchmarks.scored import MetricScore
 from benchmarks.studies.peers.arms import Part
 from benchmarks.studies.peers.serving import served
 from benchmarks.studies.settings import ROOT
@@ -28,7 +30,7 @@ from strategies.pipeline import Pipeline, Setup
 from strategies.selection import PipelineBuilder
 from strategies.traits import prefers_cheapest
 
-SPEAKING = ("prompting", "fine-tuning", "combined", "answers")
+SPEAKING = ("prompting", "fine-tuning", "combined", "answers", "contained")
 """Comparisons whose peers ask the language model, or train it."""
 SCRIPTS = Path(__file__).parent / "scripts"
 AS_OURS = "decoded as ours"
@@ -59,6 +61,16 @@ class Place:
     @property
     def benchmark(self) -> Benchmark:
         return self.prepared.assembly.benchmark
+
+
+def counted_by(metric: str, prepared: Prepared) -> Prepared:
+    """With another metric than the task's, where one is named."""
+    if not metric:
+        return prepared
+    benchmark, found = prepared.assembly.benchmark, load(metric, kind=prepared.assembly.benchmark.task.kind)
+    task = replace(benchmark.task, score=MetricScore(metric=found))
+    assembly = replace(prepared.assembly, benchmark=replace(benchmark, task=task, metric=found))
+    return replace(prepared, assembly=assembly)
 
 
 def performed(part: Part, place: Place, without: Sequence[str] = ()) -> Found:

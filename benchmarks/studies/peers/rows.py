@@ -11,17 +11,13 @@ from typing import Any
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.afternoon_rows import examples_hash
-from benchmarks.studies.peers.arms import Part
+from benchmarks.studies.peers.arms import CONTAINED, Part
 from benchmarks.studies.peers.performed import Found
 from benchmarks.studies.settings import ROWS
 
 FOLDER = ROWS / "peers"
 DEPTHS = (1, 3, 5, 10)
 """Of recall@k: whether one of the first k documents is one that holds the answer."""
-
-
-CONTAINED = "answer_contained"
-"""Told beside the metric of questions: a peer's own answers may be whole sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)

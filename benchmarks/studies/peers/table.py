@@ -195,6 +195,7 @@ def _lacking(found: Sequence[Comparison], missing: Sequence[Part]) -> list[str]:
 SPOKEN = {
     "combined": "fine-tuning on what is looked up",
     "answers": "answers from what is looked up",
+    "contained": "answers that contain the right one",
     "rungs": "methods without a language model",
 }
 """How a comparison is called where its own name says little."""
@@ -202,7 +203,8 @@ DISTURBED = "*"
 TITLE = "# Ours beside the dedicated tools"
 HEAD = (
     "The same model, examples and held-out cases for both; everything that is chosen is chosen on the examples. `words` is",
-    "TF-IDF of words and letters on both sides, `rungs` the best without a language model beside a head on embeddings. Made by",
+    "TF-IDF of words and letters on both sides, `rungs` the best without a language model beside a head on embeddings,",
+    "`contained` is `answers` where both choose by whether the right answer stands in what they give. Made by",
     "`python -m benchmarks.studies.peers table` from `rows/peers/`. Differences in points with 95 % intervals, by a paired",
     "bootstrap over samples and cases.",
     "",

@@ -11,8 +11,8 @@ Score = Callable[[str, Sequence[str]], float]
 
 
 def score_of(metric: str) -> Score:
-    """(answer, accepted answers) -> a share: F1 of the fields where that is the metric, else whether one of them is given."""
-    return fields if metric == "field_f1" else same
+    """(answer, accepted answers) -> a share: F1 of the fields, whether one of them stands in it, or whether it is one of them."""
+    return {"field_f1": fields, "answer_contained": contained}.get(metric, same)
 
 
 def same(answer: str, accepted: Sequence[str]) -> float:
