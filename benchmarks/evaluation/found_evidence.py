@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.checked import OfNamed, RetrievalQuality
 from benchmarks.contract import Benchmark, Row
 from benchmarks.evaluation.grounding import is_example
-from benchmarks.evaluation.mistakes import RIGHT, Standing, search_or_reading
+from benchmarks.evaluation.mistakes import RIGHT, StandingAnswers, search_or_reading
 from benchmarks.metrics._words import plain
 from benchmarks.probes.gold import naming
 from benchmarks.probes.handed import handed
@@ -91,7 +91,7 @@ def oracle_named(task: Task, cases: Sequence[Case], rows: Sequence[Row], with_go
     gain = _gain(own, known, with_gold)
     if gain is None or len(known) == len(cases):
         return None
-    named, refusals = {case.id for case in known}, Standing.of(task).texts
+    named, refusals = {case.id for case in known}, StandingAnswers.of(task).texts
     if not any(refusals.isdisjoint(map(plain, case.accepted)) for case in cases if case.id not in named):
         return None
     alone = sum(own[case.id] for case in known) / len(known)

@@ -110,7 +110,7 @@ class _Sorter:
         self.benchmark, self.answers, self.families, self.handed = benchmark, answers, families, handed
         self.searching = {name for name, family in families.items() if family in _LOOKING_UP}
         self.known = {case.id: case for case in task.examples}
-        self.standing = Standing.of(task)
+        self.standing = StandingAnswers.of(task)
         self.faults = form_faults(benchmark)
 
     def mistakes(self, candidate: str) -> Mistakes:
@@ -185,14 +185,14 @@ class _Sorter:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StandingAnswers:
     """The answers by which examples say that there is none, and of which questions they say so."""
 
     texts: frozenset[str]
     documents: Mapping[str, str]
 
     @classmethod
-    def of(cls, task: Task) -> Standing:
+    def of(cls, task: Task) -> StandingAnswers:
         texts = declining(task) if task.kind == "qa" else ()
         return cls(frozenset(map(plain, texts)), {document.id: document.text for document in task.documents})
 
@@ -214,7 +214,7 @@ def search_or_reading(
     `answers` are rows as a fit notes them. Questions without an answer are left out: for these there is no right passage. So are
     cases with labels that name no document that there is: the words of a label may stand anywhere.
     """
-    standing = Standing.of(task)
+    standing = StandingAnswers.of(task)
     told = naming(task.examples, task.documents) if task.labels else task.examples
     asked = {case.id for case in told if not standing.has_none(case)}
     known = [row for row in answers if len(row) > 4 and row[0] in asked]

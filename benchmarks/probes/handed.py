@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.evaluation.mistakes import RIGHT, Standing
+from benchmarks.evaluation.mistakes import RIGHT, StandingAnswers
 from benchmarks.probes.gold import with_gold
 from strategies.contract import Case, Task
 from strategies.retrieval.index import PassageIndex
@@ -26,7 +26,7 @@ CASES = 100
 
 def askable(task: Task) -> list[Case]:
     """The selection cases for which there is a right passage: they name documents, and there is an answer to them."""
-    standing = Standing.of(task)
+    standing = StandingAnswers.of(task)
     cases = {case.id: case for fold in task.folds for case in fold.selection}
     named = [case for case in cases.values() if standing.documents.keys() & {*case.document_ids}]
     return [case for case in named if not standing.has_none(case)]

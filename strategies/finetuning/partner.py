@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from strategies.contract import Recipe
-from strategies.finetuning.masters import Masters, split_like
+from strategies.finetuning.master_weights import MasterWeights, split_like
 from strategies.finetuning.packs import Encoded, Pack, losses
 from strategies.models.device import memory_available
 from strategies.models.unpickled import weight_files
@@ -87,12 +87,12 @@ class Partner:
             _tell(why)
         return not why
 
-    def ask(self, passes: Sequence[Pack], answers: int, masters: Masters) -> None:
+    def ask(self, passes: Sequence[Pack], answers: int, masters: MasterWeights) -> None:
         """Hands over passes whose losses are to be divided by `answers`. Raises OSError where it is gone."""
         self.line.send(("step", passes, answers))
         self.line.send_bytes(_bytes(masters.live))
 
-    def losses(self, masters: Masters) -> list[float]:
+    def losses(self, masters: MasterWeights) -> list[float]:
         """The summed loss of each pass; their gradients are added. Raises EOFError or OSError where it is gone."""
         import torch
 
@@ -231,7 +231,7 @@ class _Pupil:
     """The model with its adapter, as the one that trains has it."""
 
     module: Any
-    masters: Masters
+    masters: MasterWeights
     smoothing: float
 
     @classmethod
@@ -241,7 +241,7 @@ class _Pupil:
         module = adapters.attach(model.placed(model.base()), recipe, seed)
         lowrank.fold(module)
         module.train()
-        return cls(module, Masters.of(module), recipe.smoothing)
+        return cls(module, MasterWeights.of(module), recipe.smoothing)
 
     def step(self, line: Connection, passes: Sequence[Pack], answers: int) -> None:
         """Answers at the end alone: until then nobody reads the line, and it takes less than one pass brings."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from strategies.contract import Diverged, Recipe, Step, Training, TrainingRow, Usage
 from strategies.finetuning import adapters, lowrank
 from strategies.finetuning.checkpoints import Checkpoints, State, discard
-from strategies.finetuning.masters import Masters
+from strategies.finetuning.master_weights import MasterWeights
 from strategies.finetuning.packs import (
     Encoded,
     Pack,
@@ -138,7 +138,7 @@ class _Run:
         self.room = room_of(self.parts)
         """Positions of a pass; fewer once one did not fit the memory of the device."""
         self.partners: list[Partner] = []
-        self.masters = Masters.of(module)
+        self.masters = MasterWeights.of(module)
         self.optimizer = torch.optim.AdamW(
             [self.masters.vector], lr=recipe.learning_rate, betas=BETAS, weight_decay=0.0
         )

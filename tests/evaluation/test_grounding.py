@@ -12,7 +12,7 @@ from advisor.probes.grounded import what_it_invents
 from benchmarks.checked import Grounding
 from benchmarks.evaluation.grounding import Library, declining, grounding
 from benchmarks.evaluation.guard import refusals
-from benchmarks.evaluation.mistakes import Standing
+from benchmarks.evaluation.mistakes import StandingAnswers
 from strategies.contract import Abstention, Case, Document, Evidence, Failure, Fold, Outcome, Prediction, Task
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
@@ -136,7 +136,7 @@ def test_yes_and_no_are_answers_whatever_the_documents_say(named: bool) -> None:
     ]
     task = over(task_of(kind="qa", answers=("a", "b")), examples)
     assert declining(task) == (NOTHING,)
-    assert all(Standing.of(task).has_none(each) == (each.output == NOTHING) for each in examples)
+    assert all(StandingAnswers.of(task).has_none(each) == (each.output == NOTHING) for each in examples)
 
 
 def test_few_refusals_among_many_answers_are_refusals() -> None:

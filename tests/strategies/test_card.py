@@ -20,7 +20,7 @@ from strategies.contract import Message, Recipe, Sampling, TrainingRow
 from strategies.finetuning import adapters, checkpoints, partner, training
 from strategies.finetuning.adapters import prove_effect
 from strategies.finetuning.drift import drifts
-from strategies.finetuning.masters import Masters
+from strategies.finetuning.master_weights import MasterWeights
 from strategies.finetuning.packs import encode, packs_agree
 from strategies.models.contrastive import Lessons
 from strategies.models.device import Placement
@@ -113,7 +113,7 @@ def _brought(model: LocalModel) -> list[float]:
     """Losses and gradients of two rows, from the other end of the line; both ends on the model's device."""
     recipe = Recipe(rank=4, alpha=8)
     pupil = partner._Pupil.of(model, recipe, 0)
-    masters = Masters.of(adapters.attach(model.placed(model.base()), recipe, 0))
+    masters = MasterWeights.of(adapters.attach(model.placed(model.base()), recipe, 0))
     ours, theirs = Pipe()
     known = partner.Partner(process=None, line=ours)  # type: ignore[arg-type]  # it is this one
     passes = [(0, [encode(model.chat, row, 512)]) for row in ROWS[:2]]

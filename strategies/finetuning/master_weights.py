@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass
-class Masters:
+class MasterWeights:
     """float32 copies of the adapter's weights, which the optimizer moves; the model computes in its own dtype.
 
     They lie behind each other in one vector, so that a step of the optimizer is a handful of passes over it.
@@ -21,7 +21,7 @@ class Masters:
     gradients: list[Any]
 
     @classmethod
-    def of(cls, model: Any) -> Masters:
+    def of(cls, model: Any) -> MasterWeights:
         import torch
 
         live = [weight for weight in model.parameters() if weight.requires_grad]
