@@ -60,8 +60,8 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     runs. Example: advisor check support-intents
 
     With --fix nothing is changed but what you write into the sheets: review.csv lists rows that may be wrong, sample.csv the
-    held-out cases in random order. Label the first hundred of these and the share of wrong labels is known. An x in `corrected`
-    takes the label that stands in `perhaps`.
+    held-out cases in random order. Label the first hundred of these, or judge their answers, and the share of wrong ones is
+    known. An x in `corrected` takes the label that stands in `perhaps`.
     """
     from advisor.experiments.found import find
     from benchmarks.running.models import Models
@@ -196,14 +196,14 @@ def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike])
         f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected`{accept} or `leave out`; else a row stays as "
         "it is."
     )
-    if told := lineage.says_of_labels(assembly.benchmark.target):
+    if told := lineage.says_of_sample(assembly.benchmark.target, graded=assembly.benchmark.metric.graded):
         say(" ".join(told))
     elif task.labels:
         say(f"{folder / SAMPLE}: label the first hundred or more, from the top, to know the share of wrong labels.")
     else:
         say(
-            "Which share of the answers is wrong, and what ceiling that sets, cannot be estimated here, as it is of labels: who "
-            "answers once more may use other words and be right, so there is no sample to fill in."
+            f"{folder / SAMPLE}: judge the first hundred or more, from the top, to know the share of wrong answers. Write x into "
+            "`right`, or the right answer into `corrected`."
         )
     say(
         f"The copy: {folder / 'task.yaml'}, of {lineage.examples.says('example')}, of {lineage.heldout.says('held-out case')}. "

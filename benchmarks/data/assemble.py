@@ -159,7 +159,12 @@ def assemble(
     lineage = _lineage(data)
     unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
     ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
-    notes = (*(lineage.notes(target) if lineage else ()), *limits.unmet(len(examples), len(heldout)), *notes, *taught)
+    notes = (
+        *(lineage.notes(target, graded=metric.graded) if lineage else ()),
+        *limits.unmet(len(examples), len(heldout)),
+        *notes,
+        *taught,
+    )
     inferred = (*data.notes, *notes, *metric_notes, *goal_notes, *imbalance_note(heldout, labels, metric.name), *ends)
     task = Task(
         name=spec.name,
@@ -203,7 +208,7 @@ def assemble(
         findings=findings,
         summary=summarise(examples, heldout, data.documents, labels),
         parts=written_down(examples, heldout, folds, seed),
-        ceiling=lineage.ceiling if lineage else None,
+        ceiling=lineage.ceiling if lineage and not metric.graded else None,
     )
     return assembly.at(look_at(heldout, folder))
 

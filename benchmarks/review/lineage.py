@@ -1,8 +1,8 @@
-"""Where the data of a task comes from when a person has reviewed it, and which accuracy its held-out labels allow.
+"""Where the data of a task comes from when a person has reviewed it, and which accuracy its held-out answers allow.
 
-The share of wrong labels is known from a random sample that a person labelled once more, and from nothing else. What that
-person found is corrected, and so are labels that the review corrects beside it, so wrong labels are left among the other
-held-out cases only.
+The share of wrong ones is known from a random sample of which a person gave the labels once more, or judged the answers, and from
+nothing else. What that person found is corrected, and so is what the review corrects beside it, so wrong answers are left among
+the other held-out cases only.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ FEWEST = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Relabelled:
-    """What a person found who labelled `cases` of `of` held-out cases, drawn at random, without seeing their labels: how often
-    the label that stood there was wrong."""
+    """What a person found who labelled `cases` of `of` held-out cases, drawn at random, without seeing their labels, or judged
+    their answers: how often what stood there was wrong."""
 
     cases: int
     wrong: int
@@ -98,6 +98,8 @@ class Lineage:
     """With which the order of the sample was drawn."""
     unordered: int = 0
     """Held-out cases that were labelled once more and are not the first ones in that order: corrected, and no sample."""
+    seen: bool = False
+    """Whether who went through the sample saw what was to be judged: answers that are no labels."""
     changed: bool = False
     """Whether it, or a copy that it was made of, was changed without a review."""
     held: str = ""
@@ -119,14 +121,14 @@ class Lineage:
         outdated = changed and hash_of((), heldout, ()) != self.held
         return replace(self, changed=self.changed or changed, outdated=outdated)
 
-    def notes(self, target: float | None) -> tuple[str, ...]:
-        """What a run says of its data."""
+    def notes(self, target: float | None, *, graded: bool = False) -> tuple[str, ...]:
+        """What a run says of its data, `graded` by a metric that knows partly right answers."""
         later = ", and changed again since" if self.changed else ""
         told = [
             f"data: a copy that was reviewed{later}: of {self.examples.says('example')}, of "
             f"{self.heldout.says('held-out case')}."
         ]
-        return (*told, *self.says_of_labels(target))
+        return (*told, *self.says_of_sample(target, graded=graded))
 
     def after(self, earlier: Lineage) -> Lineage:
         """That of a copy of a copy, whose own is `earlier`, `beside` what this review was of: what both reviews changed, and,
@@ -151,13 +153,16 @@ class Lineage:
         sample = self.left
         return None if sample is None or sample.cases < FEWEST or self.outdated else sample.ceiling
 
-    def says_of_labels(self, target: float | None) -> tuple[str, ...]:
-        """How many are wrong, and what that means for the target, or why that is not known; nothing where none was labelled."""
+    def says_of_sample(self, target: float | None, *, graded: bool = False) -> tuple[str, ...]:
+        """How many labels or answers are wrong, and what that means for the target, or why that is not known; nothing where
+        nobody went through any. A wrong answer costs who is right a part of a `graded` score only: there no ceiling is told.
+        """
+        how = JUDGED if self.seen else LABELLED
         if self.relabelled is None or self.left is None:
-            return (_unordered_says(self.unordered),) if self.unordered else ()
+            return (how.unordered(self.unordered),) if self.unordered else ()
         if self.outdated:
-            return (_outdated_says(self.relabelled),)
-        return sample_says(self.relabelled), *ceiling_says(self.left, target)
+            return (how.outdated(self.relabelled),)
+        return how.sample(self.relabelled), *(() if graded else how.ceiling(self.left, target))
 
 
 def read_lineage(folder: Path) -> Lineage | None:
@@ -211,46 +216,65 @@ def hash_of(examples: Sequence[Case], heldout: Sequence[Case], documents: Sequen
     return digest.hexdigest()[:20]
 
 
-def sample_says(found: Relabelled) -> str:
-    """The share of wrong labels, or that it cannot be estimated yet."""
-    if found.cases < FEWEST:
+@dataclass(frozen=True, kw_only=True)
+class SampleWording:
+    """How it is said what a person found in a sample."""
+
+    answers: str
+    done: str
+    found: str
+    scores: str
+    """By an approach that is always right; where answers are worded otherwise it scores less."""
+
+    def sample(self, found: Relabelled) -> str:
+        """The share of wrong ones, or that it cannot be estimated yet."""
+        if found.cases < FEWEST:
+            return (
+                f"The share of wrong {self.answers} cannot be estimated: "
+                f"{many(found.cases, 'held-out case was', 'held-out cases were')} {self.done}, and it takes {FEWEST}."
+            )
+        low, high = found.share
         return (
-            f"The share of wrong labels cannot be estimated: {many(found.cases, 'held-out case was', 'held-out cases were')} "
-            f"labelled once more, and it takes {FEWEST}."
+            f"Of {found.cases:,} held-out cases drawn at random a person {self.found.format(f'{found.wrong:,}')}: {low:.1%} to "
+            f"{high:.1%} of the {self.answers} that were given may be wrong (95 % interval)."
         )
-    low, high = found.share
-    return (
-        f"Of {found.cases:,} held-out cases drawn at random a person labelled {found.wrong:,} otherwise: {low:.1%} to {high:.1%} "
-        "of the labels that were given may be wrong (95 % interval)."
-    )
+
+    def unordered(self, cases: int) -> str:
+        return (
+            f"The share of wrong {self.answers} is not known: {many(cases, 'held-out case was', 'held-out cases were')} "
+            f"{self.done}, not the first ones of the order in which the sheet was written, so they are no random sample. Go "
+            "through the first ones of a sheet before it is sorted: `advisor check task.yaml --fix anew` writes one into a new "
+            "folder."
+        )
+
+    def outdated(self, found: Relabelled) -> str:
+        return (
+            f"The share of wrong {self.answers} is not known: the held-out cases were changed since "
+            f"{many(found.cases, 'of them was', 'of them were')} {self.done}. `advisor check task.yaml --fix anew` draws a "
+            "sample of those that there are now, into a new folder."
+        )
+
+    def ceiling(self, found: Relabelled, target: float | None) -> tuple[str, ...]:
+        """What the answers allow, and what that means for the target; nothing where nothing can be said."""
+        if found.cases < FEWEST:
+            return ()
+        low, high = found.ceiling
+        if found.cases == found.of:
+            return (f"Every held-out case was {self.done}, so the {self.answers} set no ceiling.",)
+        said = f"By the {self.answers} after the review an approach that is always right would score {self.scores}."
+        said = said.format(low=low, high=high)
+        if target is None or target <= low:
+            return (said,)
+        if target > high:
+            return (
+                f"{said} The target of {target:.0%} is above that: correct more held-out {self.answers}, or lower it.",
+            )
+        return (f"{said} The target of {target:.0%} may be out of reach for that reason alone.",)
 
 
-def _unordered_says(cases: int) -> str:
-    return (
-        f"The share of wrong labels is not known: {many(cases, 'held-out case was', 'held-out cases were')} labelled once more, "
-        "not the first ones of the order in which the sheet was written, so they are no random sample. Label the first ones of a "
-        "sheet before it is sorted: `advisor check task.yaml --fix anew` writes one into a new folder."
-    )
-
-
-def _outdated_says(found: Relabelled) -> str:
-    return (
-        "The share of wrong labels is not known: the held-out cases were changed since "
-        f"{many(found.cases, 'of them was', 'of them were')} labelled once more. `advisor check task.yaml --fix anew` draws a "
-        "sample of those that there are now, into a new folder."
-    )
-
-
-def ceiling_says(found: Relabelled, target: float | None) -> tuple[str, ...]:
-    """What the labels allow, and what that means for the target; nothing where nothing can be said."""
-    if found.cases < FEWEST:
-        return ()
-    low, high = found.ceiling
-    if found.cases == found.of:
-        return ("Every held-out case was labelled once more, so the labels set no ceiling.",)
-    said = f"By the labels after the review an approach that is always right would score {low:.1%} to {high:.1%}."
-    if target is None or target <= low:
-        return (said,)
-    if target > high:
-        return (f"{said} The target of {target:.0%} is above that: correct more held-out labels, or lower it.",)
-    return (f"{said} The target of {target:.0%} may be out of reach for that reason alone.",)
+LABELLED = SampleWording(
+    answers="labels", done="labelled once more", found="labelled {} otherwise", scores="{low:.1%} to {high:.1%}"
+)
+JUDGED = SampleWording(
+    answers="answers", done="judged", found="who saw their answers found {} wrong", scores="{high:.1%} at most"
+)

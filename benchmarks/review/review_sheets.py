@@ -18,12 +18,14 @@ from benchmarks.audit.text_shape import cut_off, other_languages
 from benchmarks.data.assemble import Assembly, Loaded
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import alike, overlapping
+from benchmarks.metrics import load
+from benchmarks.metrics._base import is_label
 from benchmarks.review.sheets import write_sheet
 from strategies.contract import Case, Document, Kind
 
 REVIEW, SAMPLE = "review.csv", "sample.csv"
 REVIEW_COLUMNS = ("part", "id", "why", "like", "input", "output", "perhaps", "corrected", "leave out")
-SAMPLE_COLUMNS = ("id", "input", "label")
+LABELLED_COLUMNS, JUDGED_COLUMNS = ("id", "input", "label"), ("id", "input", "output", "right", "corrected")
 Side = Literal["example", "held-out case"]
 _SHOWN_IDS = 3
 
@@ -60,6 +62,10 @@ class Material:
     def choices(self) -> frozenset[str]:
         """What may be written as a label: those of the task and those that only held-out cases have. None without labels."""
         return frozenset((*self.labels, *(case.output for case in self.heldout))) if self.labels else frozenset()
+
+    def accepts(self, case: Case, text: str) -> bool:
+        """Whether the text is a right answer of the case: its label, or but for form what `exact_match` takes for the same."""
+        return is_label(case, text) if self.labels else load("exact_match").score(case, text) == 1.0
 
     def sides(self) -> Iterator[tuple[Side, tuple[Case, ...]]]:
         yield "example", self.examples
@@ -153,15 +159,23 @@ def _alike(cases: Sequence[Case]) -> list[list[Case]]:
 def write_sheets(material: Material, suspected: Sequence[Doubt | Alike], folder: Path, seed: int) -> None:
     """Writes the sheets that are not there yet: what a person has filled in stays.
 
-    The held-out cases of the sample stand in random order and without their labels, so that whoever labels the first so many
-    labels a random sample, and is not led by what stands there.
+    The held-out cases of the sample stand in random order, so that whoever goes through the first so many goes through a random
+    sample; without their labels, so that nobody is led by these. Answers that are no labels are shown: of two that are worded
+    otherwise both may be right.
     """
     if not (folder / REVIEW).exists():
         write_sheet(folder / REVIEW, REVIEW_COLUMNS, (each.row() for each in concerns(material, suspected)))
-    if material.labels and not (folder / SAMPLE).exists():
-        write_sheet(
-            folder / SAMPLE, SAMPLE_COLUMNS, ((case.id, case.input, "") for case in drawn(material.heldout, seed))
+    if not (folder / SAMPLE).exists():
+        shown = (
+            (case.id, case.input, *(() if material.labels else (case.output, "")), "")
+            for case in drawn(material.heldout, seed)
         )
+        write_sheet(folder / SAMPLE, sample_columns(material), shown)
+
+
+def sample_columns(material: Material) -> tuple[str, ...]:
+    """What a person fills in: a label, or whether the answer that stands there is right."""
+    return LABELLED_COLUMNS if material.labels else JUDGED_COLUMNS
 
 
 def drawn(heldout: Sequence[Case], seed: int) -> list[Case]:

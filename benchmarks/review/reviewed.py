@@ -16,17 +16,10 @@ from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Assembly, Loaded
 from benchmarks.data.load import read_inputs
 from benchmarks.data.remote import is_remote
-from benchmarks.metrics._base import is_label, label_of
-from benchmarks.review.lineage import Changes, Lineage, Relabelled, hash_of, read_lineage, way_to
-from benchmarks.review.review_sheets import (
-    REVIEW,
-    REVIEW_COLUMNS,
-    SAMPLE,
-    SAMPLE_COLUMNS,
-    Material,
-    drawn,
-    write_sheets,
-)
+from benchmarks.metrics._base import label_of
+from benchmarks.review.lineage import Changes, Lineage, hash_of, read_lineage, way_to
+from benchmarks.review.review_sheets import REVIEW, REVIEW_COLUMNS, SAMPLE, Material, drawn, write_sheets
+from benchmarks.review.samples import agreed, found_in, went_through
 from benchmarks.review.sheets import NO, YES, read_sheet
 from benchmarks.specs.infer import check_objects, check_pattern
 from benchmarks.specs.spec import Spec
@@ -85,7 +78,7 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
     sheet = read_sheet(folder / REVIEW, REVIEW_COLUMNS) if _has_rows(folder / REVIEW) else []
     decisions = _decisions(sheet, material)
     seed = _seed(folder, assembly)
-    labelled, random = _labelled(folder / SAMPLE, material, [case.id for case in drawn(material.heldout, seed)])
+    labelled, random = went_through(folder / SAMPLE, material, [case.id for case in drawn(material.heldout, seed)])
     sides: dict[str, tuple[Case, ...]] = {}
     changes: dict[str, Changes] = {}
     for side, cases in material.sides():
@@ -93,14 +86,14 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         for case in cases:
             output, out = decisions.get((side, case.id), (case.output, False))
             if side == "held-out case":
-                output = _agreed(case, output, labelled.get(case.id), material.labels)
+                output = agreed(case, output, labelled.get(case.id), material.labels)
             if not out:
                 corrected += output != case.output
                 kept.append(_with_output(case, output))
         sides[side] = tuple(kept)
         changes[side] = Changes(rows=len(cases), corrected=corrected, left_out=len(cases) - len(kept))
     _check(assembly.spec, sides)
-    relabelled, left = _relabelled(labelled if random else {}, material, decisions)
+    relabelled, left = found_in(labelled if random else {}, material, decisions)
     lineage = Lineage(
         task=assembly.benchmark.task.name,
         source=hash_of(material.examples, material.heldout, material.documents),
@@ -111,6 +104,7 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         relabelled=relabelled,
         left=left,
         seed=seed,
+        seen=not material.labels,
         unordered=0 if random else len(labelled),
     )
     earlier = read_lineage(assembly.folder)
@@ -189,74 +183,11 @@ def _corrected(row: Mapping[str, str], material: Material, where: str) -> str:
     return perhaps
 
 
-def _labelled(path: Path, material: Material, order: Sequence[str]) -> tuple[dict[str, str], bool]:
-    """Id -> label, for the held-out cases that a person labelled once more, and whether they are a random sample: the first of
-    the order that was drawn, wherever they stand by now. Raises `BadInput`, also for gaps in a sheet that has that order."""
-    if not material.labels or not path.is_file():
-        return {}, True
-    known = {case.id: case for case in material.heldout}
-    found: dict[str, str] = {}
-    rows: list[str] = []
-    gap = skipped = ""
-    for place, row in read_sheet(path, SAMPLE_COLUMNS):
-        name, label = row["id"].strip(), row["label"].strip()
-        if name not in known:
-            raise BadInput(f'{SAMPLE}, {place} names the held-out case "{name[:60]}", which is not there. Put it back.')
-        if label and label not in material.choices and label not in known[name].answers:
-            raise BadInput(f'{SAMPLE}, {place}: "{label[:60]}" is not one of the labels. Write one as the task has it.')
-        rows.append(name)
-        if label:
-            found[name] = label
-            skipped = skipped or (gap and f"{gap} has no label and {place} has one")
-        else:
-            gap = gap or place
-    random = found.keys() == set(order[: len(found)])
-    if skipped and not random and rows == [name for name in order if name in set(rows)]:
-        raise BadInput(
-            f"{SAMPLE}, {skipped}. Label from the top without leaving any out: only then they are a random sample."
-        )
-    return found, random
-
-
-def _agreed(case: Case, output: str, label: str | None, labels: Sequence[str]) -> str:
-    """The output of a held-out case by both sheets, spelt as one of the labels where a sheet spells it so. Raises `BadInput`
-    where they contradict."""
-    if label is None:
-        return output
-    if label_of(label) == label_of(output):
-        return label if label in labels and (output == case.output or output not in labels) else output
-    if is_label(replace(case, output=output), label):
-        return output
-    if output != case.output:
-        raise BadInput(
-            f'The held-out case "{case.id[:60]}" is "{output[:40]}" in {REVIEW} and "{label[:40]}" in {SAMPLE}. Decide on one.'
-        )
-    return label
-
-
 def _with_output(case: Case, output: str) -> Case:
     """With another right answer, which none of the old one's is an alternative to."""
     if label_of(output) == label_of(case.output):
         return replace(case, output=output)  # At most spelt otherwise.
     return replace(case, output=output, answers=())
-
-
-def _relabelled(
-    labelled: Mapping[str, str], material: Material, decisions: Mapping[tuple[str, str], tuple[str, bool]]
-) -> tuple[Relabelled, Relabelled] | tuple[None, None]:
-    """What the sample says of the labels that were given, and of those that the other sheet leaves."""
-    if not labelled:
-        return None, None
-    wrong = cases = still_wrong = kept = 0
-    for case in material.heldout:
-        output, out = decisions.get(("held-out case", case.id), (case.output, False))
-        label = labelled.get(case.id)
-        kept += not out
-        wrong += label is not None and not is_label(case, label)
-        cases += label is not None and not out
-        still_wrong += label is not None and not out and not is_label(replace(case, output=output), label)
-    given = Relabelled(cases=len(labelled), wrong=wrong, of=len(material.heldout))
-    return given, Relabelled(cases=cases, wrong=still_wrong, of=kept)
 
 
 def _check(spec: Spec, sides: Mapping[str, Sequence[Case]]) -> None:

@@ -120,15 +120,15 @@ _SO = "so nothing with a language model was fitted (--economical)"
 
 
 def above_the_ceiling(benchmark: Benchmark, ceiling: tuple[float, float] | None) -> str:
-    """Why nothing meets the target that is as right as labels allow of which some are wrong (`Terms.ceiling`); empty where
+    """Why nothing meets the target that is as right as answers allow of which some are wrong (`Terms.ceiling`); empty where
     something may, and for figures over rows."""
     target = benchmark.target
     if ceiling is None or target is None or benchmark.metric.over_rows or target <= ceiling[1]:
         return ""
-    low, high = (f"{100 * share:.3g}" for share in ceiling)
+    given = "labels" if benchmark.task.labels else "answers"
     return (
-        f"by labels of which some are wrong an approach that is always right would score {low} to {high} %, and the target "
-        f"of {100 * target:.3g} % is above that, {_SO}"
+        f"by {given} of which some are wrong an approach that is always right would score at most {100 * ceiling[1]:.3g} %, and "
+        f"the target of {100 * target:.3g} % is above that, {_SO}"
     )
 
 

@@ -34,8 +34,7 @@ def test_what_is_said_to_list_the_rows_lists_them(
     assert command in " ".join(call(capsys, "check", "my task/own.yaml", "--seed", "3").out.split())
     done = call(capsys, *shlex.split(command.partition(" ")[2].removeprefix("-m advisor ")))
     assert done.code == 0, done.err
-    assert "Which share of the answers is wrong, and what ceiling that sets, cannot be estimated here" in done.err
-    assert not (tmp_path / "reviewed" / "sample.csv").exists()
+    assert "judge the first hundred or more, from the top, to know the share of wrong answers" in done.err
     assert "nearly a copy" in (tmp_path / "reviewed" / "review.csv").read_text(encoding="utf-8")
 
 

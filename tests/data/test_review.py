@@ -20,7 +20,7 @@ from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt, doubts
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import assemble, load
-from benchmarks.review.lineage import Relabelled, ceiling_says, sample_says
+from benchmarks.review.lineage import JUDGED, LABELLED, Relabelled
 from benchmarks.review.review_sheets import Material, concerns, write_sheets
 from benchmarks.review.reviewed import Reviewed, _decisions, review
 from strategies.contract import Case, Kind
@@ -277,7 +277,7 @@ def test_a_sample_with_gaps_or_other_data_is_refused(desk: Desk) -> None:
     sample = desk.folder / "copy" / "sample.csv"
     kept = sample.read_bytes()
     filled(sample, lambda place, row: {"label": desk.truth[row["id"]]} if place % 2 else {})
-    assert "Label from the top without leaving any out" in desk.refused()
+    assert "Go from the top without leaving any out" in desk.refused()
     sample.write_bytes(kept.replace(b"id,input,label", b"id,input,mine"))
     assert "has lost its column 'label'" in desk.refused()
     sample.write_bytes(kept)
@@ -420,14 +420,13 @@ def test_other_data_is_refused(desk: Desk) -> None:
     assert "belong to other data" in desk.refused()
 
 
-def test_a_task_without_labels_has_no_sample_and_keeps_its_documents(tmp_path: Path) -> None:
+def test_a_task_without_labels_keeps_its_documents(tmp_path: Path) -> None:
     cases = [*tiny.questions(60), Case(id="todo", input="=Who?", output="TODO")]
     rooms = [dataclasses.asdict(room) for room in tiny.rooms()]
     write_task(tmp_path, NOWHERE, "kind: qa", "documents: rooms.jsonl", cases=cases)
     (tmp_path / "rooms.jsonl").write_text("".join(json.dumps(room) + "\n" for room in rooms), encoding="utf-8")
     desk = Desk(folder=tmp_path, truth={})
     desk.fix()
-    assert not (tmp_path / "copy" / "sample.csv").exists()
     assert any("looks like a placeholder" in row["why"] for row in rows_of(tmp_path / "copy" / "review.csv"))
     filled(tmp_path / "copy" / "review.csv", lambda _, row: {"corrected": "'=Ada"} if row["id"] == "todo" else {})
     desk.fix()
@@ -437,6 +436,105 @@ def test_a_task_without_labels_has_no_sample_and_keeps_its_documents(tmp_path: P
     assert {row["output"] for row in rows if row["id"] == "todo"} == {"=Ada"}
     assert len(rows) == 61
     assert find(tmp_path / "copy").assembled().benchmark.task.documents == tiny.rooms()
+
+
+def judged(folder: Path, metric: str = "exact_match") -> Desk:
+    """Questions of which every fifth held-out one has the answer "nobody", and the copy with all of them in `sample.csv`."""
+    cases, heldout = (
+        tiny.questions(40),
+        [dataclasses.replace(each, id=f"h{each.id}") for each in tiny.questions(60, 40)],
+    )
+    rows = [
+        {"id": each.id, "input": each.input, "output": "nobody" if place % 5 == 0 else each.output}
+        for place, each in enumerate(heldout)
+    ]
+    write_task(folder, NOWHERE, "kind: qa", "heldout: held.jsonl", f"metric: {metric}", "target: 0.95", cases=cases)
+    (folder / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    desk = Desk(folder=folder, truth={each.id: each.output for each in heldout})
+    desk.fix()
+    return desk
+
+
+def test_answers_that_are_no_labels_are_judged_where_they_stand(tmp_path: Path) -> None:
+    """Of these the share of wrong ones could not be known at all."""
+    desk = judged(tmp_path)
+    sample = tmp_path / "copy" / "sample.csv"
+    assert list(rows_of(sample)[0]) == ["id", "input", "output", "right", "corrected"]
+    assert desk.fix().lineage.relabelled is None
+
+    def judge(place: int, row: Row) -> Mapping[str, str]:
+        if place >= 30:
+            return {}
+        return {"corrected": desk.truth[row["id"]]} if row["output"] == "nobody" else {"right": "x"}
+
+    filled(sample, judge)
+    lineage = desk.fix().lineage
+    wrong = sum(row["output"] == "nobody" for row in rows_of(sample)[:30])
+    assert lineage.relabelled == lineage.left == Relabelled(cases=30, wrong=wrong, of=60)
+    assert lineage.heldout.corrected == wrong > 0
+    assert {row["id"] for row in desk.copy("heldout.jsonl") if row["output"] == "nobody"} == {
+        row["id"] for row in rows_of(sample)[30:] if row["output"] == "nobody"
+    }
+    assembly = find(tmp_path / "copy").assembled()
+    assert assembly.ceiling == lineage.ceiling is not None
+    notes = " ".join(assembly.benchmark.notes)
+    assert f"a person who saw their answers found {wrong} wrong: " in notes
+    assert lineage.left is not None
+    assert (
+        f"By the answers after the review an approach that is always right would score {lineage.left.ceiling[1]:.1%} at most."
+        in notes
+    )
+
+
+def test_a_metric_of_partly_right_answers_has_a_share_of_wrong_ones_and_no_ceiling(tmp_path: Path) -> None:
+    desk = judged(tmp_path, "token_f1")
+    filled(tmp_path / "copy" / "sample.csv", lambda place, _: {"right": "yes"} if place < 30 else {})
+    desk.fix()
+    assembly = find(tmp_path / "copy").assembled()
+    assert assembly.ceiling is None
+    notes = " ".join(assembly.benchmark.notes)
+    assert "found 0 wrong" in notes
+    assert "always right" not in notes
+
+
+def test_objects_that_are_spelt_otherwise_are_not_wrong(tmp_path: Path) -> None:
+    cases = tiny.orders(40)
+    write_task(tmp_path, NOWHERE, "kind: extraction", cases=cases)
+    desk = Desk(folder=tmp_path, truth={})
+    desk.fix()
+    sample = tmp_path / "copy" / "sample.csv"
+    filled(
+        sample, lambda _, row: {"corrected": json.dumps(dict(reversed(json.loads(row["output"]).items())), indent=1)}
+    )
+    found = desk.fix().lineage.relabelled
+    assert found is not None
+    assert (found.wrong, found.cases) == (0, found.of)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (
+            {"right": "perhaps"},
+            'sample.csv, line 2: "right" holds "perhaps". Write x where the output is right, or nothing.',
+        ),
+        ({"right": "no"}, 'sample.csv, line 2 says that the output is wrong. Write the right one into "corrected".'),
+        ({"right": "x", "corrected": "else"}, "sample.csv, line 2 says that the output is right, and corrects it."),
+    ],
+)
+def test_a_slip_in_a_judged_sample_is_one_sentence(tmp_path: Path, row: Row, says: str) -> None:
+    desk = judged(tmp_path)
+    filled(tmp_path / "copy" / "sample.csv", lambda place, _: row if place == 0 else {})
+    assert says in desk.refused()
+
+
+def test_few_judged_answers_say_nothing_of_the_share() -> None:
+    found = Relabelled(cases=12, wrong=3, of=400)
+    assert JUDGED.sample(found) == (
+        "The share of wrong answers cannot be estimated: 12 held-out cases were judged, and it takes 20."
+    )
+    assert JUDGED.ceiling(found, 0.9) == ()
+    assert "set no ceiling" in JUDGED.ceiling(Relabelled(cases=40, wrong=4, of=40), 0.9)[0]
 
 
 def test_what_only_late_rows_have_is_in_the_copy_too(tmp_path: Path) -> None:
@@ -567,8 +665,8 @@ def test_the_ceiling_holds_what_somebody_scores_who_is_always_right(cases: int) 
 def test_what_was_labelled_wholly_sets_no_ceiling_and_nothing_lies_above_one() -> None:
     assert Relabelled(cases=400, wrong=40, of=400).ceiling == (1.0, 1.0)
     assert Relabelled(cases=200, wrong=0, of=400).ceiling == pytest.approx((1 - 5 / 400, 1.0))
-    assert "set no ceiling" in ceiling_says(Relabelled(cases=400, wrong=40, of=400), 0.9)[0]
-    assert "set no ceiling" not in ceiling_says(Relabelled(cases=399, wrong=0, of=400), 0.9)[0]
+    assert "set no ceiling" in LABELLED.ceiling(Relabelled(cases=400, wrong=40, of=400), 0.9)[0]
+    assert "set no ceiling" not in LABELLED.ceiling(Relabelled(cases=399, wrong=0, of=400), 0.9)[0]
     assert Relabelled(cases=100, wrong=1, of=400).ceiling[1] == 1.0
 
 
@@ -675,13 +773,13 @@ def test_the_ceiling_holds_the_truth_where_others_are_corrected_and_left_out_aft
 
 def test_the_target_is_held_against_the_ceiling_and_few_labels_say_nothing() -> None:
     few, many = Relabelled(cases=12, wrong=0, of=400), Relabelled(cases=100, wrong=20, of=400)
-    assert "cannot be estimated" in sample_says(few)
-    assert ceiling_says(few, 0.9) == ()
+    assert "cannot be estimated" in LABELLED.sample(few)
+    assert LABELLED.ceiling(few, 0.9) == ()
     assert many.share == pytest.approx((55 / 400, 111 / 400))
     assert many.ceiling == pytest.approx((1 - (111 - 20) / 400, 1 - (55 - 20) / 400))
-    assert "is above that" in ceiling_says(many, 0.95)[0]
-    assert "may be out of reach" in ceiling_says(many, 0.85)[0]
-    assert "target" not in ceiling_says(many, 0.7)[0]
+    assert "is above that" in LABELLED.ceiling(many, 0.95)[0]
+    assert "may be out of reach" in LABELLED.ceiling(many, 0.85)[0]
+    assert "target" not in LABELLED.ceiling(many, 0.7)[0]
 
 
 def test_sheets_are_in_a_random_order_that_the_seed_decides(tmp_path: Path) -> None:

@@ -356,7 +356,7 @@ def test_a_target_above_what_the_labels_allow_is_out_of_reach() -> None:
     for ceiling, said in (
         (None, ""),
         ((0.9, 0.98), ""),
-        ((0.9, 0.96), "would score 90 to 96 %, and the target of 97 %"),
+        ((0.9, 0.96), "would score at most 96 %, and the target of 97 %"),
     ):
         economy = rules_of(benchmark, 0.01, economical=Terms(ceiling=ceiling)).economy
         assert economy is not None
