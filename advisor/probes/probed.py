@@ -38,7 +38,7 @@ class Probe:
     """It is asked of what was tuned here."""
 
 
-NOT_BUILT_WITHOUT = "not built without some of them, as two approaches put together and recorded answers are not"
+NOT_BUILT_WITHOUT = "not built without some of them, as recorded answers are not"
 """Why labels cannot be added to an approach."""
 _ELSEWHERE = "tuned elsewhere, so not measured"
 _OF_PARTS = "of a cascade it is not put together, and each part has a row of its own"
@@ -210,21 +210,18 @@ PROBES: tuple[Probe, ...] = (
         says="follow at once when facts in the documents change",
         lacks="it had answered none of the questions, or could not be asked",
         cell=lambda each, _: _of(shares.facts_followed(each)),
-        of_parts=True,
     ),
     Probe(
         name="labels",
         says="right at once when labels are added",
         lacks=NOT_BUILT_WITHOUT,
         cell=lambda each, _: _of(shares.at_once(each.added)),
-        of_parts=True,
     ),
     Probe(
         name="format",
         says="follow at once when the format is altered",
-        lacks="told of no other format, as two approaches put together and what learnt from a teacher are not",
+        lacks="told of no other format, as what learnt from a teacher is not",
         cell=lambda each, _: _of(shares.at_once(each.altered)),
-        of_parts=True,
     ),
     Probe(
         name="heart",

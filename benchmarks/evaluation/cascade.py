@@ -80,7 +80,7 @@ class Cascade:
 
     def passes(self, sure: float | None) -> bool:
         """Whether an answer is handed on."""
-        return _is_handed_on(sure, self.below)
+        return is_handed_on(sure, self.below)
 
 
 def score_of(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> float:
@@ -92,7 +92,7 @@ def score_of(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequ
 def put_together(below: float, first: Sequence[Sequence[Any]], second: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
     """Its answers to these cases."""
     later = {row[0]: row for row in second}
-    return [later[row[0]] if _is_handed_on(row[3], below) else row for row in first if row[0] in later]
+    return [later[row[0]] if is_handed_on(row[3], below) else row for row in first if row[0] in later]
 
 
 def add_cascade(
@@ -183,7 +183,7 @@ def _options(first: Stage, second: Stage) -> Iterator[Cascade]:
     alone = tuple(sum(stage.answers[case][0] for case in common) / len(common) for stage in (first, second))
     for share in SHARES:
         below = sure[int(share * len(sure))]
-        handed = [case for case in common if _is_handed_on(first.answers[case][1], below)]
+        handed = [case for case in common if is_handed_on(first.answers[case][1], below)]
         gained = sum(second.answers[case][0] - first.answers[case][0] for case in handed)
         if gained > 1e-9:
             yield Cascade(
@@ -203,7 +203,7 @@ def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Eva
     A part that was tuned has the same adapter here as alone, and forgot as much; of two the one that is shown to have
     forgotten more counts.
     """
-    parts = [measured.get(name) for name in _parts(cascade)]
+    parts = [measured.get(name) for name in parts_of(cascade)]
     lost = [each.forgetting for each in parts if each is not None and each.forgetting is not None]
     left = dict.fromkeys(kind for each in parts if each is not None for kind in each.left)
     return replace(
@@ -214,64 +214,21 @@ def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Eva
     )
 
 
-def planted_in(cascade: Evaluation, store: Store) -> list[Row]:
-    """Its answers to requests and passages with text planted in them, put together of those of its parts; none where only one
-    was asked so. A part that is shown no passages answers there as it did without. What is planted for each part is what that
-    part can follow, so that a case which is handed on meets the sentence for the second there."""
-    if len(parts := _parts(cascade)) < 2:
-        return []
-    first, second = ({(row.key, _place(row.variant)): row for row in store.rows(name, "planted")} for name in parts)
-    if not first or not second:
-        return []
-    plain = [{row.key: row for row in store.rows(name, "heldout")} for name in parts]
-    places = [{place for _, place in rows} for rows in (first, second)]
-    found = []
-    for (key, place), told in {**first, **second}.items():
-        one, other = (
-            rows.get((key, place)) if place in asked else before.get(key)
-            for rows, asked, before in zip((first, second), places, plain, strict=True)
-        )
-        row = None if one is None else other if _is_handed_on(sureness(one.outcome), cascade.chosen["below"]) else one
-        if row is not None:
-            variant = row.variant or told.variant
-            found.append(replace(row, candidate=cascade.candidate, purpose="planted", variant=variant))
-    return found
-
-
-def rebuilt_in(cascade: Evaluation, store: Store) -> list[Row]:
-    """Its answers after each rebuild of both parts, which have the same sample of the examples; its threshold stays."""
-    if len(parts := _parts(cascade)) < 2:
-        return []
-    first, second = ({(row.variant, row.key): row for row in store.rows(name, "rebuild")} for name in parts)
-    shared = {draw for draw, _ in first} & {draw for draw, _ in second}
-    found = [
-        second.get(at) if _is_handed_on(sureness(row.outcome), cascade.chosen["below"]) else row
-        for at, row in first.items()
-        if at[0] in shared
-    ]
-    return [replace(row, candidate=cascade.candidate) for row in found if row is not None]
-
-
 def asked_of(cascade: Evaluation, store: Store) -> dict[str, list[Row]]:
     """What each of its parts answered of its held-out cases, the second what it was handed; nothing where it has no scores."""
-    if len(parts := _parts(cascade)) < 2 or not cascade.keys:
+    if len(parts := parts_of(cascade)) < 2 or not cascade.keys:
         return {}
     first, second = ({row.key: row for row in store.rows(name, "heldout")} for name in parts)
-    handed = [key for key in cascade.keys if _is_handed_on(sureness(first[key].outcome), cascade.chosen["below"])]
+    handed = [key for key in cascade.keys if is_handed_on(sureness(first[key].outcome), cascade.chosen["below"])]
     return {parts[0]: [first[key] for key in cascade.keys], parts[1]: [second[key] for key in handed]}
 
 
-def _parts(cascade: Evaluation) -> list[str]:
+def parts_of(cascade: Evaluation) -> list[str]:
     """Names, the first one first; none of a cascade that could not be made."""
     return [cascade.chosen[part] for part in ("first", "second") if part in cascade.chosen]
 
 
-def _place(variant: str) -> str:
-    """Of rows with planted text."""
-    return variant.partition("/")[0]
-
-
-def _is_handed_on(sure: float | None, below: float) -> bool:
+def is_handed_on(sure: float | None, below: float) -> bool:
     return sure is None or sure < below
 
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.contract import Benchmark, Evaluation, PartOf, Row
-from benchmarks.evaluation.cascade import APPROACH, DERIVED, asked_of, of_its_parts, planted_in, rebuilt_in
+from benchmarks.evaluation.cascade import APPROACH, DERIVED, asked_of, of_its_parts
+from benchmarks.evaluation.cascade_checks import added_in, altered_in, changed_in, planted_in, rebuilt_in
 from benchmarks.evaluation.evaluate import About, built_again, evaluate, requests, summed
 from benchmarks.evaluation.grounding import Library
 from benchmarks.evaluation.mistakes import Answers, Handed
 from benchmarks.evaluation.noted_scores import looked_at, rescored_notes
-from benchmarks.probes.altered import rewritten_case
+from benchmarks.probes.added import added
+from benchmarks.probes.altered import altered_counts, rewritten_case
+from benchmarks.probes.changed import changed
 from benchmarks.probes.handed import handed
 from benchmarks.probes.planted import followed, in_requests
 from benchmarks.running.foreign import metric_code
@@ -81,8 +84,9 @@ def _part(alone: Evaluation, rows: Sequence[Row], answers: int) -> PartOf:
 def _with_checks(
     benchmark: Benchmark, cascade: Evaluation, measured: Mapping[str, Evaluation], store: Store
 ) -> Evaluation:
-    """With what its parts made of planted text, and what they answered when they were built again; put together here, since
-    that may be asked for after the cascade was made. Where nothing is known of the passages of a part, nothing is of its own."""
+    """With what its parts made of planted text and of changes, and what they answered when they were built again; put together
+    here, since that may be asked for after the cascade was made. Where nothing is known of the passages of a part, nothing is of
+    its own."""
     before = {row.key: row for row in store.rows(cascade.candidate, "heldout")}
     parts = [measured.get(cascade.chosen.get(part, "")) for part in ("first", "second")]
     why = next((each.unplanted for each in parts if each is not None and each.unplanted), "")
@@ -90,7 +94,18 @@ def _with_checks(
     planted = followed(benchmark, in_requests(asked) if why else asked, before)
     rows = rebuilt_in(cascade, store)
     built = built_again(benchmark, rows, store, (cascade.chosen["first"], cascade.chosen["second"])) if rows else None
-    return replace(cascade, planted=planted, unplanted=why, rebuilds=built)
+    note, later = changed_in(cascade, store)
+    rule, ruled = altered_in(cascade, store)
+    labels, labelled = added_in(cascade, store)
+    return replace(
+        cascade,
+        planted=planted,
+        unplanted=why,
+        rebuilds=built,
+        changed=changed(benchmark, note, before, later),
+        added=added(benchmark, labels, before, labelled),
+        altered=altered_counts(benchmark, rule, ruled),
+    )
 
 
 def selection_answers(found: Sequence[Evaluation], store: Store) -> Answers:

@@ -19,7 +19,8 @@ from advisor.probes.grounded import who_else_speaks
 from advisor.story.setups import told
 from benchmarks.contract import Answered, Candidate, Evaluation, State
 from benchmarks.costs.dearer import Dearer, Price
-from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, planted_in, stages
+from benchmarks.evaluation.cascade import DERIVED, Stage, add_cascade, best_cascade, stages
+from benchmarks.evaluation.cascade_checks import planted_in
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.noted_scores import looked_at, selection_figure
 from benchmarks.evaluation.stored import evaluations, rescored
