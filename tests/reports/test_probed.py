@@ -132,7 +132,7 @@ def test_why_a_cascade_lacks_something_is_told_truly() -> None:
     story = everything(cascade=True)
     row = next(row for row in story.probed.rows if row[0] == "lora + retrieval after majority")
     assert row[1:] == ("6 %", "-", "67 %", "91 %", "45/90", "38 %", "2/50", "1.16", "-", "-", "-")
-    parts = "of a cascade it is not put together, and each part has a row of its own (words, facts, format and heart)"
+    parts = "of a cascade it is not put together, and each part has a row of its own (words and heart)"
     assert story.probed.note.count(parts) == 1
     assert "Of a cascade both parts were built again, and the sureness below which it hands on was kept." in (
         story.rebuilds.note
