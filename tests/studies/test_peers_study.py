@@ -194,7 +194,19 @@ def test_answers_are_compared_by_what_the_study_counts(monkeypatch: pytest.Monke
         "x",
     ]
     texts = ["Thirty days", " thirty days. ", '"Thirty days"', "card arrival", "card_arrival", "", "30 days", "[1]"]
-    for name, answers in (("field_f1", objects), ("exact_match", objects), ("exact_match", texts)):
+    long = " ".join(["word"] * 45)
+    told = [
+        "14",
+        "It is 12,014.",
+        "the Beatles",
+        "Beatles wrote it",
+        "U.S.",
+        "in the US",
+        f"{long} 14",
+        "It is 14 U.S.",
+    ]
+    rows = (("field_f1", objects), ("exact_match", objects), ("exact_match", texts), ("answer_contained", told))
+    for name, answers in rows:
         for accepted in answers:
             case = Case(id="1", input="", output=accepted)
             for answer in answers if (name, accepted) != ("field_f1", "x") else ():

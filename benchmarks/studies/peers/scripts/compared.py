@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Score = Callable[[str, Sequence[str]], float]
+MOST_WORDS = 40
+"""An answer with more is not looked for what it contains."""
 
 
 def score_of(metric: str) -> Score:
@@ -28,7 +30,17 @@ def fields(answer: str, accepted: Sequence[str]) -> float:
 
 
 def contained(answer: str, accepted: Sequence[str]) -> float:
-    return float(any(one.casefold() in answer.casefold() for one in accepted))
+    """Whether one of them is a run of words of an answer that is not long, without punctuation and articles."""
+    given = words(answer)
+    if len(answer.split()) > MOST_WORDS:
+        return 0.0
+    return float(any(f" {' '.join(words(one))} " in f" {' '.join(given)} " for one in accepted if words(one)))
+
+
+def words(text: str) -> list[str]:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(letter for letter in folded if not unicodedata.category(letter).startswith(("P", "S")))
+    return [word for word in kept.split() if word not in ("a", "an", "the")]
 
 
 def leaves_of(text: str) -> Mapping[str, str] | None:
