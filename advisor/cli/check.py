@@ -173,6 +173,7 @@ def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
 def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike]) -> None:
     """Sheets where there are none, with rows that are alike in meaning, and the copy that they make as they are."""
     from benchmarks.audit.doubts import TooWeak
+    from benchmarks.data.assemble import is_exact
     from benchmarks.review.review_sheets import REVIEW, SAMPLE
     from benchmarks.review.reviewed import review
 
@@ -196,7 +197,7 @@ def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike])
         f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected`{accept} or `leave out`; else a row stays as "
         "it is."
     )
-    if told := lineage.says_of_sample(assembly.benchmark.target, graded=assembly.benchmark.metric.graded):
+    if told := lineage.says_of_sample(assembly.benchmark.target, exact=is_exact(task.kind, assembly.benchmark.metric)):
         say(" ".join(told))
     elif task.labels:
         say(f"{folder / SAMPLE}: label the first hundred or more, from the top, to know the share of wrong labels.")

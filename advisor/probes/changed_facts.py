@@ -59,8 +59,10 @@ def _row(name: str, found: Changed, takes: str) -> tuple[str, ...]:
 def _takes(found: Changed, each: Following | None, known: bool) -> str:
     if each is None:
         return NONE
-    new = f"{counted(each.examples, 'new example')}, and fitting again"
-    return each.told(new if found.seconds is None else f"{counted(found.documents, 'document')} indexed again", known)
+    new, again = f"{counted(each.examples, 'new example')}, ", f"{counted(found.documents, 'document')} indexed again"
+    if found.seconds is None:
+        return each.told(f"{new}and fitting again", known)
+    return each.told(f"{new}fitting again, and {again}" if each.examples else again, known)
 
 
 def _interval(found: Changed) -> tuple[float, float]:

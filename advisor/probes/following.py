@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from advisor.contract import Amount
+from advisor.costs.amounts import total
 from advisor.story.material import Material
 from advisor.wording import amount, duration
 from benchmarks.contract import Evaluation
+from benchmarks.evaluation.cascade import parts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,27 @@ class Following:
 
 
 def following(material: Material, name: str) -> dict[str, Following]:
-    """By the change: facts (`changed`), labels (`added`), a rule of the format (`altered`)."""
+    """By the change: facts (`changed`), labels (`added`), a rule of the format (`altered`); of a cascade what both parts take."""
+    evaluation = material.evaluations[name]
+    parts = [part for part in parts_of(evaluation) if part in material.evaluations]
+    if not parts:
+        return _alone(material, name)
+    asked = {"changed": evaluation.changed, "added": evaluation.added, "altered": evaluation.altered}
+    taken = [following(material, part) for part in parts]
+    found = {change: [each[change] for each in taken if change in each] for change, told in asked.items() if told}
+    return {change: _both(material, several) for change, several in found.items() if several}
+
+
+def _both(material: Material, taken: Sequence[Following]) -> Following:
+    """What several parts take; new examples serve all of them, and are paid once."""
+    cost, examples = total((each.cost for each in taken), taken[0].cost.unit), [each.examples for each in taken]
+    price = material.extras.label_price
+    if cost.value is not None and price is not None:
+        cost = Amount(value=cost.value - (sum(examples) - max(examples)) * price[0], unit=cost.unit)
+    return Following(seconds=sum(each.seconds for each in taken), examples=max(examples), cost=cost)
+
+
+def _alone(material: Material, name: str) -> dict[str, Following]:
     evaluation, found = material.evaluations[name], {}
     if (facts := evaluation.changed) is not None and facts.cases:
         if facts.seconds is not None:  # Only indexing, which this machine does whoever answers.

@@ -127,13 +127,11 @@ _OTHERS = (
         says="right when labels are added and it is fitted again",
         lacks=NOT_BUILT_WITHOUT,
         cell=lambda each, _: _relabelled(each),
-        of_parts=True,
     ),
     Probe(
         name="reformat",
         says="follow when the format is altered and it is fitted again",
         lacks="not fitted again, or nothing in it is",
         cell=lambda each, _: _reformatted(each),
-        of_parts=True,
     ),
 )

@@ -160,7 +160,7 @@ def assemble(
     unlabelled, taught = for_the_teacher(spec, data.unlabelled, (examples, heldout), seed)
     ends = tuple(f"models: {name} {says}." for name, says in endings(spec.models).items())
     notes = (
-        *(lineage.notes(target, graded=metric.graded) if lineage else ()),
+        *(lineage.notes(target, exact=is_exact(kind, metric)) if lineage else ()),
         *limits.unmet(len(examples), len(heldout)),
         *notes,
         *taught,
@@ -208,9 +208,14 @@ def assemble(
         findings=findings,
         summary=summarise(examples, heldout, data.documents, labels),
         parts=written_down(examples, heldout, folds, seed),
-        ceiling=lineage.ceiling if lineage and not metric.graded else None,
+        ceiling=lineage.ceiling if lineage and is_exact(kind, metric) else None,
     )
     return assembly.at(look_at(heldout, folder))
+
+
+def is_exact(kind: Kind, metric: Metric) -> bool:
+    """Whether an answer scores by being that of the key, and nothing otherwise: labels do by every metric."""
+    return kind == "classification" or metric.name == "exact_match"
 
 
 def _lineage(data: Loaded) -> Lineage | None:

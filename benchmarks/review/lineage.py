@@ -121,14 +121,14 @@ class Lineage:
         outdated = changed and hash_of((), heldout, ()) != self.held
         return replace(self, changed=self.changed or changed, outdated=outdated)
 
-    def notes(self, target: float | None, *, graded: bool = False) -> tuple[str, ...]:
-        """What a run says of its data, `graded` by a metric that knows partly right answers."""
+    def notes(self, target: float | None, *, exact: bool = True) -> tuple[str, ...]:
+        """What a run says of its data (`says_of_sample`)."""
         later = ", and changed again since" if self.changed else ""
         told = [
             f"data: a copy that was reviewed{later}: of {self.examples.says('example')}, of "
             f"{self.heldout.says('held-out case')}."
         ]
-        return (*told, *self.says_of_sample(target, graded=graded))
+        return (*told, *self.says_of_sample(target, exact=exact))
 
     def after(self, earlier: Lineage) -> Lineage:
         """That of a copy of a copy, whose own is `earlier`, `beside` what this review was of: what both reviews changed, and,
@@ -153,16 +153,17 @@ class Lineage:
         sample = self.left
         return None if sample is None or sample.cases < FEWEST or self.outdated else sample.ceiling
 
-    def says_of_sample(self, target: float | None, *, graded: bool = False) -> tuple[str, ...]:
+    def says_of_sample(self, target: float | None, *, exact: bool = True) -> tuple[str, ...]:
         """How many labels or answers are wrong, and what that means for the target, or why that is not known; nothing where
-        nobody went through any. A wrong answer costs who is right a part of a `graded` score only: there no ceiling is told.
+        nobody went through any. Where a metric is not `exact`, who gives another answer than a wrong one may score, so no
+        ceiling is told.
         """
         how = JUDGED if self.seen else LABELLED
         if self.relabelled is None or self.left is None:
             return (how.unordered(self.unordered),) if self.unordered else ()
         if self.outdated:
             return (how.outdated(self.relabelled),)
-        return how.sample(self.relabelled), *(() if graded else how.ceiling(self.left, target))
+        return how.sample(self.relabelled), *(how.ceiling(self.left, target) if exact else ())
 
 
 def read_lineage(folder: Path) -> Lineage | None:

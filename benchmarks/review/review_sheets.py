@@ -15,6 +15,7 @@ from benchmarks.audit.doubts import Doubt
 from benchmarks.audit.file_findings import exclude_each_other, without_input
 from benchmarks.audit.text_quality import broken_encoding, held_by, placeholders
 from benchmarks.audit.text_shape import cut_off, other_languages
+from benchmarks.contract import Metric
 from benchmarks.data.assemble import Assembly, Loaded
 from benchmarks.data.similar import normalised
 from benchmarks.data.split import alike, overlapping
@@ -42,6 +43,8 @@ class Material:
     labels_given: bool = True
     """Whether the task names its labels; else they were taken from its examples."""
     schema: Mapping[str, Any] | None = None
+    exact: Metric = field(default_factory=lambda: load("exact_match"))
+    """By which answers that are no labels are told apart: the task's own where that is `exact_match`."""
 
     @classmethod
     def of(cls, assembly: Assembly, data: Loaded) -> Material:
@@ -56,6 +59,7 @@ class Material:
             documents=data.documents,
             labels_given=assembly.labels_given,
             schema=task.schema,
+            exact=assembly.benchmark.metric if assembly.benchmark.metric.name == "exact_match" else load("exact_match"),
         )
 
     @cached_property
@@ -64,8 +68,8 @@ class Material:
         return frozenset((*self.labels, *(case.output for case in self.heldout))) if self.labels else frozenset()
 
     def accepts(self, case: Case, text: str) -> bool:
-        """Whether the text is a right answer of the case: its label, or but for form what `exact_match` takes for the same."""
-        return is_label(case, text) if self.labels else load("exact_match").score(case, text) == 1.0
+        """Whether the text is a right answer of the case: its label, or what `exact_match` takes for the same."""
+        return is_label(case, text) if self.labels else self.exact.score(case, text) == 1.0
 
     def sides(self) -> Iterator[tuple[Side, tuple[Case, ...]]]:
         yield "example", self.examples

@@ -16,19 +16,16 @@ from benchmarks.contract import BadInput
 from benchmarks.data.assemble import Assembly, Loaded
 from benchmarks.data.load import read_inputs
 from benchmarks.data.remote import is_remote
-from benchmarks.metrics._base import label_of
 from benchmarks.review.lineage import Changes, Lineage, hash_of, read_lineage, way_to
 from benchmarks.review.review_sheets import REVIEW, REVIEW_COLUMNS, SAMPLE, Material, drawn, write_sheets
-from benchmarks.review.samples import agreed, found_in, went_through
-from benchmarks.review.sheets import NO, YES, read_sheet
+from benchmarks.review.samples import agreed_answer, agreed_label, found_in, went_through
+from benchmarks.review.sheets import ACCEPTED, NO, YES, read_sheet
 from benchmarks.specs.infer import check_objects, check_pattern
 from benchmarks.specs.spec import Spec
 from benchmarks.statistics.looks import FILE as LOOKS
 from benchmarks.statistics.looks import take_over
 from strategies.contract import Case, Document
 
-ACCEPTED = "x"
-"""In `corrected`: what stands in `perhaps` is right."""
 _EXAMPLES, _HELDOUT, _DOCUMENTS, _TRAFFIC = "examples.jsonl", "heldout.jsonl", "documents.jsonl", "traffic.jsonl"
 _RECORDED, _TASK = "recorded.jsonl", "task.yaml"
 WRITTEN = (_TASK, _EXAMPLES, _HELDOUT, _DOCUMENTS, _TRAFFIC, _RECORDED, LOOKS)
@@ -86,10 +83,10 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
         for case in cases:
             output, out = decisions.get((side, case.id), (case.output, False))
             if side == "held-out case":
-                output = agreed(case, output, labelled.get(case.id), material.labels)
+                output = _agreed(case, output, labelled.get(case.id), material)
             if not out:
                 corrected += output != case.output
-                kept.append(_with_output(case, output))
+                kept.append(_with_output(case, output, material))
         sides[side] = tuple(kept)
         changes[side] = Changes(rows=len(cases), corrected=corrected, left_out=len(cases) - len(kept))
     _check(assembly.spec, sides)
@@ -183,11 +180,17 @@ def _corrected(row: Mapping[str, str], material: Material, where: str) -> str:
     return perhaps
 
 
-def _with_output(case: Case, output: str) -> Case:
+def _agreed(case: Case, output: str, said: str | None, material: Material) -> str:
+    """The output of a held-out case by both sheets. Raises `BadInput` where they contradict."""
+    if material.labels:
+        return agreed_label(case, output, said, material.labels)
+    return agreed_answer(case, output, said, material)
+
+
+def _with_output(case: Case, output: str, material: Material) -> Case:
     """With another right answer, which none of the old one's is an alternative to."""
-    if label_of(output) == label_of(case.output):
-        return replace(case, output=output)  # At most spelt otherwise.
-    return replace(case, output=output, answers=())
+    spelt = material.accepts(replace(case, answers=()), output)
+    return replace(case, output=output, answers=case.answers if spelt else ())
 
 
 def _check(spec: Spec, sides: Mapping[str, Sequence[Case]]) -> None:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.contract import BadInput
+from benchmarks.formats.clean import harmless
+from benchmarks.metrics import load
 from benchmarks.metrics._base import is_label, label_of
 from benchmarks.review.lineage import Relabelled
 from benchmarks.review.review_sheets import REVIEW, SAMPLE, Material, sample_columns
-from benchmarks.review.sheets import NO, YES, read_sheet
+from benchmarks.review.sheets import ACCEPTED, NO, YES, read_sheet
 from strategies.contract import Case
 
 
@@ -53,17 +55,46 @@ def _label(row: Mapping[str, str], case: Case, material: Material, where: str) -
 def _judged(row: Mapping[str, str], case: Case, material: Material, where: str) -> str:
     """The given answer where that is right, else the one that is written beside it; empty where nothing is."""
     right, corrected = row["right"].strip().casefold(), row["corrected"].strip()
+    if _letters(row["output"]) != _letters(harmless(case.output)):
+        raise BadInput(
+            f'{where}: the output was changed in the sheet. Put it back, and write the right one into "corrected".'
+        )
     if right and right not in YES | NO:
         raise BadInput(f'{where}: "right" holds "{right[:20]}". Write x where the output is right, or nothing.')
+    if corrected.casefold() == ACCEPTED and not right:
+        raise BadInput(f'{where}: "corrected" holds x. Write x into "right" where the output is right.')
     if right in YES and corrected and not material.accepts(case, corrected):
         raise BadInput(f"{where} says that the output is right, and corrects it. Decide on one.")
     if right in NO and not corrected:
         raise BadInput(f'{where} says that the output is wrong. Write the right one into "corrected".')
+    if right in NO and _same(case, corrected):
+        raise BadInput(f"{where} says that the output is wrong, and corrects it to what is right already. Decide on one.")
     return corrected or (case.output if right in YES else "")
 
 
-def agreed(case: Case, output: str, label: str | None, labels: Sequence[str]) -> str:
-    """The output of a held-out case by both sheets, spelt as one of the labels where a sheet spells it so. Raises `BadInput`
+def _letters(text: str) -> str:
+    """Those of a text, but for what a spreadsheet makes of numbers, dates and truth."""
+    return "" if any(letter.isdigit() for letter in text) else "".join(filter(str.isalpha, text)).casefold()
+
+
+def _same(case: Case, text: str) -> bool:
+    """Whether it is an accepted answer of the case but for layout."""
+    return load("exact_match", {"case_sensitive": True}).score(case, text) == 1.0
+
+
+def agreed_answer(case: Case, output: str, said: str | None, material: Material) -> str:
+    """The output of a held-out case without labels by both sheets. Raises `BadInput` where they contradict."""
+    if said is None or _same(replace(case, output=output), said):
+        return output
+    if output == case.output:
+        return said
+    if material.accepts(replace(case, output=output, answers=()), said):
+        return output
+    raise _contradiction(case, output, said)
+
+
+def agreed_label(case: Case, output: str, label: str | None, labels: Sequence[str]) -> str:
+    """The label of a held-out case by both sheets, spelt as one of the labels where a sheet spells it so. Raises `BadInput`
     where they contradict."""
     if label is None:
         return output
@@ -72,10 +103,14 @@ def agreed(case: Case, output: str, label: str | None, labels: Sequence[str]) ->
     if is_label(replace(case, output=output), label):
         return output
     if output != case.output:
-        raise BadInput(
-            f'The held-out case "{case.id[:60]}" is "{output[:40]}" in {REVIEW} and "{label[:40]}" in {SAMPLE}. Decide on one.'
-        )
+        raise _contradiction(case, output, label)
     return label
+
+
+def _contradiction(case: Case, output: str, said: str) -> BadInput:
+    return BadInput(
+        f'The held-out case "{case.id[:60]}" is "{output[:40]}" in {REVIEW} and "{said[:40]}" in {SAMPLE}. Decide on one.'
+    )
 
 
 def found_in(

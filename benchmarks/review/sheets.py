@@ -13,6 +13,8 @@ from benchmarks.formats.record import Record
 
 YES, NO = frozenset({"x", "yes", "y", "1", "true"}), frozenset({"no", "n", "0", "false"})
 """What a person may write into a cell, whatever its case."""
+ACCEPTED = "x"
+"""In `corrected` of the review: what stands in `perhaps` is right."""
 _STARTERS = "=+-@\u2212\uff1d\uff0b\uff0d\uff20"
 """At the beginning of a cell these make a formula of it in some program, also behind what cannot be seen."""
 

@@ -486,8 +486,12 @@ def test_answers_that_are_no_labels_are_judged_where_they_stand(tmp_path: Path) 
     )
 
 
-def test_a_metric_of_partly_right_answers_has_a_share_of_wrong_ones_and_no_ceiling(tmp_path: Path) -> None:
-    desk = judged(tmp_path, "token_f1")
+@pytest.mark.parametrize("metric", ["token_f1", "answer_contained", "numeric_tolerance"])
+def test_a_metric_by_which_other_answers_score_has_a_share_of_wrong_ones_and_no_ceiling(
+    tmp_path: Path, metric: str
+) -> None:
+    """A target above what exact answers allow was said to be out of reach, and --economical fitted nothing."""
+    desk = judged(tmp_path, metric)
     filled(tmp_path / "copy" / "sample.csv", lambda place, _: {"right": "yes"} if place < 30 else {})
     desk.fix()
     assembly = find(tmp_path / "copy").assembled()
@@ -520,12 +524,70 @@ def test_objects_that_are_spelt_otherwise_are_not_wrong(tmp_path: Path) -> None:
         ),
         ({"right": "no"}, 'sample.csv, line 2 says that the output is wrong. Write the right one into "corrected".'),
         ({"right": "x", "corrected": "else"}, "sample.csv, line 2 says that the output is right, and corrects it."),
+        (
+            {"corrected": "x"},
+            'sample.csv, line 2: "corrected" holds x. Write x into "right" where the output is right.',
+        ),
+        ({"output": "else", "right": "x"}, "sample.csv, line 2: the output was changed in the sheet."),
     ],
 )
 def test_a_slip_in_a_judged_sample_is_one_sentence(tmp_path: Path, row: Row, says: str) -> None:
     desk = judged(tmp_path)
     filled(tmp_path / "copy" / "sample.csv", lambda place, _: row if place == 0 else {})
     assert says in desk.refused()
+
+
+def corrections(folder: Path, metric: str, rows: Sequence[Row]) -> tuple[Reviewed, dict[str, Row]]:
+    """What comes of these entries in `sample.csv`, each for the case "six months" of another number."""
+    heldout = [
+        {"id": f"h{place}", "input": f"How long is term {place}?", "output": "Six months", "answers": ["half a year"]}
+        for place in range(30)
+    ]
+    write_task(folder, NOWHERE, "kind: qa", "heldout: held.jsonl", f"metric: {metric}", cases=tiny.questions(40))
+    (folder / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in heldout), encoding="utf-8")
+    desk = Desk(folder=folder, truth={})
+    desk.fix()
+    filled(folder / "copy" / "sample.csv", lambda place, _: rows[place % len(rows)])
+    return desk.fix(), {row["id"]: row for row in desk.copy("heldout.jsonl")}
+
+
+def test_a_correction_that_is_the_same_answer_changes_nothing(tmp_path: Path) -> None:
+    """Its alternatives were dropped, so that whoever gave one of them was wrong from then on."""
+    rows = [{"corrected": "Six  months."}, {"corrected": "half a year"}, {"right": "x", "corrected": "Six months"}]
+    made, copied = corrections(tmp_path, "exact_match", rows)
+    assert made.lineage.relabelled == Relabelled(cases=30, wrong=0, of=30)
+    assert made.lineage.heldout.corrected == 0
+    assert {(row["output"], *row["answers"]) for row in copied.values()} == {("Six months", "half a year")}
+
+
+@pytest.mark.parametrize(
+    ("metric", "wrong", "answers"),
+    [("exact_match", 0, ["half a year"]), ("{name: exact_match, case_sensitive: true}", 30, None)],
+)
+def test_a_correction_of_capitals_is_done_and_is_a_wrong_answer_where_they_count(
+    tmp_path: Path, metric: str, wrong: int, answers: list[str] | None
+) -> None:
+    """It was left out without a word, and the row that was marked as wrong counted as right."""
+    made, copied = corrections(tmp_path, metric, [{"right": "no", "corrected": "six months"}])
+    assert made.lineage.relabelled == Relabelled(cases=30, wrong=wrong, of=30)
+    assert {row["output"] for row in copied.values()} == {"six months"}
+    assert {tuple(row.get("answers") or ()) for row in copied.values()} == {tuple(answers or ())}
+
+
+def test_one_object_in_two_layouts_is_no_contradiction_between_the_sheets(tmp_path: Path) -> None:
+    cases = [*tiny.orders(40), dataclasses.replace(tiny.orders(1)[0], id="again")]
+    write_task(tmp_path, NOWHERE, "kind: extraction", cases=cases)
+    desk = Desk(folder=tmp_path, truth={})
+    desk.fix()
+    right = {"item": "desk", "size": "small"}
+    filled(tmp_path / "copy" / "review.csv", lambda *_: {"corrected": json.dumps(right)})
+    listed = {row["id"] for row in rows_of(tmp_path / "copy" / "review.csv") if row["part"] == "held-out case"}
+    dense = json.dumps(right, separators=(",", ":"))
+    filled(
+        tmp_path / "copy" / "sample.csv",
+        lambda _, row: {"corrected": dense} if row["id"] in listed else {"right": "x"},
+    )
+    assert desk.fix().lineage.heldout.corrected == len(listed)
 
 
 def test_few_judged_answers_say_nothing_of_the_share() -> None:

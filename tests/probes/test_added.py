@@ -192,7 +192,8 @@ def test_who_looks_up_uses_new_labels_at_once_and_who_has_learnt_does_not(tmp_pa
     cascade = found.pop("linear head after copy nearest")
     assert set(found) == {"majority", "copy nearest", "linear head", "prompting", "retrieval"}
     both = [found[name].seconds or 0.0 for name in ("copy nearest", "linear head")]
-    assert (cascade.takes, cascade.cases, cascade.seconds) == (True, 15, pytest.approx(sum(both)))
+    assert (cascade.takes, cascade.cases) == (True, 15)
+    assert cascade.seconds == pytest.approx(sum(both))
     assert 0 < cascade.at_once < found["copy nearest"].at_once, "the head knows none of what it is handed"
     assert {each.labels for each in found.values()} == {new_labels(run.benchmark, 0)}
     assert {each.cases for each in found.values()} == {15}

@@ -40,6 +40,39 @@ def test_facts_cost_an_index_or_labels_and_a_fit() -> None:
     assert rule["retrieval"] == "-"
 
 
+def test_a_cascade_follows_once_both_its_parts_do() -> None:
+    """It had what the second part takes alone, seconds of the first at the price of the second's model."""
+    bakeoff = SITUATIONS["facts_in_the_documents_change"]()
+    alone = {each.candidate: each for each in bakeoff.evaluations}
+    made = replace(
+        alone["retrieval"],
+        candidate="retrieval after lora",
+        approach="cascade",
+        chosen={"first": "lora", "second": "retrieval", "below": 0.5},
+        altered=alone["lora"].altered,
+    )
+    bakeoff = replace(bakeoff, evaluations=(*bakeoff.evaluations, made), prices=HOUR, extras=Extras(label_price=LABELS))
+    story = bakeoff.told().story
+    found, changed = takes(story, "changed"), alone["lora"].changed
+    assert changed is not None
+    documents, cost = f"{changed.documents} documents indexed again", 0.9 + changed.cases * 0.5 + 0.00041
+    assert found["retrieval after lora"] == (
+        f"{changed.cases} new examples, fitting again, and {documents}, 15 min, USD {cost:.2f}"
+    )
+    assert found["retrieval"].startswith(documents)
+    assert takes(story, "altered")["retrieval after lora"] == takes(story, "altered")["lora"]
+
+
+def test_new_labels_are_written_once_for_both_parts_of_a_cascade() -> None:
+    bakeoff = SITUATIONS["labels_are_added"]()
+    alone = {each.candidate: each for each in bakeoff.evaluations}
+    chosen = {"first": "majority", "second": "lora", "below": 0.5}
+    made = replace(alone["lora"], candidate="lora after majority", approach="cascade", chosen=chosen)
+    bakeoff = replace(bakeoff, evaluations=(*bakeoff.evaluations, made), prices=HOUR, extras=Extras(label_price=LABELS))
+    found = takes(bakeoff.told().story, "changed")
+    assert found["lora after majority"] == found["lora"] == "24 new examples, 5.2 min, USD 12.31"
+
+
 def test_labels_cost_their_examples_for_whoever_uses_them() -> None:
     found = takes(told("labels_are_added", HOUR), "changed")
     assert found["lora"] == "24 new examples, 5.2 min, USD 12.31"
