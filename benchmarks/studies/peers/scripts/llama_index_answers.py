@@ -22,7 +22,7 @@ from typing import Any
 from compared import contained, score_of  # type: ignore[import-not-found]
 from llama_index_search import PACKAGES, chosen  # type: ignore[import-not-found]
 
-DEPTHS, JUDGED, THREADS = (1, 2, 5), 60, 8
+DEPTHS, JUDGED, THREADS = (1, 2, 5), 150, 8
 """Passages that are shown; examples that answers are judged by; requests at once."""
 OWN = "its own"
 SHORT = """\
