@@ -24,7 +24,7 @@ from typing import Any, Literal
 from compared import Score, score_of  # type: ignore[import-not-found]
 
 NEIGHBOURS, DEMONSTRATIONS = (3, 5, 8), 8
-JUDGED, BOOTSTRAPPED, THREADS = 100, 200, 16
+JUDGED, BOOTSTRAPPED, THREADS = 100, 100, 16
 """Examples that programs are compared on, and that examples are bootstrapped from, at most; requests at once."""
 FRAME_TOKENS = 64
 """Of an answer besides itself: the names of the fields."""
