@@ -69,7 +69,9 @@ class Material:
 
     def accepts(self, case: Case, text: str) -> bool:
         """Whether the text is a right answer of the case: its label, or what `exact_match` takes for the same."""
-        return is_label(case, text) if self.labels else self.exact.score(case, text) == 1.0
+        if self.labels:
+            return is_label(case, text)
+        return text in case.accepted or self.exact.score(case, text) == 1.0
 
     def sides(self) -> Iterator[tuple[Side, tuple[Case, ...]]]:
         yield "example", self.examples
@@ -170,10 +172,8 @@ def write_sheets(material: Material, suspected: Sequence[Doubt | Alike], folder:
     if not (folder / REVIEW).exists():
         write_sheet(folder / REVIEW, REVIEW_COLUMNS, (each.row() for each in concerns(material, suspected)))
     if not (folder / SAMPLE).exists():
-        shown = (
-            (case.id, case.input, *(() if material.labels else (case.output, "")), "")
-            for case in drawn(material.heldout, seed)
-        )
+        cases = drawn(material.heldout, seed)
+        shown = [(each.id, each.input, *(("",) if material.labels else (each.output, "", ""))) for each in cases]
         write_sheet(folder / SAMPLE, sample_columns(material), shown)
 
 

@@ -68,7 +68,9 @@ def _judged(row: Mapping[str, str], case: Case, material: Material, where: str) 
     if right in NO and not corrected:
         raise BadInput(f'{where} says that the output is wrong. Write the right one into "corrected".')
     if right in NO and _same(case, corrected):
-        raise BadInput(f"{where} says that the output is wrong, and corrects it to what is right already. Decide on one.")
+        raise BadInput(
+            f"{where} says that the output is wrong, and corrects it to what is right already. Decide on one."
+        )
     return corrected or (case.output if right in YES else "")
 
 
@@ -84,11 +86,12 @@ def _same(case: Case, text: str) -> bool:
 
 def agreed_answer(case: Case, output: str, said: str | None, material: Material) -> str:
     """The output of a held-out case without labels by both sheets. Raises `BadInput` where they contradict."""
-    if said is None or _same(replace(case, output=output), said):
+    now = case if output == case.output else replace(case, output=output, answers=())
+    if said is None or _same(now, said):
         return output
     if output == case.output:
         return said
-    if material.accepts(replace(case, output=output, answers=()), said):
+    if material.accepts(now, said):
         return output
     raise _contradiction(case, output, said)
 

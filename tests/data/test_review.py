@@ -22,7 +22,8 @@ from benchmarks.contract import BadInput
 from benchmarks.data.assemble import assemble, load
 from benchmarks.review.lineage import JUDGED, LABELLED, Relabelled
 from benchmarks.review.review_sheets import Material, concerns, write_sheets
-from benchmarks.review.reviewed import Reviewed, _decisions, review
+from benchmarks.review.reviewed import Reviewed, _decisions, _with_output, review
+from benchmarks.review.samples import agreed_answer
 from strategies.contract import Case, Kind
 from tests import tiny
 from tests.conftest import Folders
@@ -588,6 +589,24 @@ def test_one_object_in_two_layouts_is_no_contradiction_between_the_sheets(tmp_pa
         lambda _, row: {"corrected": dense} if row["id"] in listed else {"right": "x"},
     )
     assert desk.fix().lineage.heldout.corrected == len(listed)
+
+
+def test_an_answer_that_equals_nothing_is_right_where_somebody_says_so() -> None:
+    """`NaN` differs from itself: such an object, marked as right, counted as wrong, and lost its alternatives."""
+    case = Case(id="a", input="Which?", output='{"share": NaN}', answers=('{"share": null}',))
+    material = Material(kind="extraction", labels=(), examples=(), heldout=(case,), documents=())
+    assert material.accepts(case, case.output)
+    assert _with_output(case, case.output, material) == case
+
+
+def test_an_answer_that_the_other_sheet_replaced_is_no_longer_right() -> None:
+    """An alternative of what stood there was taken for one of what stands there now."""
+    case = Case(id="a", input="How long?", output="six months", answers=("half a year",))
+    material = Material(kind="qa", labels=(), examples=(), heldout=(case,), documents=())
+    assert agreed_answer(case, "six months", "half a year", material) == "six months"
+    assert agreed_answer(case, "seven months", "Seven months.", material) == "seven months"
+    with pytest.raises(BadInput, match="Decide on one"):
+        agreed_answer(case, "seven months", "half a year", material)
 
 
 def test_few_judged_answers_say_nothing_of_the_share() -> None:
