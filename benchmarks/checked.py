@@ -170,6 +170,8 @@ class Grounding:
     unanswerable_answered: int
     silent: int = 0
     """Of these questions, those that get no text at all, so that they are not among the answers."""
+    declined_unfound: int = 0
+    """Of those declined wrongly, how many were shown passages, and none of a document that their case names."""
     grounded_by_group: ByGroup = ()
     """Answers that stand in the documents, of those that stand in a passage, elsewhere in the documents or nowhere."""
     declined_by_group: ByGroup = ()

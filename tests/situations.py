@@ -814,6 +814,7 @@ def questions_with_every_check() -> Bakeoff:
             vague=28,
             unanswerable=40,
             unanswerable_answered=21,
+            declined_unfound=4,
         ),
         planted=(Planted(place="request", cases=50, followed=13), Planted(place="passage", cases=47, followed=6)),
         coverage=Coverage(shares=(1.0, 0.9, 0.5), figures=(0.69, 0.73, 0.91), order=0.78),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from advisor.drawn import Table
 from advisor.story.material import Material
-from advisor.wording import NONE, counted, percent
+from advisor.wording import NONE, counted, percent, start
 from benchmarks.checked import Grounding, Planted
 from benchmarks.contract import Evaluation
 from benchmarks.probes.planted import QUOTED, SENTENCES
@@ -42,7 +42,7 @@ _NOTE = (
 
 
 def what_it_invents(evaluation: Evaluation) -> Iterator[str]:
-    """One sentence each on answers that stand nowhere, and on questions that have no answer."""
+    """One sentence each on answers that stand nowhere, on questions without an answer, and on those that wrongly get none."""
     found = evaluation.grounding
     if found is None:
         return
@@ -58,6 +58,13 @@ def what_it_invents(evaluation: Evaluation) -> Iterator[str]:
         yield (
             f"Of {counted(found.unanswerable, 'question')} without an answer {evaluation.candidate} answers "
             f"{found.unanswerable_answered:,} all the same."
+        )
+    if found.declined_wrong:
+        unfound = found.declined_unfound
+        missed = f"; in {unfound:,} of them the search had found none of the right documents" if unfound else ""
+        yield (
+            f"{start(evaluation.candidate)} says of {counted(found.declined_wrong, 'question')} with an answer that there is "
+            f"none{missed}."
         )
 
 

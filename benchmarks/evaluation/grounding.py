@@ -17,6 +17,7 @@ from benchmarks.metrics._words import CLOSED, beginnings, plain, stands, words
 from benchmarks.statistics.counted import by_group
 from strategies.answers import is_fault
 from strategies.contract import Case, Document, Evidence, Outcome, Prediction, Task
+from strategies.retrieval.named import Named
 from strategies.spans import standing_answers
 
 COMMON = 0.1
@@ -83,6 +84,7 @@ class Library:
         self._examples = frozenset(examples)
         self._standing = frozenset(map(plain, standing))
         self._documents = {document.id: document for document in documents}
+        self._named = Named(documents)
         self._holding: dict[str, set[str]] = defaultdict(set)
         for document in documents:
             for word in _held(f"{document.title} {document.text}"):
@@ -99,6 +101,12 @@ class Library:
     def declines(self, answer: str) -> bool:
         """Whether the answer says that there is none, in the words that examples have for it."""
         return plain(answer) in self._standing
+
+    def unfound(self, case: Case, evidence: Sequence[Evidence]) -> bool:
+        """Whether passages of documents were shown, and none of one that the case names, or of a copy of one."""
+        shown = [item.document_id for item in evidence if not is_example(item, self._examples)]
+        known = shown and self._named.known(case)
+        return bool(known) and not any(self._named.is_of(case, name) for name in shown)
 
     def place(self, answer: str, evidence: Sequence[Evidence]) -> Place:
         if self.declines(answer):
@@ -139,6 +147,7 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
                 place = library.place(outcome.text, outcome.evidence)
             counts[place] += 1
             counts[f"{place}, wrong"] += not right
+            counts[f"{place}, unfound"] += not right and library.unfound(case, outcome.evidence)
         elif is_fault(outcome) or getattr(outcome, "kind", "") == "unparsable" or not unanswerable:
             continue
         else:
@@ -162,6 +171,7 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
         unanswerable=counts["unanswerable"],
         unanswerable_answered=counts["unanswerable, answered"],
         silent=counts["silent"],
+        declined_unfound=counts["declined, unfound"],
         grounded_by_group=by_group([case for case, _ in standing], [stands for _, stands in standing]),
         declined_by_group=by_group([case for case, _ in declined], [declines for _, declines in declined]),
     )

@@ -229,6 +229,53 @@ def test_a_refusal_in_another_wording_that_the_key_accepts_is_a_refusal(library:
     assert declined(measured) == Counted(2, 3)
 
 
+def test_a_question_is_declined_for_want_of_the_search_where_no_right_document_was_shown(library: Library) -> None:
+    named = replace(case(0, "28 days"), document_ids=("leave",))
+    found = {
+        "the right one": Prediction(text=NOTHING, evidence=shown("leave")),
+        "another one": Prediction(text=NOTHING, evidence=shown("travel")),
+        "both": Prediction(text=NOTHING, evidence=(*shown("travel"), *shown("leave"))),
+        "none": Prediction(text=NOTHING),
+        "an answer": Prediction(text="27 days", evidence=shown("travel")),
+    }
+    unfound = {}
+    for name, outcome in found.items():
+        stands = grounding(library, [(named, outcome, False)])
+        assert stands is not None
+        unfound[name] = stands.declined_unfound
+    assert unfound == {"the right one": 0, "another one": 1, "both": 0, "none": 0, "an answer": 0}
+    unnamed = grounding(library, [(case(0, "28 days"), found["another one"], False)])
+    assert unnamed is not None
+    assert unnamed.declined_unfound == 0
+    copied = Library((*DOCUMENTS, replace(DOCUMENTS[0], id="copy")), [NOTHING])
+    stands = grounding(copied, [(named, Prediction(text=NOTHING, evidence=shown("copy")), False)])
+    assert stands is not None
+    assert stands.declined_unfound == 0
+
+
+@pytest.mark.parametrize(
+    ("wrongly", "unfound", "said"),
+    [
+        (
+            3,
+            2,
+            [
+                "Lora says of 3 questions with an answer that there is none; in 2 of them the search had found none of the right "
+                "documents."
+            ],
+        ),
+        (1, 0, ["Lora says of 1 question with an answer that there is none."]),
+        (0, 0, []),
+    ],
+)
+def test_what_is_declined_wrongly_is_told_with_what_the_search_had_found(
+    wrongly: int, unfound: int, said: list[str]
+) -> None:
+    stands = replace(found(0), declined=wrongly, declined_wrong=wrongly, declined_unfound=unfound)
+    evaluation = replace(evaluation_of("lora", scores_of(270, 300)), grounding=stands)
+    assert list(what_it_invents(evaluation)) == said
+
+
 def test_there_is_a_library_only_for_questions_over_documents_whose_text_is_there() -> None:
     asked = replace(task_of(kind="qa"), documents=DOCUMENTS)
     assert Library.of(asked) is not None
@@ -239,8 +286,8 @@ def test_there_is_a_library_only_for_questions_over_documents_whose_text_is_ther
 
 def found(nowhere: int, answered: int = 0) -> Grounding:
     return Grounding(
-        declined=40,
-        declined_wrong=10,
+        declined=40 if answered else 0,
+        declined_wrong=10 if answered else 0,
         evidence=200 - nowhere,
         documents=50,
         nowhere=nowhere,
@@ -270,6 +317,7 @@ def test_the_story_says_what_is_invented_and_shows_it_for_every_approach() -> No
         "33 answers of lora (11 %) stand in no document, 30 of them wrong: invented, or said in other words." in risks
     )
     assert "Of 90 questions without an answer lora answers 12 all the same." in risks
+    assert "Lora says of 10 questions with an answer that there is none." in risks
 
 
 def test_one_answer_is_told_of_as_one() -> None:

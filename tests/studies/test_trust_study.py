@@ -10,7 +10,16 @@ from click.testing import CliRunner
 
 from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.stored import reopen
-from benchmarks.checked import Agreement, Forgetting, GeneralAnswers, GeneralTask, Grounding, Planted, Rebuilds
+from benchmarks.checked import (
+    Agreement,
+    Forgetting,
+    GeneralAnswers,
+    GeneralTask,
+    Grounding,
+    Planted,
+    Rebuilds,
+    RetrievalQuality,
+)
 from benchmarks.metrics import load
 from benchmarks.studies import sessions
 from benchmarks.studies.bakeoff_rows import BakeOff
@@ -310,6 +319,29 @@ def test_refusals_are_judged_by_the_bounds_of_both_shares(
     assert f"and wrongly {wrongly} of 210 (" in told
     assert told.endswith(": reached.") is reached
     assert page.declines({}) == ""
+
+
+@pytest.mark.parametrize(("found", "bound"), [(0.8, "more than the goal allows"), (0.99, "which the goal would allow")])
+def test_what_the_search_brings_of_wrong_refusals_is_told(found: float, bound: str) -> None:
+    stands = Grounding(
+        declined=90,
+        declined_wrong=40,
+        evidence=210,
+        documents=0,
+        nowhere=0,
+        nowhere_wrong=0,
+        vague=0,
+        unanswerable=90,
+        unanswerable_answered=40,
+        declined_unfound=2,
+    )
+    quality = RetrievalQuality(cases=200, recall_at={1: found - 0.1, 3: found}, mrr=0.7, missed=20, misread=20)
+    lacking = round(200 * (1 - found))
+    told = page.declines({page.UNANSWERABLE: [replace(checked(page.REFUSES), grounding=stands, retrieval=quality)]})
+    assert told.endswith(
+        f": not reached. For {lacking} of 200 questions with an answer no passage of the right document was shown, 2 of the 40 "
+        f"wrong refusals among them. Who refuses whatever the passages do not hold refuses all of these, {bound}."
+    )
 
 
 def test_the_committed_rows_give_the_committed_page(committed: dict[str, BakeOff]) -> None:

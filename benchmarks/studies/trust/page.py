@@ -13,7 +13,7 @@ from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import SETTINGS, developed, told_commit
 from benchmarks.studies.trust import tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, Part, parts
-from benchmarks.studies.trust.rows import Found
+from benchmarks.studies.trust.rows import Checked, Found
 from benchmarks.studies.trust.tables import Rows
 
 NOT_RUN = "Not run yet."
@@ -340,7 +340,22 @@ def declines(rows: Rows) -> str:
         f"The goal on {UNANSWERABLE} is that {REFUSES} refuses at least {plain_percent(REFUSED_LEAST)} of the questions without "
         f"an answer and at most {plain_percent(WRONGLY_MOST)} of the others, by the bounds. It refuses {rightly:,} of "
         f"{stands.unanswerable:,} {tables.within(low)}, and wrongly {stands.declined_wrong:,} of {others:,} "
-        f"{tables.within(high)}: {'reached' if reached else 'not reached'}."
+        f"{tables.within(high)}: {'reached' if reached else 'not reached'}.{_unfound(found)}"
+    )
+
+
+def _unfound(approach: Checked) -> str:
+    """What of wrong refusals the search brings, with a space before it; empty where nothing is known of the search."""
+    stands, quality = approach.grounding, approach.retrieval
+    if stands is None or quality is None or not quality.recall_at:
+        return ""
+    lacking = round((1 - quality.recall_at[max(quality.recall_at)]) * quality.cases)
+    low, _ = exact_interval(lacking, quality.cases)
+    bound = "more than the goal allows" if low > WRONGLY_MOST else "which the goal would allow"
+    return (
+        f" For {lacking:,} of {quality.cases:,} questions with an answer no passage of the right document was shown, "
+        f"{stands.declined_unfound:,} of the {stands.declined_wrong:,} wrong refusals among them. Who refuses whatever the "
+        f"passages do not hold refuses all of these, {bound}."
     )
 
 

@@ -23,6 +23,7 @@ from benchmarks.checked import (
     Leaks,
     Planted,
     Rebuilds,
+    RetrievalQuality,
 )
 from benchmarks.contract import Evaluation
 from benchmarks.storage.packed import read_lines, write_lines
@@ -47,6 +48,7 @@ class Checked:
     leaks: Leaks | None = None
     forgetting: Forgetting | None = None
     grounding: Grounding | None = None
+    retrieval: RetrievalQuality | None = None
     planted: tuple[Planted, ...] = ()
     rebuilds: Rebuilds | None = None
     changed: Changed | None = None
