@@ -171,6 +171,18 @@ def nothing_meets() -> Bakeoff:
 
 
 @situation
+def nothing_beats_one_answer() -> Bakeoff:
+    return Bakeoff(
+        evaluations=(
+            evaluation_of("majority", scores_of(114, 200), seconds=0.0001, chosen={"answer": "refund"}),
+            evaluation_of("prompting", scores_of(96, 200, 5), seconds=0.2),
+            evaluation_of("lora", scores_of(118, 200, 9), seconds=0.3, rising=True),
+        ),
+        benchmark=benchmark_of(cases=200, target=0.75),
+    )
+
+
+@situation
 def every_one_breaks_a_limit() -> Bakeoff:
     return Bakeoff(
         evaluations=(

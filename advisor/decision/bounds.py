@@ -29,6 +29,8 @@ from benchmarks.statistics.sample_size import more_cases, more_until_decided, sh
 POWER = 0.8
 SLOW = 0.05
 """The share of requests that may take longer than the limit on the 95th percentile, and the chance of wrongly saying so."""
+BY_CHANCE = 0.05
+"""Above this p-value the difference of a pair is not shown."""
 LIMIT = 20_000
 """More further cases than this count as not realistic."""
 
@@ -148,6 +150,15 @@ def paired(named: str | None, family: Sequence[Evaluation], *, stops_with: int |
         return ()
     others = [evaluation for evaluation in family if evaluation.candidate != named]
     return tuple(_difference(first, other, stops_with) for other in others)
+
+
+def ahead(one: Evaluation, other: Evaluation, stops_with: int | None) -> bool | None:
+    """Whether the first is shown to be ahead of the other (True) or behind it (False), by this pair alone: by the paired
+    difference, of a metric over rows by intervals that do not overlap. None: not shown, either way."""
+    if one.over_rows or other.over_rows:
+        return True if one.lower > other.upper else False if other.lower > one.upper else None
+    (found,) = paired(one.candidate, [one, other], stops_with=stops_with)
+    return None if found.p_value > BY_CHANCE or found.mean == 0 else found.mean > 0
 
 
 def _difference(first: Evaluation, second: Evaluation, stops_with: int | None) -> Difference:

@@ -21,6 +21,7 @@ from advisor.story.foretold import Foretold
 from advisor.story.gap import USABLE, between_models
 from advisor.story.material import Material
 from advisor.story.more_data import all_ahead, prompt_worth
+from advisor.story.nothing_beats import unbeaten
 from benchmarks.checked import Agreement, ByHeart, Grounding, Handover, Latency
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.statistics.counted import interval, shown
@@ -36,6 +37,7 @@ def of_the_run(material: Material, winners: WinnerMap | None, foretold: Foretold
         "predicted": _predicted(material, foretold),
         "keys": _keys(material),
         "left_out": _left_out(material),
+        "unbeaten": _unbeaten(material),
         "short_of_target": _short(material),
         "savings": list(_savings(material)),
         "paid_back": None if (back := payback(material)) is None else asdict(back),
@@ -103,6 +105,11 @@ def _predicted(material: Material, found: Foretold) -> dict[str, Any] | None:
         "came_true": found.came_true,
         "why": material.extras.predicted_why,
     }
+
+
+def _unbeaten(material: Material) -> dict[str, Any] | None:
+    found = unbeaten(material.evaluations, material.statuses, material.benchmark)
+    return None if found is None else asdict(found)
 
 
 def _keys(material: Material) -> dict[str, Any] | None:

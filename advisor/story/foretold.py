@@ -6,15 +6,12 @@ import math
 from dataclasses import dataclass
 
 from advisor.contract import settled
-from advisor.decision.bounds import paired
+from advisor.decision.bounds import ahead
 from advisor.decision.decide import has_scores
 from advisor.probes.mistakes_table import mostly, not_right
 from advisor.story.material import Material
 from advisor.wording import counted, listed, percent, plain_percent, start
-from benchmarks.contract import Evaluation
 
-LEVEL = 0.05
-"""Above this p-value a pair is within noise."""
 _RENAMED = ("safe now", "proven so far")
 """What a verdict was called when predictions were written."""
 _IN_WORDS = {"choose": "a clear choice", "safe but cheaper undecided": "proven so far, a cheaper one is undecided"}
@@ -53,7 +50,7 @@ class Foretold:
 
 
 def foretold(material: Material) -> Foretold:
-    """Each pair by the paired difference on the same cases; of a metric over rows by intervals that do not overlap."""
+    """Each pair on the same cases, as `ahead` tells it."""
     extras, target = material.extras, material.benchmark.target
     known = {status.candidate for status in material.statuses if has_scores(status)}
     found = {name: material.evaluations[name] for name in extras.predicted_order if name in known}
@@ -61,8 +58,7 @@ def foretold(material: Material) -> Foretold:
     sorted_out: dict[bool | None, list[Pair]] = {True: [], None: [], False: []}
     for place, one in enumerate(order):
         for other in order[place + 1 :]:
-            ahead = _is_ahead(found[one], found[other], material.benchmark.stops_with)
-            sorted_out[ahead].append((one, other))
+            sorted_out[ahead(found[one], found[other], material.benchmark.stops_with)].append((one, other))
     same = extras.predicted_target in (None, target) and material.benchmark.judges and material.benchmark.margin is None
     same = same and set(order) == set(extras.predicted_order)
     came = in_words(settled(material.recommendation.verdict, material.benchmark.look.shown > 0))
@@ -74,14 +70,6 @@ def foretold(material: Material) -> Foretold:
         outcome=in_words(extras.predicted_outcome),
         came=came if same and extras.predicted_outcome else "",
     )
-
-
-def _is_ahead(one: Evaluation, other: Evaluation, stops_with: int | None) -> bool | None:
-    """None: not shown, either way."""
-    if one.over_rows or other.over_rows:
-        return True if one.lower > other.upper else False if other.lower > one.upper else None
-    (found,) = paired(one.candidate, [one, other], stops_with=stops_with)
-    return None if found.p_value > LEVEL or found.mean == 0 else found.mean > 0
 
 
 def predicted(material: Material, found: Foretold) -> tuple[str, ...]:

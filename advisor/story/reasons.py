@@ -19,6 +19,7 @@ from advisor.goal import Goal
 from advisor.probes.forgotten import perhaps_forgot_too_much
 from advisor.story.no_answers import of_answers
 from advisor.story.nobody import without_figures
+from advisor.story.nothing_beats import unbeaten
 from advisor.story.right_documents import with_right_documents
 from advisor.wording import (
     about,
@@ -48,7 +49,9 @@ _LEVEL = 0.05
 
 def reasons(decided: Decided) -> tuple[str, ...]:
     """What led to the verdict, the decisive things first."""
+    constant = unbeaten(decided.evaluations, decided.statuses.values(), decided.benchmark)
     found = [
+        *([] if constant is None else [constant.says]),
         *_of_the_verdict(decided),
         *_of_cost(decided),
         *_of_expectation(decided),

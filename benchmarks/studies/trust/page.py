@@ -350,12 +350,11 @@ def _unfound(approach: Checked) -> str:
     if stands is None or quality is None or not quality.recall_at:
         return ""
     lacking = round((1 - quality.recall_at[max(quality.recall_at)]) * quality.cases)
-    low, _ = exact_interval(lacking, quality.cases)
-    bound = "more than the goal allows" if low > WRONGLY_MOST else "which the goal would allow"
+    beyond = exact_interval(lacking, quality.cases)[0] > WRONGLY_MOST
     return (
         f" For {lacking:,} of {quality.cases:,} questions with an answer no passage of the right document was shown, "
         f"{stands.declined_unfound:,} of the {stands.declined_wrong:,} wrong refusals among them. Who refuses whatever the "
-        f"passages do not hold refuses all of these, {bound}."
+        f"passages do not hold refuses all of these, {'more than the goal allows' if beyond else 'which the goal would allow'}."
     )
 
 
