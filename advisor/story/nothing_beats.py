@@ -32,7 +32,10 @@ class Unbeaten:
     def says(self) -> str:
         quoted = 0 < len(self.answer) <= LONGEST and self.answer.isprintable()
         which = f' ("{self.answer}")' if quoted else ""
-        said = f"Nothing is shown to beat one answer to every request{which}, which reaches {percent(self.figure)}."
+        said = (
+            f"Nothing is shown to beat {self.candidate}, which gives every request the same answer{which} and reaches "
+            f"{percent(self.figure)}."
+        )
         if self.lead is None:
             return said
         lead, cases = counted(round(100 * self.lead), "point"), counted(self.cases, "case")
