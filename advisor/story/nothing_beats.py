@@ -13,16 +13,14 @@ from benchmarks.contract import Benchmark, Evaluation, State
 from strategies.approaches.majority import Majority
 
 _MEASURED = (State.MEETS, State.MISSES, State.UNDECIDED, State.COMPARED, State.RULED_OUT)
-LONGEST = 40
-"""Characters of an answer that is quoted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unbeaten:
-    """What one answer to every request reaches, where nothing else is shown to be ahead, each by itself."""
+    """What one answer to every request reaches, where nothing else is shown to be ahead, each by itself. The answer is not told:
+    who may see a report need not see what examples say."""
 
     candidate: str
-    answer: str
     figure: float
     cases: int
     lead: float | None
@@ -30,10 +28,8 @@ class Unbeaten:
 
     @property
     def says(self) -> str:
-        quoted = 0 < len(self.answer) <= LONGEST and self.answer.isprintable()
-        which = f' ("{self.answer}")' if quoted else ""
         said = (
-            f"Nothing is shown to beat {self.candidate}, which gives every request the same answer{which} and reaches "
+            f"Nothing is shown to beat {self.candidate}, which gives every request the same answer and reaches "
             f"{percent(self.figure)}."
         )
         if self.lead is None:
@@ -53,7 +49,6 @@ def unbeaten(
         return None
     return Unbeaten(
         candidate=constant.candidate,
-        answer=str(constant.chosen.get("answer", "")),
         figure=constant.figure,
         cases=len(constant.scores),
         lead=_lead(constant, others, benchmark.stops_with),
