@@ -144,6 +144,17 @@ def test_what_has_no_scores_that_count_has_not_reached_a_floor(lost: dict[str, A
     assert table._ahead_row(turned, opened(verdict), Path()).endswith("| not shown (lora without scores) |")
 
 
+def test_where_nothing_beats_one_answer_the_row_says_that_the_verdict_says_so() -> None:
+    verdict = SITUATIONS["nothing_beats_one_answer"]().told()
+    goal = Ahead(task="t", approaches=("lora",), others=("majority",))
+    row = table._ahead_row(goal, opened(verdict), Path())
+    assert row.startswith("| t | lora | 0.590 | majority | 0.570 | +2.0 (")
+    assert row.endswith("| not shown, and its verdict says that nothing is shown to beat one answer to all |")
+    silent = SITUATIONS["facts_in_the_documents_change"]().told()
+    pair = Ahead(task="t", approaches=("lora",), others=("retrieval",))
+    assert "its verdict says" not in table._ahead_row(pair, opened(silent), Path())
+
+
 def test_other_metrics_are_taken_from_what_is_shown() -> None:
     verdict = SITUATIONS["facts_in_the_documents_change"]().told()
     shown = dataclasses.replace(

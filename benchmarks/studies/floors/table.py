@@ -217,6 +217,8 @@ def _ahead_row(goal: Ahead, found: Opened | None, folder: Path) -> str:
     name, others = max(rivals, key=lambda each: sum(each[1]))
     gap = paired_difference(best.scores, others, list(best.groups) or None)
     verdict = "ahead" if gap.lower > 0 else "not shown" if gap.upper > 0 else "behind"
+    if verdict != "ahead" and found.verdict.story.facts["unbeaten"]:
+        verdict += ", and its verdict says that nothing is shown to beat one answer to all"
     return (
         f"| {goal.task} | {best.candidate} | {best.figure:.3f} | {name} | {sum(others) / len(others):.3f} | "
         f"{100 * gap.mean:+.1f} ({100 * gap.lower:+.1f} to {100 * gap.upper:+.1f}) | {verdict} |"
