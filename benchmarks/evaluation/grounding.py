@@ -145,9 +145,10 @@ def grounding(library: Library, answered: Sequence[tuple[Case, Outcome, bool]]) 
         if isinstance(outcome, Prediction) and outcome.text.strip():
             if not (unanswerable and plain(outcome.text) in map(plain, case.accepted)):
                 place = library.place(outcome.text, outcome.evidence)
+            wrong = not (unanswerable if place == "declined" else right)
             counts[place] += 1
-            counts[f"{place}, wrong"] += not right
-            counts[f"{place}, unfound"] += not right and library.unfound(case, outcome.evidence)
+            counts[f"{place}, wrong"] += wrong
+            counts[f"{place}, unfound"] += wrong and library.unfound(case, outcome.evidence)
         elif is_fault(outcome) or getattr(outcome, "kind", "") == "unparsable" or not unanswerable:
             continue
         else:

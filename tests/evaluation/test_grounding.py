@@ -229,6 +229,13 @@ def test_a_refusal_in_another_wording_that_the_key_accepts_is_a_refusal(library:
     assert declined(measured) == Counted(2, 3)
 
 
+def test_a_question_without_an_answer_is_never_declined_wrongly_in_whatever_words() -> None:
+    two = Library(DOCUMENTS, [NOTHING, "I don't know"])
+    stands = grounding(two, [(case(0, NOTHING), Prediction(text="I don't know", evidence=shown("leave")), False)])
+    assert stands is not None
+    assert (stands.declined, stands.declined_wrong, stands.declined_unfound) == (1, 0, 0)
+
+
 def test_a_question_is_declined_for_want_of_the_search_where_no_right_document_was_shown(library: Library) -> None:
     named = replace(case(0, "28 days"), document_ids=("leave",))
     found = {
