@@ -125,7 +125,11 @@ def _pairs(material: Material, lines: Sequence[Line]) -> Iterator[tuple[Line, Li
 def _pairs_note(pairs: Sequence[tuple[Line, Line]], paid: bool, fewer: bool) -> str:
     met = any(break_evens(*pair) and not alike_up_to(*pair) for pair in pairs)
     parts = ["Beyond the volume at which the two cost the same, the other one is cheaper."] if met else []
-    parts += ["Paid back: when the saving equals what choosing and fitting the cheaper one cost."] if paid else []
+    parts += (
+        ["Paid back: when the saving equals what choosing and fitting the cheaper one cost more than the other."]
+        if paid
+        else []
+    )
     parts += ["Of those that may be chosen; report.json has every pair."] if fewer and pairs else []
     return " ".join(parts)
 

@@ -1,4 +1,4 @@
-"""After how many months what fitting an approach took is saved again, against one that costs more to run."""
+"""After how many months what fitting an approach took more than another, which costs more to run, is saved again."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from advisor.wording import counted
 
 
 def months_to_pay_back(material: Material, cheaper: str, dearer: str) -> float | None:
-    """What fitting the cheaper one took, over what it saves a month. None where fitting took nothing or it is not known, and
-    where costs cannot be told apart."""
-    ranking, spent = material.ranking, material.costs[cheaper].spent
+    """What choosing and fitting the cheaper one took more than the other, over what it saves a month. None where it took no
+    more or that is not known, and where costs cannot be told apart."""
+    ranking, more = material.ranking, _took_more(material, cheaper, dearer)
     mine, theirs = material.costs[cheaper].monthly, material.costs[dearer].monthly
     if not ranking.comparable(cheaper, dearer) or ranking.tie(cheaper, dearer):
         return None
-    if not spent.value or mine.value is None or theirs.value is None or spent.unit != mine.unit:
+    if more is None or mine.value is None or theirs.value is None or more.unit != mine.unit:
         return None
-    return spent.value / (theirs.value - mine.value) if theirs.value > mine.value else None
+    return more.value / (theirs.value - mine.value) if more.value and theirs.value > mine.value else None
+
+
+def _took_more(material: Material, one: str, other: str) -> Amount | None:
+    """None where it took no more, where one of the two is not known, and between two units."""
+    mine, theirs = material.costs[one].spent, material.costs[other].spent
+    if mine.value is None or theirs.value is None or (theirs.value and theirs.unit != mine.unit):
+        return None
+    return Amount(value=mine.value - theirs.value, unit=mine.unit) if mine.value > theirs.value else None
 
 
 def when(months: float) -> str:
@@ -29,13 +37,13 @@ def when(months: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PaidBack:
-    """When fitting the named approach is saved again, against the next that meets and is dearer."""
+    """When what fitting the named approach took more is saved again, against the next that meets and is dearer."""
 
     candidate: str
     against: str
     months: float
     spent: Amount
-    """Over the difference of the two bills a month that is the months."""
+    """More than the other: over the difference of the two bills a month that is the months."""
 
 
 def payback(material: Material) -> PaidBack | None:
@@ -50,9 +58,10 @@ def payback(material: Material) -> PaidBack | None:
         if material.meets(name) and ranking.comparable(name, named) and not ranking.tie(name, named)
     ]
     months = months_to_pay_back(material, named, dearer[0]) if dearer else None
-    if months is None:
+    more = None if months is None else _took_more(material, named, dearer[0])
+    if months is None or more is None:
         return None
-    return PaidBack(candidate=named, against=dearer[0], months=months, spent=material.costs[named].spent)
+    return PaidBack(candidate=named, against=dearer[0], months=months, spent=more)
 
 
 def paid_back(material: Material) -> tuple[str, ...]:
@@ -63,5 +72,5 @@ def paid_back(material: Material) -> tuple[str, ...]:
     further = ", which is beyond the months that are counted here"
     beyond = "" if found.months <= material.benchmark.horizon_months else further
     return (
-        f"The cost of fitting {found.candidate} is paid back {when(found.months)}, compared with {found.against}{beyond}.",
+        f"What fitting {found.candidate} cost more than fitting {found.against} is paid back {when(found.months)}{beyond}.",
     )

@@ -167,8 +167,9 @@ def _sharing_with(alpha: float, shared: Family) -> Family:
 
 
 def _beside_unknown(status: Status) -> Status:
-    """With a margin: the best may be among those that are not measured yet."""
-    if status.state is not State.MEETS:
+    """With a margin: the best may be among those that are not measured yet, and far above all that are."""
+    status = replace(status, lower=-1.0)
+    if status.state is State.MISSES:
         return status
     why = "Whether it lies within the margin of the best is not known before all approaches are measured."
     return replace(status, state=State.UNDECIDED, reason=why, more_cases=None, hopeless=False)
@@ -226,14 +227,16 @@ def _outcome(
 def _at_targets(
     by_name: Mapping[str, Evaluation], statuses: Mapping[str, Status], ranking: Ranking, benchmark: Benchmark
 ) -> tuple[AtTarget, ...]:
-    """The outcome at every twentieth, or at every margin that people ask for."""
+    """The outcome at every twentieth, or at every margin that people ask for; at the stated one as the verdict has it."""
     asked = goals(benchmark, 20)
     found: list[AtTarget] = []
     if all(status.state in OUT for status in statuses.values()):
         return ()
+    own = benchmark.target if benchmark.margin is None else benchmark.margin
     for goal, there in zip(asked, states(by_name, statuses, benchmark, asked), strict=True):
+        anew = {} if goal == own else there
         judged = {
-            each: status if status.state in OUT else replace(status, state=there.get(each, status.state))
+            each: status if status.state in OUT else replace(status, state=anew.get(each, status.state))
             for each, status in statuses.items()
         }
         outcome = _outcome(by_name, judged, ranking, True)

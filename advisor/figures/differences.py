@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from advisor.contract import Difference
+from advisor.decision.bounds import BY_CHANCE
 from advisor.drawn import Estimate, Forest
 from advisor.story.material import Material
 from advisor.wording import listed, points
@@ -44,6 +45,9 @@ def interval(each: Difference) -> str:
 
 
 def _tone(each: Difference) -> Literal["above", "below", "open"]:
+    """By the test that the report tells of, which an interval at its border need not agree with."""
+    if each.p_value > BY_CHANCE:
+        return "open"
     return "above" if each.lower > 0 else "below" if each.upper < 0 else "open"
 
 

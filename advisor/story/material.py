@@ -145,6 +145,14 @@ class Material:
         return scores <= {0.0, 1.0} and self.groups == (0, 0)
 
     @property
+    def exact_among_graded(self) -> int:
+        """How many have no score but 0 and 1 although others have, where every case stands alone: the exact methods apply to
+        these there."""
+        if self.right_or_wrong or self.groups != (0, 0):
+            return 0
+        return sum(bool(each.scores) and set(each.scores) <= {0.0, 1.0} for each in self.evaluations.values())
+
+    @property
     def effective(self) -> bool:
         """True where right-or-wrong scores of cases in groups are bounded as so many independent cases as they are worth."""
         groups = [case.group for case in self.benchmark.heldout]

@@ -104,9 +104,10 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
         steps.insert(0, f"Go on with the same command and --resume: {listed(waiting)} {verb} not measured yet.")
     elif begun := [name for name in decided.ranking.order if decided.evaluations[name].left]:
         steps.append(f"Go on with the same command and --resume: not everything about {listed(begun)} is measured yet.")
-    broken = decided.having(State.INVALID, State.CANNOT_RUN)
-    if broken:
-        steps.append(f"See why {listed(broken)} could not be judged, and run again if it matters.")
+    if broken := decided.having(State.INVALID, State.CANNOT_RUN):
+        # Where nothing meets, one of these might have: that comes before a larger model or more examples.
+        place = 0 if decided.verdict == "nothing meets" else len(steps)
+        steps.insert(place, f"See why {listed(broken)} could not be judged, and run again if it matters.")
     return tuple(steps)
 
 
@@ -128,7 +129,7 @@ def _other_target(decided: Decided, proven: Mapping[str, tuple[float, float]]) -
         for each in statuses
         if each.state is State.UNDECIDED and not each.hopeless and not each.but_for_limits
     ]
-    if open_still:
+    if open_still and (benchmark.margin is None or not decided.having(State.OPEN)):
         found.append(f"Proof by more held-out cases that {' or '.join(open_still)} {decided.goal.meets_plainly}.")
     return found
 

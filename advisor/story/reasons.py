@@ -17,6 +17,7 @@ from advisor.decision.unsteady import perhaps_too_unsteady
 from advisor.decision.untried import as_reason
 from advisor.goal import Goal
 from advisor.probes.forgotten import perhaps_forgot_too_much
+from advisor.story.left_out import so_far
 from advisor.story.no_answers import of_answers
 from advisor.story.nobody import without_figures
 from advisor.story.nothing_beats import unbeaten
@@ -129,7 +130,8 @@ def _within(decided: Decided, name: str) -> str:
 
 def _compared(decided: Decided, named: str) -> list[str]:
     beyond = decided.beyond(named)
-    highest = f"{named} has the highest figure, {percent(decided.evaluations[named].figure)}"
+    reached, measured = percent(decided.evaluations[named].figure), so_far(decided.statuses.values())
+    highest = f"{named} has the highest figure{measured}, {reached}"
     found = [f"{start(highest)}."]
     if beyond is not None:
         found = [f"Of those within the limits {highest}; {beyond.candidate} has {percent(beyond.figure)}."]
@@ -140,11 +142,14 @@ def _compared(decided: Decided, named: str) -> list[str]:
     if cheapest != named and monthly.value is not None and (len(alike) > 1 or not unlike):
         ties = [name for name in alike if name != cheapest and decided.ranking.tie(name, cheapest)]
         beside = f"; {listed(ties)} {'cost' if len(ties) > 1 else 'costs'} about as much" if ties else ""
-        least = start(f"{'of those whose costs can be compared ' if unlike else ''}{cheapest} costs least to run")
+        of_which = "within the limits " if decided.having(State.RULED_OUT) else ""
+        of_which += f"{'and ' if of_which else ''}whose costs can be compared " if unlike else ""
+        which = f"of those {of_which}{cheapest}" if of_which else cheapest
+        least = start(f"{which} costs least to run{measured}")
         found.append(
             f"{least}, {amount(monthly)} a month, and reaches {percent(decided.evaluations[cheapest].figure)}{beside}."
         )
-    return found
+    return [*found, *_open(decided, decided.having(State.OPEN))]
 
 
 def before(decided: Decided, name: str) -> bool:

@@ -82,13 +82,16 @@ def targets_table(material: Material) -> Table:
             rows[-1] = (rows[-1][0], each.target, told)
         else:
             rows.append((each.target, each.target, told))
+    stated = material.benchmark.target
+    own = stated is not None and stated in {each.target for each in material.recommendation.at_targets}
+    at_own = f" At {shown(stated)} stands the verdict itself." if stated is not None and own else ""
     unlike = any(each.unlike for each in material.recommendation.at_targets)
     rest = "undecided, or of a cost that cannot be compared" if unlike else "undecided, and would be preferred"
     return Table(
         title=f"What another {noun} would take",
         columns=(noun, "the cheapest proven to meet it", rest),
         rows=tuple((_range(shown(low), shown(high)), *told) for low, high, told in rows),
-        note=_TARGETS_NOTE[noun] if rows else "",
+        note=f"{_TARGETS_NOTE[noun]}{at_own}" if rows else "",
     )
 
 
@@ -137,7 +140,8 @@ def differences_table(material: Material) -> Table:
     """Paired comparisons on the same held-out cases."""
     rows = tuple(_difference(each) for each in material.recommendation.differences)
     exact = material.right_or_wrong
-    how = "exact McNemar test" if exact else "a bootstrap"
+    mixed = " (exact McNemar test where both were only right or wrong)" if material.exact_among_graded > 1 else ""
+    how = "exact McNemar test" if exact else f"a bootstrap{mixed}"
     if material.groups != (0, 0):
         how = "Student's t over the totals of groups"
     would = (
@@ -204,14 +208,16 @@ def _bar(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> tuple[
 def _figure(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> str:
     """`84 % (>= 80)`, `62 % (<= 68)`, `78 % (72-84)`: the figure with the bound that decided, or with both.
 
-    With a margin the bounds say how many points it lies below the best: `84 % (<= 3 below)`.
+    With a margin the bounds say how many points it lies below the best: `84 % (<= 3 below)`; what no bound is told of has the
+    figure alone then.
     """
     target = benchmark.target
     if not math.isfinite(evaluation.figure) or status.state in _WITHOUT:
         return NONE
     figure = percent(evaluation.figure)
-    if benchmark.margin is not None and status.lower is not None and status.upper is not None:
-        return f"{figure} ({_below(status.state, status.lower, status.upper, benchmark.margin)})"
+    if benchmark.margin is not None:
+        below = _below(status, benchmark.margin)
+        return f"{figure} ({below})" if below else figure
     if status.state is State.MEETS and status.lower is not None:
         return f"{figure} (>= {floor_percent(status.lower, target)})"
     if status.state is State.MISSES and status.upper is not None:
@@ -223,11 +229,16 @@ def _figure(evaluation: Evaluation, status: Status, benchmark: Benchmark) -> str
     return figure
 
 
-def _below(state: State, lower: float, upper: float, margin: float) -> str:
-    least, most = how_far(lower, upper, margin)
-    if state is State.MEETS:
-        return f"<= {most} below" if lower < 0 else "the best"
-    return f">= {least} below" if state is State.MISSES else f"{least}-{most} below"
+def _below(status: Status, margin: float) -> str:
+    """Empty where nothing is known on either side: -1 as the lower bound says that the best may not be measured yet."""
+    if status.lower is None or status.upper is None:
+        return ""
+    least, most = how_far(status.lower, status.upper, margin)
+    if status.state is State.MEETS:
+        return f"<= {most} below" if status.lower < 0 else "the best"
+    if status.state is State.MISSES or status.lower <= -1:
+        return f">= {least} below" if status.upper < 0 else ""
+    return f"{least}-{most} below"
 
 
 def _same(evaluation: Evaluation) -> str:
@@ -310,6 +321,8 @@ def _main_note(material: Material) -> str:
             f"Target {plain_percent(target)}. In brackets the bound that decided, at 95 % confidence{corrected}: >= at "
             "least, <= at most, a range where nothing is decided."
         )
+        out = any(each.state is State.RULED_OUT for each in material.suitable)
+        bounds += " Of those ruled out it is the 95 % interval of the figure." if out else ""
     ahead = (material.costs[status.candidate].monthly for status in material.statuses)
     units = [cost.unit for cost in ahead if cost.value is not None]
     counted_in = f" Costs are {' or '.join(dict.fromkeys(of_what(unit) for unit in units))}" if units else ""

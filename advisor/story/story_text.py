@@ -14,6 +14,7 @@ from advisor.goal import Goal
 from advisor.probes.time_taken import where_time_went
 from advisor.story.alike import told_apart
 from advisor.story.gap import short_of_the_target
+from advisor.story.left_out import judged, not_the_best_meant, so_far
 from advisor.story.looked import looks, seen_before
 from advisor.story.material import Material
 from advisor.story.nobody import nobody_named, without_figures
@@ -32,11 +33,15 @@ def headline(material: Material) -> str:
         return nobody_named(material.statuses)
     beyond = of_the_best(material)
     if not material.benchmark.judges:
-        which = f"of those within the limits {named}" if beyond else named
-        highest = _nobody_right(material) or f"{which} comes out highest: it {_reaches(material, named)}"
+        of_which = f"{'within the limits ' if beyond else ''}{judged(material.statuses)}"
+        which = f"of those {of_which}{named}" if of_which else named
+        highest = f"{which} comes out highest{so_far(material.statuses)}: it {_reaches(material, named)}"
+        highest = _nobody_right(material) or highest
         return f"No target was given, so nothing is recommended. {start(highest)}.{beyond}"
     seen = _UNCONFIRMED if material.benchmark.look.shown else ""
-    seen = f"{beyond}{seen}" if material.benchmark.margin is not None else seen
+    if material.benchmark.margin is not None:
+        beyond += not_the_best_meant(material.statuses)
+        seen = f"{beyond}{seen}"
     if told.verdict == "choose":
         chosen = material.evaluations[named]
         tuned = takes_tuning(chosen, material.extras.prices)
@@ -50,12 +55,13 @@ def headline(material: Material) -> str:
         return _but_for_limits(material, goal) or (
             f"Not decided yet: nothing is proven to {goal.meet}. {_nearest(material)}"
         )
+    could_be = judged(material.statuses)
     if nobody := _nobody_right(material):
-        return f"Nothing {goal.meets}: {nobody}."
+        return f"Nothing {could_be}{goal.meets}: {nobody}."
     best = beyond_limits(material.evaluations, material.statuses, named)
     within = "within the limits " if stands_in_the_way(best, material.benchmark.target) else ""
     short = short_of_the_target(material, named)
-    return f"Nothing {within}{goal.meets}: the best is {named}, which {_reaches(material, named)}{short}.{beyond}"
+    return f"Nothing {within}{could_be}{goal.meets}: the best is {named}, which {_reaches(material, named)}{short}.{beyond}"
 
 
 def _safe(material: Material, named: str) -> str:
@@ -345,7 +351,8 @@ def _how_bounded(material: Material) -> str:
     elif material.effective:
         how = "One-sided bounds are binomial, for as many independent cases as the groups are worth, and close to exact"
     elif not material.right_or_wrong:
-        how = "One-sided bounds come from betting on whole groups of cases, valid at any sample size"
+        mixed = " (Clopper-Pearson for what was only right or wrong)" if material.exact_among_graded else ""
+        how = f"One-sided bounds come from betting on whole groups of cases, valid at any sample size{mixed}"
     else:
         how = "One-sided bounds are exact (Clopper-Pearson)"
     shared = " and every target" if material.benchmark.exploratory else _SHARED[material.recommendation.procedure]

@@ -43,6 +43,15 @@ def test_the_months_are_what_was_spent_over_what_is_saved_in_one(trained: float,
     assert months_to_pay_back(material(given(trained)), "lora", "retrieval") == pytest.approx(months)
 
 
+@pytest.mark.parametrize(("theirs", "months"), [(3_000, 2.0), (9_000, None), (36_000, None)])
+def test_what_fitting_the_other_took_too_need_not_be_paid_back(theirs: float, months: float | None) -> None:
+    lora, retrieval = given().evaluations
+    also = replace(retrieval, fitting=(Usage(model="small", step="training", seconds=theirs),))
+    found = material(replace(given(), evaluations=(lora, also)))
+    assert months_to_pay_back(found, "lora", "retrieval") == (months and pytest.approx(months))
+    assert bool(paid_back(found)) == (months is not None)
+
+
 @pytest.mark.parametrize(
     "bakeoff",
     [
@@ -69,16 +78,16 @@ def test_there_are_none_between_seconds_and_money() -> None:
 @pytest.mark.parametrize(
     ("trained", "said"),
     [
-        (9_000, "after 3 months, compared with retrieval."),
-        (9_001, "after 4 months, compared with retrieval."),
-        (3_000, "in the first month, compared with retrieval."),
-        (45_000, "after 15 months, compared with retrieval, which is beyond the months that are counted here."),
+        (9_000, "after 3 months."),
+        (9_001, "after 4 months."),
+        (3_000, "in the first month."),
+        (45_000, "after 15 months, which is beyond the months that are counted here."),
     ],
 )
 def test_it_is_told_of_the_named_one_against_the_next_that_meets(trained: float, said: str) -> None:
     bakeoff = given(trained)
     assert bakeoff.told().recommendation.safe == "lora"
-    assert paid_back(material(bakeoff)) == (f"The cost of fitting lora is paid back {said}",)
+    assert paid_back(material(bakeoff)) == (f"What fitting lora cost more than fitting retrieval is paid back {said}",)
     assert bakeoff.told().story.reasons.count(paid_back(material(bakeoff))[0]) == 1
 
 
@@ -97,7 +106,7 @@ def test_of_several_that_meet_the_next_by_cost_is_taken_that_is_clearly_dearer()
     simpler = replace(alike, simplicity=60)
     bakeoff = replace(given(), evaluations=(*given().evaluations, simpler))
     (said,) = paid_back(material(bakeoff))
-    assert said.endswith("after 3 months, compared with retrieval.")
+    assert said.endswith("fitting retrieval is paid back after 3 months.")
 
 
 def test_months_are_rounded_up() -> None:

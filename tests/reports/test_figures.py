@@ -199,6 +199,19 @@ def test_the_forest_holds_every_difference_and_tells_those_that_are_shown() -> N
         assert (each.tone == "above") == (difference.lower > 0)
 
 
+def test_the_forest_shows_no_difference_that_the_test_of_the_table_does_not_show() -> None:
+    lora = (1.0,) * 120 + (0.0,) * 180
+    constant = (1.0,) * 100 + (0.0,) * 20 + (1.0,) * 9 + (0.0,) * 171
+    evaluations = (evaluation_of("majority", constant, seconds=0.0001), evaluation_of("lora", lora, seconds=0.3))
+    story = Bakeoff(evaluations=evaluations, benchmark=benchmark_of()).told().story
+    (difference,) = story.facts["differences"]
+    assert difference["lower"] > 0
+    assert difference["p_value"] > 0.05
+    assert story.apart is not None
+    assert story.apart.estimates[0].tone == "open"
+    assert "is not shown to differ from majority" in story.apart.title
+
+
 def test_the_share_of_same_answers_has_the_interval_of_its_pairs() -> None:
     forest = SITUATIONS["everything_meets"]().told().story.stable
     assert forest is not None
