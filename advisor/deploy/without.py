@@ -284,8 +284,9 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
         f"The index lies in `{place}`: {counted(about['passages'], 'passage')} of {counted(about['documents'], 'document')}, "
         f"searched {searched}. `passages.json` holds the documents with their texts, and for each passage the number of its "
         "document, the characters where it begins and ends and the headings that it stands under, and under `versions` which "
-        f"documents are versions of one, with their dates; `vectors.npy` a float32 vector of {about['dimension']} numbers "
-        f"and unit length for each, in the same order, made by {literal(about['embedder'])}{_behind(about)}; "
+        "documents are versions of one, with their dates and the years, months and days that name them in a request; "
+        f"`vectors.npy` a float32 vector of {about['dimension']} numbers and unit length for each, in the same order, made by "
+        f"{literal(about['embedder'])}{_behind(about)}; "
         "`manifest.json` these numbers and how many passages each ranking brings. Without this product:",
         "",
         "```",

@@ -104,8 +104,8 @@ def _beside_versions(documents: Sequence[Document], told: Sequence[Told]) -> lis
     families: dict[int, list[tuple[str, Mapping[str, str]]]] = defaultdict(list)
     for document, columns in zip(documents, told, strict=True):
         if document.id in found:
-            family, day = found[document.id]
-            families[family].append((day, dict(columns)))
+            version = found[document.id]
+            families[version.family].append((version.day, dict(columns)))
     names = {name for columns in told for name, _ in columns}
     apart = {name for name in names if any(_differs_in_a_day(rows, name) for rows in families.values())}
     dated = {

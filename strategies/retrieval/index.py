@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from strategies.contract import Document, Embedder, Evidence, Prompted, Reranker
-from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, heading, within
+from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, within
 from strategies.retrieval.named import Named
 from strategies.retrieval.vectors import embedded, vector_index, vectors_of
-from strategies.retrieval.versions import YEAR, Version, versions
+from strategies.retrieval.versions import ASKED, Version, versions
+from strategies.standalone.reading import current
 from strategies.words import SEARCHED, composed
 
 Mode = Literal["dense", "hybrid", "reranked"]
@@ -124,20 +125,11 @@ class PassageIndex:
         return versions(self._documents)
 
     def _current(self, order: Sequence[int], text: str) -> list[int]:
-        """Without versions of which a newer one was found too, unless the text names their year."""
+        """Without versions of which a newer one was found too, unless the text names their date."""
         if not self._versions:
             return list(order)
         found = {place: self._versions.get(self.passages[place].document_id) for place in order}
-        newest: dict[int, str] = {}
-        for version in filter(None, found.values()):
-            newest[version.family] = max(version.day, newest.get(version.family, ""))
-        asked = set(YEAR.findall(text))
-
-        def current(place: int) -> bool:
-            version, named = found[place], asked & set(YEAR.findall(heading(self.passages[place].document)))
-            return version is None or bool(named) or newest[version.family].startswith(version.day)
-
-        return [place for place in order if current(place)]
+        return current(found, text, ASKED)
 
     def _evidence(self, order: Sequence[int], similarity: dict[int, float], k: int) -> tuple[Evidence, ...]:
         """The best passage of each document first; where these are fewer than `k`, the next best of any."""
@@ -193,6 +185,7 @@ class PassageIndex:
             "fusion": RRF,
             "reranked": RERANKED,
             "searched": SEARCHED,
+            "asked": dict(ASKED),
             **({"prompts": dict(self.prompts)} if self.prompts else {}),
         }
         (folder / MANIFEST).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -8,20 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from strategies.contract import Document
+from strategies.retrieval.chunking import heading
+from strategies.standalone.reading import YEAR
 from strategies.words import plain
 
 ALIKE = 0.6
 """Share of the words of two texts that they have in common, from which they may be versions of one."""
 _COMPARED = 50
 """Of documents with one title each is compared with so many that are about as long."""
-YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 _YEAR = r"(?P<year>(?:1[89]|20)\d\d)(?!\d)"
 _DAY = r"(?<!\d)(?P<day>\d{1,2})(?:st|nd|rd|th)?"
-_MONTH = (
-    r"\b(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
+_NAMES = (
+    *("jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?"),
+    *("sept?(?:ember)?", "oct(?:ober)?", "nov(?:ember)?", "dec(?:ember)?"),
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"\b(?P<month>{'|'.join(_NAMES)})\b\.?"
+_MONTHS = tuple(name[:3] for name in _NAMES)
 _DATES = (
     re.compile(rf"(?:{_DAY}\.?\s+(?:of\s+)?)?{_MONTH},?\s+{_YEAR}"),
     re.compile(rf"{_MONTH}\s+{_DAY},?\s+{_YEAR}"),
@@ -34,11 +36,28 @@ _DATES = (
 """How dates are written, each tried on what the ones before it left; the last is ISO 8601 or a year alone."""
 
 
+def _asks_for(month: str) -> str:
+    """What names the month in a request, where `may` and `march` are also other words."""
+    if month[:3] not in ("mar", "may"):
+        return rf"(?i:\b{month}\b)"
+    before = "in|of|for|since|until|by|from|during|last"
+    return rf"(?<=[\w,;] ){month.capitalize()}\b|(?i:\b(?:{before})\s+{month}\b)"
+
+
+ASKED: Mapping[str, str] = {
+    **{month[:3]: _asks_for(month) for month in _NAMES},
+    **{str(number): rf"(?i:\bthe {number}(?:st|nd|rd|th)\b(?=\W*$|[?.!,;)]))" for number in range(1, 32)},
+}
+"""How `Version.names` calls a month, or a day such as `the 5th` at the end of a clause, and what names it in a request."""
+
+
 class Version(NamedTuple):
     """Versions of one document share a number; `day` is a date in ISO 8601, or its beginning where no more is certain."""
 
     family: int
     day: str
+    names: tuple[str, ...] = ()
+    """The years, months and days of the dates in its heading, by which a request names it."""
 
 
 def versions(documents: Iterable[Document]) -> Mapping[str, Version]:
@@ -51,7 +70,11 @@ def versions(documents: Iterable[Document]) -> Mapping[str, Version]:
         if day(document.date) and (title := " ".join(plain(_parted(document.title)[1]))):
             titled[title].append(document)
     families = [family for group in titled.values() for family in _alike(group)]
-    return {one.id: Version(place, day(one.date)) for place, family in enumerate(families) for one in family}
+    return {
+        one.id: Version(place, day(one.date), _names(heading(one)))
+        for place, family in enumerate(families)
+        for one in family
+    }
 
 
 def day(written: str) -> str:
@@ -61,6 +84,12 @@ def day(written: str) -> str:
     """
     found, _ = _parted(written)
     return found[0] if len(found) == 1 else ""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    dates = [date.split("-") for date in _parted(text)[0]]
+    months = {_MONTHS[int(month) - 1] for _, month, *_ in (date for date in dates if len(date) > 1)}
+    return tuple(sorted({*YEAR.findall(text), *months, *(str(int(date[2])) for date in dates if len(date) > 2)}))
 
 
 def _parted(text: str) -> tuple[list[str], str]:

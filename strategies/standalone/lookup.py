@@ -1,4 +1,4 @@
-"""Looks passages and examples up for `predict.py`; by itself, without other programs of ours, it searches an exported index.
+"""Looks passages and examples up for `predict.py`; by hand, with `reading.py` beside it, it searches an exported index.
 
     python lookup.py "What is asked?" --index FOLDER --embedder FOLDER_OR_HUB_ID
 
@@ -26,7 +26,6 @@ import regex
 PLACE, NOTHING = "{{input}}", "-"
 SAME = 0.99
 """How near the vector of a passage has to be to the one that was kept of it."""
-_YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 Embed = Callable[..., Any]
 Rerank = Callable[[str, list[str]], list[float]]
 
@@ -61,7 +60,10 @@ class Index:
         self.how = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         prompts: dict[str, str] = self.how.get("prompts", {})
         self.documents, self.embed, self.rerank, self.prompt = kept["documents"], embed, rerank, prompts.get("query")
-        self.versions: dict[str, tuple[int, str]] = kept["versions"]
+        self.versions = {  # Indexes of before say nothing of what names them: it was their years.
+            place: (*one, _reading().YEAR.findall(_heading(self.documents[int(place)])))[:3]
+            for place, one in kept["versions"].items()
+        }
         self.passages = [
             (number, Passage(one["id"], start, end, _heading(one, *under) + one["text"][start:end]))
             for number, start, end, *under in kept["passages"]
@@ -105,19 +107,10 @@ class Index:
         return sorted(marks, key=lambda place: (-marks[place], place))
 
     def _current(self, order: list[int], text: str) -> list[int]:
-        """Without versions of which a newer one was found too, unless the text names their year."""
+        """Without versions of which a newer one was found too, unless the text names their date."""
         found = {place: self.versions.get(str(self.passages[place][0])) for place in order}
-        newest: dict[int, str] = {}
-        for family, day in filter(None, found.values()):
-            newest[family] = max(day, newest.get(family, ""))
-        asked = set(_YEAR.findall(text))
-
-        def current(place: int) -> bool:
-            version, one = found[place], self.documents[self.passages[place][0]]
-            named = asked & set(_YEAR.findall(_heading(one)))
-            return version is None or bool(named) or newest[version[0]].startswith(version[1])
-
-        return [place for place in order if current(place)]
+        current: list[int] = _reading().current(found, text, self.how.get("asked", {}))
+        return current
 
     def _reranked(self, order: list[int], text: str) -> list[int]:
         if self.rerank is None:
@@ -361,7 +354,7 @@ def _runs(found: Sequence[Passage], how: dict[str, Any]) -> dict[str, tuple[tupl
 
 @cache
 def _reading() -> Any:
-    """`reading.py` of the same folder: which runs of words there are."""
+    """`reading.py` of the same folder: which runs of words there are, and which versions are asked for."""
     found = importlib.util.spec_from_file_location("reading", path := Path(__file__).with_name("reading.py"))
     if found is None or found.loader is None or not path.is_file():
         raise SystemExit(f"{path} is missing: it belongs to this program.")

@@ -1,11 +1,11 @@
-"""Reads requests for `predict.py` as the run reads and cleans them, finds words and runs of them, and says where a model lies and
-which answers the task does not allow. It needs no other."""
+"""Reads requests for `predict.py` as the run reads and cleans them, finds words and runs of them, and says where a model lies,
+which answers the task does not allow and which versions of a document are asked for. It needs no other."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ REMOVED = re.compile(
     "|[\U000e0000-\U000e007f]"  # tags
 )
 """What no text of a request keeps, once its line ends are `\\n`."""
+YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
+Version = tuple[int, str, Sequence[str]]
+"""Of a document: which versions are of one, its date, and the years, months and days that name it in a request."""
 
 
 def lines(path: str) -> Iterator[tuple[int, str]]:
@@ -177,3 +180,20 @@ def _is_json(text: str) -> bool:
         return isinstance(json.loads(text), dict | list)
     except (ValueError, RecursionError):
         return False
+
+
+def current(found: Mapping[Any, Version | None], request: str, named: Mapping[str, str]) -> list[Any]:
+    """What is found, without versions of which there is a newer one, unless the request names their year, or their month or
+    day: of these the newest year. `named` says with which patterns a request names months and days."""
+    asked = {*YEAR.findall(request), *(name for name, pattern in named.items() if re.search(pattern, request))}
+    newest: dict[tuple[int, str], str] = {}
+    for family, day, names in filter(None, found.values()):
+        for name in {"", *names}:
+            newest[family, name] = max(day, newest.get((family, name), ""))
+
+    def shown(family: int, day: str, names: Sequence[str]) -> bool:
+        own = asked & set(names)
+        recent = (YEAR.fullmatch(name) or newest[family, name][:4] == day[:4] for name in own)
+        return newest[family, ""].startswith(day) or any(recent)
+
+    return [place for place, version in found.items() if version is None or shown(*version)]

@@ -33,6 +33,7 @@ from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import PipelineBuilder
 from strategies.sources import Sources, without
+from strategies.standalone import lookup
 from strategies.words import SEARCHED, plain
 from tests import tiny
 from tests.desk import ROOT
@@ -262,6 +263,65 @@ def test_of_two_versions_that_are_found_the_newer_one_is_shown() -> None:
         assert "leave-2023" in [item.document_id for item in asked]
     old = PassageIndex.build([rules[1], other], EMBEDDER)
     assert "leave-2023" in [item.document_id for item in old.search(["days of leave"], 2)[0]]
+
+
+def reports(*dates: str) -> list[Document]:
+    """Monthly ones, nearly the same, with the months of their dates in their titles."""
+    text = "In this month the shop sold {} coats and {} hats. Visitors came mostly on Saturdays and stayed for an hour."
+    return [
+        Document(id=date, title=f"Monthly report {date[:7]}", date=date, text=text.format(place * 10, place * 7))
+        for place, date in enumerate(dates, 1)
+    ]
+
+
+def found_by(index: PassageIndex, text: str, folder: Path) -> set[str]:
+    """Documents that are found, by a saved index and by the program that goes with an export too."""
+    (found,) = index.search([text], 9)
+    index.save(folder)
+    (again,) = PassageIndex.load(folder, EMBEDDER).search([text], 9)
+    there = lookup.Index(folder, lambda texts, lead=None: EMBEDDER.embed(texts)).find(text, 9, "hybrid")
+    names = [hit.document_id for hit in found]
+    assert names == [hit.document_id for hit in again] == [passage.document for passage in there]
+    return set(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "older"),
+    [
+        ("How many coats were sold?", ()),
+        ("How many coats were sold in January?", ("2024-01-28",)),
+        ("coats sold, february or Mar.", ("2024-02-14",)),
+        ("How many coats were sold on 5 January?", ("2024-01-28",)),
+        ("How many coats were sold on the 14th?", ("2024-02-14",)),
+        ("How many coats were sold on the 14th floor?", ()),
+        ("How many coats were sold in 2024-01?", ("2024-01-28", "2024-02-14")),
+        ("How many coats were sold in 2023?", ("2023-01-28", "2023-05-03")),
+        ("How many coats may I buy in may?", ("2023-05-03",)),
+        ("Were coats sold by May?", ("2023-05-03",)),
+        ("How many coats may I buy?", ()),
+    ],
+)
+def test_a_version_whose_year_month_or_day_the_request_names_is_found_too(
+    text: str, older: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Where a month comes every year, that of the newest year: rules of two years may hold from the same day."""
+    index = PassageIndex.build(reports("2023-01-28", "2023-05-03", "2024-01-28", "2024-02-14", "2024-03-22"), EMBEDDER)
+    assert found_by(index, text, tmp_path) == {"2024-03-22", *older}
+
+
+def test_an_index_that_does_not_say_what_names_its_versions_is_searched_by_their_years(tmp_path: Path) -> None:
+    index = PassageIndex.build(reports("2023-01-28", "2024-03-22"), EMBEDDER)
+    index.save(tmp_path)
+    passages, manifest = tmp_path / "passages.json", tmp_path / "manifest.json"
+    kept, about = json.loads(passages.read_text()), json.loads(manifest.read_text())
+    kept["versions"] = {place: version[:2] for place, version in kept["versions"].items()}
+    del about["asked"]
+    passages.write_text(json.dumps(kept))
+    manifest.write_text(json.dumps(about))
+    there = lookup.Index(tmp_path, lambda texts, lead=None: EMBEDDER.embed(texts))
+    again = PassageIndex.load(tmp_path, EMBEDDER)
+    for text, wanted in (("coats sold", 1), ("coats sold in 2023", 2)):
+        assert len(there.find(text, 9, "hybrid")) == len(again.search([text], 9)[0]) == wanted
 
 
 @pytest.mark.parametrize("title", ["Ticket {}", "Section {}", "Acme Help Center", "{}. May 2026"])
