@@ -93,13 +93,17 @@ class PipelineBuilder:
         if words not in self._indexes and self.task.documents:
             if self._indexes:
                 watch = Stopwatch(self.bench.embedder)
-                index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+                index = self._indexed(words)
                 self._owed.append(watch.usage("search"))
             else:
                 with recorded(self.bench, "index", words):
-                    index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
-            self._indexes[words] = replace(index, reranker=self.bench.reranker)
+                    index = self._indexed(words)
+            self._indexes[words] = index
         return self._indexes.get(words)
+
+    def _indexed(self, words: int) -> PassageIndex:
+        index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
+        return replace(index, reranker=self.bench.reranker).taught(self.task.examples)
 
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
         schema = answer_schema(self.task, cases)

@@ -102,7 +102,7 @@ class BestSentence:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         start = time.perf_counter()
-        index = PassageIndex.made(sentences(task.documents), bench.embedder)
+        index = PassageIndex.made(sentences(task.documents), bench.embedder).taught(task.examples)
         fitted = Quoting(index, _choose(task, index))
         bench.record(Usage(model=bench.embedder.name, step="index", seconds=time.perf_counter() - start))
         return fitted

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from strategies.contract import Document, Embedder, Evidence, Prompted, Reranker
+from strategies.contract import Case, Document, Embedder, Evidence, Prompted, Reranker
 from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, within
 from strategies.retrieval.named import Named
 from strategies.retrieval.vectors import embedded, vector_index, vectors_of
-from strategies.retrieval.versions import ASKED, Version, versions
+from strategies.retrieval.versions import ASKED, Version, repeated, versions
 from strategies.standalone.reading import current
 from strategies.words import SEARCHED, composed
 
@@ -51,6 +51,8 @@ class PassageIndex:
     reranker: Reranker | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
     """What the embedder read before each `query` and `document`; empty: nothing."""
+    repeats: frozenset[str] = frozenset()
+    """Documents whose families are none of versions (`versions.repeated`)."""
 
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
@@ -69,6 +71,12 @@ class PassageIndex:
         return cls(
             passages, vectors, embedder, vector_index(vectors), word_index([passage.text for passage in passages])
         )
+
+    def taught(self, examples: Iterable[Case]) -> PassageIndex:
+        """Where examples name an older version that would be left out, its family is no longer one of versions."""
+        told = [case for case in examples if case.document_ids]
+        repeats = repeated(self._versions, told) if told else frozenset()
+        return replace(self, repeats=repeats) if repeats else self
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         """The best `k` passages for each text, best first, one of each document before a second one, of versions the newest."""
@@ -122,7 +130,7 @@ class PassageIndex:
 
     @cached_property
     def _versions(self) -> Mapping[str, Version]:
-        return versions(self._documents)
+        return versions(self._documents, self.repeats)
 
     def _current(self, order: Sequence[int], text: str) -> list[int]:
         """Without versions of which a newer one was found too, unless the text names their date."""
@@ -154,7 +162,7 @@ class PassageIndex:
         kept = [place for place, passage in enumerate(self.passages) if passage.document_id not in names]
         vectors = np.vstack([self.vectors[kept], self._vectors("document", [passage.text for passage in fresh])])
         index = self.of((*(self.passages[place] for place in kept), *fresh), vectors, self.embedder)
-        return replace(index, reranker=self.reranker, prompts=self.prompts)
+        return replace(index, reranker=self.reranker, prompts=self.prompts, repeats=self.repeats)
 
     def save(self, folder: Path) -> None:
         import numpy as np
@@ -173,6 +181,7 @@ class PassageIndex:
                 for each in self.passages
             ],
             "versions": {number: version for number, version in known.items() if version},
+            **({"repeats": sorted(self.repeats)} if self.repeats else {}),
         }
         (folder / "passages.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
         about = {
@@ -199,7 +208,8 @@ class PassageIndex:
         vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
         passages = (Passage(documents[place], *where) for place, *where in kept["passages"])
         about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return replace(cls.of(tuple(passages), vectors, embedder), prompts=dict(about.get("prompts", {})))
+        index = cls.of(tuple(passages), vectors, embedder)
+        return replace(index, prompts=dict(about.get("prompts", {})), repeats=frozenset(kept.get("repeats", ())))
 
 
 def named_by(index: Finder | None) -> Named:

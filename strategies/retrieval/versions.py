@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from strategies.contract import Document
+from strategies.contract import Case, Document
 from strategies.retrieval.chunking import heading
-from strategies.standalone.reading import YEAR
+from strategies.standalone.reading import YEAR, current
 from strategies.words import plain
 
 ALIKE = 0.6
@@ -60,8 +60,9 @@ class Version(NamedTuple):
     """The years, months and days of the dates in its heading, by which a request names it."""
 
 
-def versions(documents: Iterable[Document]) -> Mapping[str, Version]:
-    """By id, the documents that are versions of one: dated, titled alike but for a date, and with nearly the same text.
+def versions(documents: Iterable[Document], repeats: Collection[str] = ()) -> Mapping[str, Version]:
+    """By id, the documents that are versions of one: dated, titled alike but for a date, and with nearly the same text, and none
+    of them among the `repeats`.
 
     Titles alone do not tell: pages of one site may share theirs, and numbered tickets and sections differ in a number only.
     """
@@ -73,8 +74,27 @@ def versions(documents: Iterable[Document]) -> Mapping[str, Version]:
     return {
         one.id: Version(place, day(one.date), _names(heading(one)))
         for place, family in enumerate(families)
+        if not any(one.id in repeats for one in family)
         for one in family
     }
+
+
+def repeated(found: Mapping[str, Version], examples: Iterable[Case]) -> frozenset[str]:
+    """Documents that examples name and a search would leave out as older versions, one of each family.
+
+    What comes again and again, as minutes of meetings do, reads like versions of one and replaces nothing.
+    """
+    families: dict[int, dict[str, Version]] = defaultdict(dict)
+    for name, version in found.items():
+        families[version.family][name] = version
+    repeats = set()
+    for case in examples:
+        for name in case.document_ids:
+            own = families.get(found[name].family, {}) if name in found else {}
+            if own and name not in current(own, case.input, ASKED):
+                repeats.add(name)
+                del families[found[name].family]
+    return frozenset(repeats)
 
 
 def day(written: str) -> str:

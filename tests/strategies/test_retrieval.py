@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.contract import Case, Document, Evidence, Kind, Query, Recipe, Task
+from strategies.approaches.best_sentence import BestSentence, Quoting
+from strategies.contract import Case, Document, Evidence, Fold, Kind, Query, Recipe, Task
 from strategies.extending import updated
 from strategies.finetuning.packs import encode
 from strategies.finetuning.race import rows_of
@@ -322,6 +323,28 @@ def test_an_index_that_does_not_say_what_names_its_versions_is_searched_by_their
     again = PassageIndex.load(tmp_path, EMBEDDER)
     for text, wanted in (("coats sold", 1), ("coats sold in 2023", 2)):
         assert len(there.find(text, 9, "hybrid")) == len(again.search([text], 9)[0]) == wanted
+
+
+def test_what_comes_again_and_again_by_the_examples_is_no_version(tmp_path: Path) -> None:
+    rules = [replace(one, id=f"rule {one.id}", title="Coats") for one in reports("2023-01-01", "2024-02-02")]
+    documents = (*rules, *reports("2024-01-28", "2024-02-14", "2024-03-22"))
+    examples = (
+        Case(id="a", input="Who sold the most coats?", output="Ada", document_ids=("2024-01-28", "gone")),
+        Case(id="b", input="Which coats were sold in 2023?", output="red", document_ids=("rule 2023-01-01",)),
+        Case(id="c", input="Which coats are sold?", output="blue", document_ids=("rule 2024-02-02",)),
+    )
+    folds = (Fold(train=examples[:1], selection=examples[1:]),)
+    task = replace(tiny.benchmark("qa").task, documents=documents, folds=folds)
+    index = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=ANSWERS)).index()
+    assert index is not None
+    monthly = {"2024-01-28", "2024-02-14", "2024-03-22"}
+    assert found_by(index, "coats sold", tmp_path) == {*monthly, "rule 2024-02-02"}
+    quoting = BestSentence().fit(task, tiny.Bench(folder=tmp_path, language=ANSWERS))
+    assert isinstance(quoting, Quoting)
+    assert found_by(quoting.index, "coats sold", tmp_path) == {*monthly, "rule 2024-02-02"}
+    newer = [replace(one, id=f"rule {one.id}", title="Coats") for one in reports("2025-01-01")]
+    later = PassageIndex.load(tmp_path, EMBEDDER).updated(newer, cut(newer))
+    assert found_by(later, "coats sold", tmp_path) == {*monthly, "rule 2025-01-01"}, "examples are of before"
 
 
 @pytest.mark.parametrize("title", ["Ticket {}", "Section {}", "Acme Help Center", "{}. May 2026"])
