@@ -40,7 +40,7 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         return None
     if setup.passages and index is not None and not isinstance(index, PassageIndex):
         return None
-    server, scores = _server(pipeline), isinstance(_asked(pipeline), ScoresLabels)
+    server, here, scores = _server(pipeline), at_hand(pipeline.model), isinstance(_asked(pipeline), ScoresLabels)
     asks = bool(setup.passages) or pipeline.asks_examples
     looks = bool(asks or (scores and (setup.votes or setup.reading)))
     shown = [] if looks else pipeline.demonstrations([""])[0]
@@ -59,9 +59,10 @@ def prompt_of(pipeline: Pipeline) -> dict[str, Any] | None:
         "labels": labels,
         "words": list(pipeline.renderer.words.words) if labels else [],
         "schema": pipeline.schema,
-        "probe": probed(at_hand(pipeline.model)),
+        "probe": probed(here),
+        **({} if here is None else {"stop": sorted(here.chat.stop_ids)}),
         **({} if server is None else {"server": server}),
-        **({"quantised": True} if getattr(at_hand(pipeline.model), "quantised", False) else {}),
+        **({"quantised": True} if getattr(here, "quantised", False) else {}),
         "prior": _taken_off(pipeline),
     }
     return {**values, "lookup": _lookup(pipeline)} if looks else values

@@ -37,6 +37,8 @@ class Chat:
     """A tokenizer with its template. Models without a template get a plain rendering with blank lines between turns."""
 
     tokenizer: Any
+    ends: frozenset[int] = frozenset()
+    """Ids with which the model ends an answer by its own files (`stated_ends`), besides the end of its turn and of a text."""
 
     @property
     def templated(self) -> bool:
@@ -182,7 +184,10 @@ class Chat:
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        return frozenset({self.end_id, self._end_of_text})
+        """Of `ends` the control tokens alone: another one may stand in an answer that is to be learnt."""
+        added = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        controls = added | set(self.tokenizer.all_special_ids)
+        return frozenset({self.end_id, self._end_of_text, *(self.ends & controls)})
 
     @cached_property
     def _end_of_text(self) -> int:
@@ -209,6 +214,18 @@ class Chat:
                 f"The chat template of {self._name} was stopped: {error}. A template gives messages a form and needs little; "
                 "take another model, or correct the template in its folder."
             ) from None
+
+
+def stated_ends(folder: Path) -> frozenset[int]:
+    """`eos_token_id` of the model's generation_config.json, or else of its config.json; what is no id counts as none."""
+    for name in ("generation_config.json", "config.json"):
+        try:
+            stated = json.loads((folder / name).read_text(encoding="utf-8"))["eos_token_id"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if ids := [each for each in (stated if isinstance(stated, list) else [stated]) if type(each) is int]:
+            return frozenset(ids)
+    return frozenset()
 
 
 def _between(opened: str, given: str) -> str:

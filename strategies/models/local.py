@@ -34,7 +34,7 @@ from strategies.models.batch_size import USUAL
 from strategies.models.batching import DecodingOptions
 from strategies.models.blockwise import WAYS, use_blockwise
 from strategies.models.careful import in_half, in_smaller_batches
-from strategies.models.chat import Chat
+from strategies.models.chat import Chat, stated_ends
 from strategies.models.device import Placement
 from strategies.models.grammar import Grammar
 from strategies.models.heap import prepare_heap
@@ -86,7 +86,7 @@ class LocalModel:
     def chat(self) -> Chat:
         from transformers import AutoTokenizer
 
-        return Chat(AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False))
+        return Chat(AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False), stated_ends(self.folder))
 
     @cached_property
     def parts(self) -> Parts:

@@ -67,7 +67,7 @@ class Speaker:
         self.attends = self.keeps and set(getattr(text, "layer_types", None) or ()) <= ATTENDS
         self.controls = controls_of(self.tokenizer)
         self.end = _end_of_turn(self.tokenizer)
-        self.stop = sorted({self.end, int(self.tokenizer.eos_token_id)})
+        self.stop = sorted({self.end, int(self.tokenizer.eos_token_id), *asked.get("stop", ())})
         self.frame = _frame(self.tokenizer)
         labels = [self.answer(word) for word in asked["words"]]
         # A label that another one begins with counts with the end of the turn behind it.

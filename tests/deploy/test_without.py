@@ -62,6 +62,7 @@ from strategies.spans import Reading
 from strategies.standalone import alone, lookup, speaking
 from tests import tiny
 from tests.conftest import Folders
+from tests.strategies.test_engine import ending
 from tests.strategies.test_listing import many
 from tests.strategies.test_reranking import cross_encoder
 from tests.tiny_embedder import prompted
@@ -221,6 +222,23 @@ def test_a_model_with_other_layers_than_attention_answers_as_in_the_run(
     texts = [*(case.input for case in tiny.MAKERS[kind][0](3, 90)), "?"]
     answer = alone.surely(tmp_path / "out", str(folder), str(embedder.folder))
     same(answers(made, texts), [answer(text) for text in texts])
+
+
+def test_an_answer_ends_without_it_where_the_models_own_files_say(embedder: LocalEmbedder, tmp_path: Path) -> None:
+    """A fit of before does not say so, and ends where it did."""
+    model, prompt, text = ending(tmp_path / "models", "llama", 3)
+    made = fitted("generation", Setup(), model.folder, embedder)
+    file = tmp_path / "prompt.json"
+    made.save(tmp_path)
+    asked = json.loads(file.read_text(encoding="utf-8"))
+    assert asked["stop"] == sorted(model.chat.stop_ids)
+    speaker = speaking.Speaker(tmp_path, asked, str(model.folder))
+    turns = [{"role": turn.role, "content": turn.content} for turn in prompt]
+    assert speaker.written(speaker.prompt(turns), "")[0] == text
+    del asked["stop"]
+    before = speaking.Speaker(tmp_path, asked, str(model.folder))
+    assert before.stop == [2]
+    assert before.written(before.prompt(turns), "")[0].startswith(text)
 
 
 def test_words_are_drawn_at_the_temperature_of_the_run(

@@ -24,6 +24,7 @@ from strategies.models.attention import Attention
 from strategies.models.batching import DecodingOptions, Held, common_prefix, plan_batches
 from strategies.models.beginnings import widen
 from strategies.models.blockwise import WAYS, is_blockwise
+from strategies.models.chat import Chat, stated_ends
 from strategies.models.local import LocalModel
 from strategies.models.parts import Parts
 from strategies.models.trees import LabelTree, Rounds, score_rounds
@@ -227,6 +228,60 @@ def test_an_answer_at_the_limit_is_not_finished(llama: LocalModel) -> None:
     ((_, cut),) = llama.generate(ragged(1), 1, Sampling())
     assert not cut.finished
     assert cut.usage.answer_tokens >= 1
+
+
+def ending(folder: Path, architecture: str, place: int) -> tuple[LocalModel, Prompt, str]:
+    """A model whose generation config says that an answer ends with the token at that place of its answer to the prompt, which is
+    a control token that neither its template nor its tokenizer calls an end; and what stands before that."""
+    prompt = (Message("user", "Where is my order?"),)
+    made = tiny.local_model(tiny.model_folder(folder, architecture))
+    written = reference(made, made.chat.encode(prompt), 20)
+    stop = written[place]
+    assert stop not in written[:place]
+    made.chat.tokenizer.add_special_tokens({"extra_special_tokens": [made.chat.tokenizer.convert_ids_to_tokens(stop)]})
+    made.chat.tokenizer.save_pretrained(made.folder)
+    names(made.folder, {"eos_token_id": [2, stop, 10**9, -1, "x", None, True]})
+    return tiny.local_model(made.folder), prompt, made.chat.decode(written[:place])
+
+
+def names(folder: Path, what: dict[str, Any]) -> None:
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | what), encoding="utf-8")
+
+
+@pytest.mark.parametrize("architecture", ["llama", "lfm"])
+def test_an_answer_ends_where_the_models_own_files_say(architecture: str, tmp_path: Path) -> None:
+    """GLM-4 ends its turn with the beginning of the next one, of which its template and its tokenizer say nothing: it wrote on to
+    the limit, questions and answers of its own."""
+    model, prompt, said = ending(tmp_path, architecture, 3)
+    ((_, found),) = model.generate([prompt], 20, Sampling())
+    assert (found.text, found.finished, found.usage.answer_tokens) == (said, True, 4)
+    assert model.chat.encode_answer("yes")[-1] == 2, "what is learnt ends as before"
+    held = Sampling(schema='{"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}')
+    ((_, whole),) = model.generate([prompt], 20, held)
+    assert json.loads(whole.text)["a"] in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("generation", "config", "ends"),
+    [
+        ({"eos_token_id": 1}, {"eos_token_id": 0}, {1, 2}),
+        ({"eos_token_id": None}, {"eos_token_id": [0, 1]}, {0, 1, 2}),
+        ({}, {"eos_token_id": 0}, {0, 2}),
+        (None, {"eos_token_id": 0}, {0, 2}),
+        ({"eos_token_id": {"a": 1}}, {}, {2}),
+        ({"eos_token_id": [40, 299, 300, 10**12, -5]}, {}, {2}),
+        ([], {"eos_token_id": "1"}, {2}),
+    ],
+)
+def test_ends_that_are_no_control_tokens_of_the_model_are_none(
+    generation: object, config: dict[str, Any], ends: set[int], tmp_path: Path
+) -> None:
+    """An ordinary token may stand in an answer that is to be learnt."""
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    if generation is not None:
+        (tmp_path / "generation_config.json").write_text(json.dumps(generation), encoding="utf-8")
+    assert Chat(tiny.tokenizer(), stated_ends(tmp_path)).stop_ids == ends
 
 
 def test_sampling_follows_its_seed(model: LocalModel) -> None:
