@@ -32,6 +32,7 @@ from strategies.contract import (
 from strategies.copied import LONGER
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
 from strategies.standalone.odds import label_shares, to_label
+from strategies.standalone.refusals import DECLINED
 
 LONGEST_ANSWER = 512
 LONGEST_COUNTED = 20
@@ -139,6 +140,10 @@ def answer_freely(
         request = requests[index]
         if completion.error:
             yield index, _fault(request, completion)
+            continue
+        if completion.declined:
+            used = request.spent(completion.usage)
+            yield index, Failure(kind="refused", message=DECLINED, raw=completion.text, usage=used)
             continue
         if not (completion.text or completion.finished or isinstance(model, ScoresLabels)):
             said = silent(limits[0] + thoughts(model))

@@ -250,6 +250,8 @@ class Completion:
     text: str
     usage: Usage
     finished: bool = True
+    declined: bool = False
+    """The model refused, or its provider filtered what it wrote; the text is what came of it, and no answer."""
     error: str = ""
     """Non-empty: the model gave no answer; the text says why, after the retries."""
     lasting: bool = False

@@ -89,7 +89,7 @@ def _asked(texts: Sequence[str], bench: Workbench) -> Look:
     for done, (place, found) in enumerate(
         writer.generate(prompts, limit(bench.model, texts), Sampling(seed=bench.seed)), start=1
     ):
-        said[place] = found.text if not found.error and found.finished else ""
+        said[place] = found.text if found.finished and not (found.error or found.declined) else ""
         faults += bool(found.error) and not found.lasting
         spent.append(found.usage)
         bench.progress(done, len(texts), f"{bench.model.name} rewords requests")

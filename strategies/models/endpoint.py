@@ -21,11 +21,12 @@ from strategies.models import keys
 from strategies.models.client import client_for
 from strategies.models.outage import Outage
 from strategies.models.retry import BUSY, Fault, Patience, shortened, understood
-from strategies.models.stated import first_choice, places, thinks_apart, tokens, written
+from strategies.models.stated import declines, first_choice, places, thinks_apart, tokens, written
 from strategies.models.together import Together
 from strategies.models.wheels import ModelUnavailable
 from strategies.models.wishes import HELD, Learnt, Wish, held_to, wishes_of
 from strategies.standalone.asking import is_here
+from strategies.standalone.refusals import cut_off
 from strategies.standalone.tagging import for_text
 from strategies.standalone.thoughts import without_thoughts
 
@@ -353,12 +354,12 @@ class _Caller:
         text = self._cleaned(written(message))
         size, stated = -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN), getattr(answer, "usage", None)
         known = tokens(stated, self.model.count(prompt), size)
-        ended = getattr(choice, "finish_reason", None) != "length"
+        ended = not cut_off(getattr(choice, "finish_reason", None))
         thinks = self.model.reasoning_tokens > 0 and not thinks_apart(message, stated)
         said = without_thoughts(text, thinks and not ended and size > self.max_tokens - self.model.reasoning_tokens)
         usage = Usage(model=self.model.name, step=self.step, seconds=seconds, **known)
         found = places(choice, self._cleaned) if said == text or not (said or ended) else ()
-        return Completion(text=said, usage=usage, finished=ended, places=found)
+        return Completion(text=said, usage=usage, finished=ended, declined=declines(choice), places=found)
 
     def _failed(self, error: str, lasting: bool = False, *, billed: bool) -> Completion:
         usage = Usage(model=self.model.name, step=self.step)

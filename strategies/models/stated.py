@@ -7,6 +7,7 @@ from typing import Any
 
 from strategies.contract import Place
 from strategies.models.retry import Fault, broken_off, said_instead
+from strategies.standalone.refusals import declined
 from strategies.standalone.thoughts import in_words, thought_apart
 
 MOST_TOKENS = 10_000_000
@@ -32,6 +33,12 @@ def written(message: Any) -> str:
     if text is None:
         raise Fault(message="the answer's content is not text", retry=False)
     return text
+
+
+def declines(choice: Any) -> bool:
+    """Whether it is a refusal, or was filtered."""
+    content, refusal = (getattr(choice.message, name, None) for name in ("content", "refusal"))
+    return declined(getattr(choice, "finish_reason", None), content, refusal)
 
 
 def counted(stated: Any, name: str, most: int = MOST_TOKENS) -> int | None:

@@ -63,7 +63,7 @@ class Learnt:
 
     def answered_with(self, wishes: Mapping[str, Wish], answer: Completion) -> None:
         """Says once that an answer has not the form that was asked for: a server takes what it does not know, and leaves it."""
-        if FORM in wishes and FORM not in self._said and answer.finished:
+        if FORM in wishes and FORM not in self._said and answer.finished and not answer.declined:
             form = wishes[FORM]["extra_body"][FORM]["regex"]
             if not of_form(json.dumps({"pattern": form}))(answer.text):
                 self._say(FORM)

@@ -24,6 +24,7 @@ from strategies.prompting.demonstrations import balanced, drawn
 from strategies.prompting.rendering import LabelWords
 from strategies.search import Look, journalled
 from strategies.standalone.reading import UNSPACED
+from strategies.standalone.refusals import DECLINED
 from strategies.words import count
 
 COUNT = 4
@@ -112,10 +113,12 @@ def _asked(bench: Workbench, prompt: Prompt, own: str) -> Look:
     bench.progress(1, 1, f"{bench.model.name} proposes instructions")
     if completion.error and not completion.lasting:
         raise Unanswered(f"{bench.model.name} was to propose instructions: {completion.error.rstrip('.')}")
-    said = completion.text[:KEPT]
-    if read(said, own) or completion.error or (completion.finished and not said.strip()):
+    said = "" if completion.declined else completion.text[:KEPT]
+    whole = completion.finished and not completion.declined
+    if read(said, own) or completion.error or (whole and not said.strip()):
         return Look((), (completion.usage,), {"said": said})
     why = UNUSABLE if said.strip() else silent(ANSWER_TOKENS + thoughts(bench.model))
+    why = DECLINED if completion.declined else why
     logging.getLogger(__name__).warning("%s was to propose instructions: %s", bench.model.name, why)
     return Look((), (completion.usage,), {"said": said, "silent": why})
 

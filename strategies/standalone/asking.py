@@ -209,11 +209,15 @@ class Asker:
             text = self.thoughts.in_words(choice["message"].get("content") or choice["message"].get("refusal") or "")
             if text is None:
                 raise Refused("the answer's content is not text", again=False)
-            cut = choice.get("finish_reason") == "length"
+            reason, message = choice.get("finish_reason"), choice["message"]
+            declined = self.refusals.declined(reason, message.get("content"), message.get("refusal"))
+            cut = self.refusals.cut_off(reason)
             said = self.thoughts.without_thoughts(text, cut and self._thinks_on(text, found, choice["message"]))
             thought = not said and cut
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             raise Refused("the answer is not valid JSON of a chat completion", again=True) from None
+        if declined:
+            raise Refused(self.refusals.DECLINED, again=False)
         if thought:
             most = self.asked["max_tokens"] + self.reasoning
             advice = "thinking counts, so turn it off, or give more `reasoning_tokens`"

@@ -36,6 +36,10 @@ _KEY = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<[^<>]*>")
+_CUT_OFF = ("length", "model_length", "max_tokens", "abort")
+_FILTERED = ("content_filter", "safety")
+"""Why an answer ended, as servers say it: OpenAI, Mistral, Anthropic, Gemini in capitals, vLLM."""
+DECLINED = "the model declined to answer, or its provider kept the answer back"
 
 
 class Refusal(NamedTuple):
@@ -51,6 +55,16 @@ class Refusal(NamedTuple):
     def sentence(self) -> str:
         """Without its full stop."""
         return f"status {self.status}, {self.said}" if self.said else f"status {self.status}"
+
+
+def cut_off(reason: object) -> bool:
+    """Whether the answer goes on behind its end, by the reason that is given for that."""
+    return str(reason).lower() in _CUT_OFF
+
+
+def declined(reason: object, content: object, refusal: object) -> bool:
+    """Whether what was answered is none: it was filtered, or the model refuses in place of it."""
+    return str(reason).lower() in _FILTERED or bool(refusal and not content)
 
 
 def read(status: int, body: object) -> Refusal:

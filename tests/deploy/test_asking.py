@@ -24,6 +24,7 @@ from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
 from strategies.sources import Sources
 from strategies.standalone import alone
+from strategies.standalone.refusals import DECLINED
 from tests import tiny
 from tests.conftest import Folders
 from tests.deploy.test_without import TO_LOGIN, answers, fitted, same
@@ -200,18 +201,46 @@ def test_thoughts_without_a_mark_that_were_cut_off_are_no_answer(
     assert failed.message.startswith("nothing was answered within 124 tokens; thinking counts")
 
 
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [("content_filter", {"content": "refund"}), ("SAFETY", {"content": None}), ("stop", {"refusal": "I cannot."})],
+)
+def test_what_was_refused_or_filtered_is_no_answer(
+    reason: str,
+    message: dict[str, Any],
+    server: HTTPServer,
+    model_folders: Folders,
+    embedder: LocalEmbedder,
+    tmp_path: Path,
+) -> None:
+    asked = ("labels", {"finish_reason": reason, "message": message}, dict[str, Any]())
+    failed = _failed(server, asked, (model_folders, embedder), tmp_path)
+    assert (failed.kind, failed.message) == ("refused", DECLINED)
+
+
 def _cut_off(
     server: HTTPServer, asked: tuple[str, str, dict[str, Any]], models: tuple[Folders, LocalEmbedder], folder: Path
 ) -> Failure:
     """What is said of an answer that was cut off, here and by the export alike."""
-    (name, text, settings), (folders, embedder) = asked, models
+    name, text, settings = asked
+    choice = {"finish_reason": "length", "message": {"role": "assistant", "content": text}}
+    return _failed(server, (name, choice, settings), models, folder)
 
-    def thinking(request: Request) -> Response:
+
+def _failed(
+    server: HTTPServer,
+    asked: tuple[str, dict[str, Any], dict[str, Any]],
+    models: tuple[Folders, LocalEmbedder],
+    folder: Path,
+) -> Failure:
+    (name, choice, settings), (folders, embedder) = asked, models
+
+    def choosing(request: Request) -> Response:
         answer = said(request)
-        answer["choices"][0] |= {"finish_reason": "length", "message": {"role": "assistant", "content": text}}
+        answer["choices"][0] |= choice
         return Response(json.dumps(answer), mimetype="application/json")
 
-    server.expect_request(PATH).respond_with_handler(thinking)
+    server.expect_request(PATH).respond_with_handler(choosing)
     made = hosted(server, name, folders, embedder, retries=2, **settings)
     ((_, failed),) = made.answer([Query.of("one")], Sampling())
     answer = alone.surely(exported(made, folder), "", str(folders.embedder))

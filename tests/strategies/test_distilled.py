@@ -54,7 +54,8 @@ EXAMPLES, REQUESTS = 40, 60
 
 @dataclass
 class Teacher(NullEvents):
-    """A server that knows the topic of every message, but for one that it cuts short; it notes what it is asked and when."""
+    """A server that knows the topic of every message, but for one that it cuts short and one that is filtered; it notes what it
+    is asked and when."""
 
     server: HTTPServer
     asked: Counter[str] = field(default_factory=Counter)
@@ -80,7 +81,7 @@ class Teacher(NullEvents):
             self.asked[last.partition("\n")[0].strip()] += 1
             self.by_unit[self.unit] += 1
         said = next(label for label, words in tiny.TOPICS.items() if any(word in last for word in words))
-        ended = "length" if "(note 57)" in last else "stop"
+        ended = "length" if "(note 57)" in last else "content_filter" if "(note 58)" in last else "stop"
         choice = {"index": 0, "finish_reason": ended, "message": {"role": "assistant", "content": said}}
         usage = {"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}
         whole = {"id": "1", "object": "chat.completion", "created": 1, "model": "hosted", "choices": [choice]}
@@ -120,7 +121,9 @@ def whole(
 # ---------------------------------------------------------------- what is asked and learnt
 
 
-def test_the_teacher_answers_what_has_no_answer_and_the_student_is_measured(whole: tuple[Path, Store]) -> None:
+def test_the_teacher_answers_what_has_no_answer_and_the_student_is_measured(
+    whole: tuple[Path, Store], teacher: Teacher
+) -> None:
     place, store = whole
     (fit,) = [note for note in store.finished().values() if "chosen" in note]
     told = fit["chosen"]["lessons"]
@@ -134,6 +137,8 @@ def test_the_teacher_answers_what_has_no_answer_and_the_student_is_measured(whol
     right = {case.input: case.output for case in tiny.messages(EXAMPLES + REQUESTS)}
     assert all(right[row["input"]] == row["output"] for row in lessons)
     assert not any("(note 57)" in row["input"] for row in lessons), "an answer that was cut is no lesson"
+    assert any("(note 58)" in text for text in teacher.asked)
+    assert not any("(note 58)" in row["input"] for row in lessons), "nor is one that was filtered"
     run = json.loads((place / "run" / "run.json").read_text("utf-8"))
     assert any("teacher: hosted" in note and "left out" in note for note in run["benchmark"]["notes"])
 

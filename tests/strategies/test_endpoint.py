@@ -20,16 +20,31 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from benchmarks.contract import Row
 from benchmarks.costs.prices import is_elsewhere
+from benchmarks.evaluation.evaluate import count_failures
 from benchmarks.running.wrapped import Wrapped
 from benchmarks.specs.spec_models import ModelSpec
-from strategies.contract import Completion, Generates, LanguageModel, Message, Place, Sampling, ScoresLabels, thoughts
+from strategies.answers import Request as Asked
+from strategies.answers import answer_freely, is_fault
+from strategies.contract import (
+    Completion,
+    Failure,
+    Generates,
+    LanguageModel,
+    Message,
+    Place,
+    Sampling,
+    ScoresLabels,
+    thoughts,
+)
 from strategies.models.endpoint import EndpointModel
 from strategies.models.together import Together
 from strategies.models.weights import ModelUnavailable, resolve
 from strategies.standalone import refusals
 from strategies.standalone.asking import asked_wait
 from strategies.standalone.tagging import COPIED
+from tests import tiny
 
 CANARY = "sk-canary-3f9a1c"
 PROMPT = (Message("user", "Is it spam?"),)
@@ -95,9 +110,51 @@ def test_a_good_answer_with_the_servers_own_counts(httpserver: HTTPServer) -> No
     assert request.headers["Authorization"] == f"Bearer {CANARY}"
 
 
-def test_the_length_limit_is_reported(httpserver: HTTPServer) -> None:
-    httpserver.expect_request(PATH).respond_with_json(good(finish="length"))
-    assert not ask(endpoint(httpserver)).finished
+@pytest.mark.parametrize("reason", ["length", "model_length", "max_tokens", "MAX_TOKENS", "abort"])
+def test_the_length_limit_is_reported(reason: str, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json(good(finish=reason))
+    found = ask(endpoint(httpserver))
+    assert (found.finished, found.declined) == (False, False)
+
+
+SORRY = "I'm sorry, I can't help with that."
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "raw"),
+    [
+        ("content_filter", {"content": "Take the first left and"}, "Take the first left and"),
+        ("content_filter", {"content": None}, ""),
+        ("SAFETY", {"content": None}, ""),
+        ("stop", {"content": None, "refusal": SORRY}, SORRY),
+        ("stop", {"refusal": SORRY}, SORRY),
+        ("length", {"content": "", "refusal": SORRY}, SORRY),
+    ],
+)
+def test_what_was_refused_or_filtered_is_no_answer(
+    reason: str, message: dict[str, Any], raw: str, httpserver: HTTPServer
+) -> None:
+    """Students learnt apologies by heart. It is the approach's own, paid for, and not asked for again."""
+    body = good(finish=reason)
+    body["choices"][0]["message"] = {"role": "assistant", **message}
+    httpserver.expect_request(PATH).respond_with_json(body)
+    ((_, outcome),) = answer_freely(endpoint(httpserver), [Asked(key="k", prompt=PROMPT)], (20, Sampling()))
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.raw, outcome.lasting) == ("refused", raw, False)
+    assert outcome.message == "the model declined to answer, or its provider kept the answer back"
+    assert [usage.prompt_tokens for usage in outcome.usage] == [11]
+    assert len(httpserver.log) == 1
+    assert not is_fault(outcome)
+    row = Row(candidate="prompting", purpose="heldout", key="k", outcome=outcome, score=0.0)
+    assert count_failures([row], tiny.benchmark().task) == {"refused": 1}
+
+
+def test_words_beside_an_empty_refusal_are_an_answer(httpserver: HTTPServer) -> None:
+    body = good()
+    body["choices"][0]["message"]["refusal"] = None
+    httpserver.expect_request(PATH).respond_with_json(body)
+    found = ask(endpoint(httpserver))
+    assert (found.text, found.declined) == ("yes", False)
 
 
 def test_counts_are_estimated_where_the_server_states_none(httpserver: HTTPServer) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from benchmarks.costs.forecast import forecast
 from benchmarks.running.scheduler import NullEvents
 from benchmarks.storage.store import Store
 from strategies.approaches.prompting import Prompting
-from strategies.contract import Case, Completion, Prompt, Task
+from strategies.contract import Case, Completion, Prompt, Sampling, Step, Task
 from strategies.instructions import Instructions
 from strategies.models import outage, retry
 from strategies.prompting.proposals import (
@@ -45,6 +45,7 @@ from strategies.prompting.proposals import (
 )
 from strategies.prompting.wordings import library
 from strategies.search import Standing, selection_items
+from strategies.standalone.refusals import DECLINED
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import finish, start, write_task
@@ -510,12 +511,28 @@ def test_why_nothing_of_what_it_said_was_tried_is_told(tmp_path: Path, caplog: p
     assert f"big was to propose instructions: {UNUSABLE}" in caplog.messages
 
 
+def test_proposals_that_were_filtered_are_none(tmp_path: Path) -> None:
+    task = tiny.benchmark().task
+    bench = replace(teacher(tmp_path), language=Filtered(name="big", answer=lambda prompt: LIST))
+    assert proposed(task, bench, ()) == ((), DECLINED)
+
+
 def test_what_it_said_is_kept_in_bounds(tmp_path: Path) -> None:
     """Also where a server sends more than it was asked for: a journal is no place for that."""
     bench = replace(teacher(tmp_path), language=Endless(name="big", answer=lambda prompt: LIST))
     assert proposed(tiny.benchmark().task, bench, ())[0][:2] == (GOOD, "Say what it is about.")
     (kept,) = bench.journal.known.values()
     assert len(kept["notes"]["said"]) == KEPT
+
+
+class Filtered(ScriptedModel):
+    """Its provider filters what it says."""
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
+    ) -> Iterator[tuple[int, Completion]]:
+        for index, completion in super().generate(prompts, max_tokens, sampling, step):
+            yield index, replace(completion, declined=True)
 
 
 class Endless(ScriptedModel):
