@@ -31,6 +31,7 @@ from strategies.contract import (
 )
 from strategies.copied import LONGER
 from strategies.prompting.rendering import INPUT_TOKENS, LabelWords
+from strategies.standalone.held import ENDING
 from strategies.standalone.odds import label_shares, to_label
 from strategies.standalone.refusals import DECLINED
 
@@ -89,7 +90,8 @@ def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case], hel
     one where answers are `held` to a schema, by which what they hold may be so much longer (`copied.LONGER`).
 
     Twice a quarter more and a little for a fence where tokens are estimated, labels apart: amounts, numbers of invoices and
-    indented objects have up to twice the tokens of prose as long as they are, and what is cut is wrong.
+    indented objects have up to twice the tokens of prose as long as they are, and what is cut is wrong. Never more than leaves
+    half of what the model can read to the prompt.
     """
     from strategies.contract import Message
 
@@ -99,7 +101,8 @@ def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case], hel
     roughly = isinstance(model, Estimates) and model.estimates and not task.labels
     more = LONGER if held and not roughly else 1.25
     limit = min(LONGEST_ANSWER, max(8, math.ceil(most * more) + 2))
-    return ESTIMATED * limit + FENCE if roughly else limit
+    limit = ESTIMATED * limit + FENCE if roughly else limit
+    return min(limit, model.context_tokens // (2 * (ENDING if held else 1)))
 
 
 def _longest(texts: Set[str]) -> set[str]:

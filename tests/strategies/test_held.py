@@ -11,9 +11,11 @@ import jsonschema
 import pytest
 
 from strategies.answers import answer_limit
-from strategies.contract import Case, Message, Prompt, Sampling
+from strategies.contract import Case, Message, Prompt, Query, Sampling
 from strategies.models import engine, plain
 from strategies.models.local import LocalModel
+from strategies.pipeline import Pipeline, Setup
+from strategies.sources import Sources
 from strategies.standalone import asking, held, speaking
 from tests import tiny
 from tests.conftest import Folders
@@ -99,3 +101,28 @@ def test_a_held_answer_has_the_room_that_its_schema_allows(model_folders: Folder
     most = model.count((Message("user", cases[0].output),)) - model.count((Message("user", ""),))
     assert answer_limit(model, task, cases) == -(-most * 5 // 4) + 2
     assert answer_limit(model, task, cases, held=True) == 2 * most + 2
+
+
+@pytest.mark.parametrize("schema", ["", WARM.schema])
+def test_half_of_what_a_model_reads_is_left_to_the_prompt(schema: str, tmp_path: Path) -> None:
+    """Long answers took all of a short context: nothing was left of the inputs, and a model was asked about nothing."""
+    folder, context = tiny.model_folder(tmp_path), 256
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"max_position_embeddings": context}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    model, task = tiny.local_model(folder), tiny.benchmark("extraction").task
+    limit = answer_limit(model, task, [Case(id="a", input="a", output="abc " * 400)], bool(schema))
+    assert limit == context // (2 * held.ENDING if schema else 2)
+    made = Pipeline(task, model, Setup(), Sources((), tiny.WordHashes(), None), limit, schema=schema)
+    queries = [Query.of(text) for text in ("Send one cup.", "Send one cup. " * 200)]
+    short, long = made.requests(queries)
+    assert "Send one cup." in short.prompt[-1].content
+    assert not short.cut
+    assert "Send one cup." in long.prompt[-1].content
+    found = dict(made.answer(queries, Sampling()))
+    for query in queries:
+        (used,) = found[query.key].usage
+        assert used.prompt_tokens + used.answer_tokens - 1 <= context, "the end of an answer is not read"
+    asked = {"words": [], "max_tokens": made.max_tokens, "schema": schema}
+    speaker = speaking.Speaker(tmp_path, asked, str(folder))
+    assert speaker.room + speaker.most == context
+    assert speaker.room == context // 2
