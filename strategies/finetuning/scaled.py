@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 SHARES = (1.0, 0.7, 0.5, 0.35)
 """Of the change that was learnt."""
@@ -45,23 +46,27 @@ def tidied(adapter: Path, share: float) -> None:
             shutil.rmtree(_place(adapter, other), ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class ScoresByShare:
-    """Scores of the same cases by share."""
+Way = TypeVar("Way", float, tuple[int, float])
+"""A share, or one with the place of the setup that it answers in."""
 
-    scores: Mapping[float, Sequence[float]]
-    worths: Mapping[float, Sequence[float]] = field(default_factory=dict)
+
+@dataclass(frozen=True)
+class ScoresByShare(Generic[Way]):
+    """Scores of the same cases by share, in one setup or in several."""
+
+    scores: Mapping[Way, Sequence[float]]
+    worths: Mapping[Way, Sequence[float]] = field(default_factory=dict)
     """What each case counts for in the choice, where that is not its score: `Leaning.worths`, or a log-share."""
 
     @property
-    def best(self) -> float:
-        """The share with the highest mean worth; of those with the same the least."""
+    def best(self) -> Way:
+        """The share with the highest mean worth; of those with the same the least, in the first setup."""
         return self._best(self._totals)
 
     @property
     def crossed(self) -> float:
         """The mean score of cases, each by the share that all others name: what such a choice is worth."""
-        count, counted = len(self.scores[1.0]), self._counted
+        count, counted = len(next(iter(self.scores.values()))), self._counted
         told = []
         for case in range(count):
             others = {share: total - counted[share][case] for share, total in self._totals.items()}
@@ -69,13 +74,13 @@ class ScoresByShare:
         return sum(told) / count
 
     @property
-    def _counted(self) -> Mapping[float, Sequence[float]]:
+    def _counted(self) -> Mapping[Way, Sequence[float]]:
         return self.worths or self.scores
 
     @property
-    def _totals(self) -> dict[float, float]:
+    def _totals(self) -> dict[Way, float]:
         return {share: sum(worths) for share, worths in self._counted.items()}
 
     @staticmethod
-    def _best(totals: Mapping[float, float]) -> float:
-        return max(sorted(totals), key=lambda share: round(totals[share], 9))
+    def _best(totals: Mapping[Way, float]) -> Way:
+        return max(sorted(totals), key=lambda way: round(totals[way], 9))

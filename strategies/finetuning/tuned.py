@@ -104,6 +104,8 @@ class ValidationResult:
     """Of what the adapter learnt, which answers best."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """Share -> mean score of the same cases; empty where all of it was used without a look."""
+    setup: Setup | None = None
+    """What answers best, where the refit's answers say so and not the race's."""
 
     @classmethod
     def by_race(cls, builder: PipelineBuilder, result: RaceResult) -> ValidationResult:
@@ -114,20 +116,34 @@ class ValidationResult:
 
     @classmethod
     def by_refit(cls, builder: PipelineBuilder, refitted: Pipeline, apart: Sequence[Case]) -> ValidationResult:
-        """By what was trained on all other examples, which answers these with several shares of its adapter. The race could
-        pay for much shorter trainings only, and their answers tell little about those that will be given."""
+        """By what was trained on all other examples, which answers these with several shares of its adapter, and where answers
+        can be read off what is looked up in both ways. The race could pay for much shorter trainings only, and their answers
+        tell little about those that will be given: one that has learnt little reads better than it writes."""
         adapter = refitted.adapter
         assert adapter is not None, "it was trained"
-        looks = {share: builder.examine(replace(refitted, adapter=scaled(adapter, share)), apart) for share in SHARES}
+        setups = [refitted.setup, *_other_way(builder, refitted.setup)]
+        looks = {
+            (place, share): builder.examine(replace(refitted, setup=setup, adapter=scaled(adapter, share)), apart)
+            for place, setup in enumerate(setups)
+            for share in SHARES
+        }
         for usage in (usage for look in looks.values() for usage in look.usage):
             builder.bench.record(usage)
         answered = ScoresByShare(
-            {share: look.scores for share, look in looks.items()},
-            {share: _worths(builder, refitted.setup, look) for share, look in looks.items()},
+            {way: look.scores for way, look in looks.items()},
+            {way: _worths(builder, setups[way[0]], look) for way, look in looks.items()},
         )
-        tidied(adapter, answered.best)
-        told = {f"{share:g}": round(sum(scores) / len(scores), 4) for share, scores in answered.scores.items()}
-        return cls(answered.crossed, len(apart), (looks[answered.best].notes,), answered.best, told)
+        place, share = answered.best
+        tidied(adapter, share)
+        means = {way: round(sum(scores) / len(scores), 4) for way, scores in answered.scores.items()}
+        told = {f"{each:g}": means[place, each] for each in SHARES}
+        return cls(answered.crossed, len(apart), (looks[place, share].notes,), share, told, setups[place])
+
+
+def _other_way(builder: PipelineBuilder, setup: Setup) -> list[Setup]:
+    """The setup that writes answers where this one reads them off, and the other way round where that can be done."""
+    reading = builder.reading(setup)
+    return [] if reading is None else [replace(setup, reading=reading if setup.reading is None else None)]
 
 
 def _worths(builder: PipelineBuilder, setup: Setup, look: Look) -> Sequence[float]:
@@ -156,7 +172,8 @@ def fit_tuned(approach: str, builder: PipelineBuilder, setups: Sequence[Setup]) 
     if again is not planned:
         training = _trained(plain, bench, again.recipe, ())
     adapter = scaled(training.folder, validation.share)
-    pipeline = builder.finish(result.tuning.setup, evidence_of(validation.notes), adapter)
+    setup = validation.setup or result.tuning.setup
+    pipeline = builder.finish(setup, evidence_of(validation.notes), adapter)
     effect = prove(plain, pipeline)
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")

@@ -24,6 +24,7 @@ from strategies.models.local import LocalModel
 from strategies.pipeline import Pipeline, Setup
 from strategies.search import Look, Standing
 from strategies.selection import PipelineBuilder
+from strategies.spans import Reading
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -162,6 +163,42 @@ def test_a_fit_takes_the_share_that_answers_what_was_kept_apart(
     right |= {0.7: (1.0, 0.0, 1.0, 0.0), 0.5: (0.0, 1.0, 0.0, 1.0)}
     lucky = ValidationResult.by_refit(builder, refitted, apart)
     assert (lucky.score, lucky.shares["0.5"]) == (0.0, 0.5), "the score does not flatter"
+
+
+@pytest.mark.parametrize(
+    ("raced", "written", "read", "reads"),
+    [
+        (True, (1.0,) * 4, (0.0, 1.0, 0.0, 0.0), False),
+        (False, (0.0, 1.0, 0.0, 0.0), (1.0,) * 4, True),
+        (True, (1.0, 0.0, 1.0, 1.0), (1.0, 1.0, 1.0, 0.0), True),
+    ],
+)
+def test_a_fit_writes_or_reads_answers_off_by_what_the_refit_does_better(
+    raced: bool,
+    written: tuple[float, ...],
+    read: tuple[float, ...],
+    reads: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The race chose by a training so short that it read better than it wrote; of equals its choice stays."""
+    reading = Reading(words=4)
+    setup = Setup(passages=1, reading=reading if raced else None)
+
+    def examine(self: PipelineBuilder, pipeline: Pipeline, cases: object) -> Look:
+        return Look(written if pipeline.setup.reading is None else read, (), {"reads": pipeline.setup.reading})
+
+    monkeypatch.setattr(PipelineBuilder, "examine", examine)
+    monkeypatch.setattr(PipelineBuilder, "reading", lambda self, setup: reading)
+    monkeypatch.setattr("strategies.finetuning.tuned.scaled", lambda adapter, share: Path(f"{adapter}-{share}"))
+    task = tiny.benchmark().task
+    silent = ScriptedModel(name="silent", answer=lambda _: "")
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=silent))
+    refitted = replace(builder.build(Setup(), task.examples, tmp_path / "a"), setup=setup)
+    validation = ValidationResult.by_refit(builder, refitted, task.examples[:4])
+    assert validation.setup == replace(setup, reading=reading if reads else None)
+    assert validation.notes == ({"reads": reading if reads else None},)
+    assert set(validation.shares.values()) == {sum(read if reads else written) / 4}
 
 
 def test_of_labels_the_share_is_taken_that_is_surest_of_the_right_ones(
