@@ -7,6 +7,7 @@ reads the same value.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 
 from benchmarks.metrics._json import read
@@ -31,7 +32,7 @@ def _plain(text: str) -> str:
     the spelling changes."""
     if ("\\u" not in text and "\\/" not in text) or read(text, fenced=False) is None:
         return text
-    return _ESCAPE.sub(_character, text)
+    return unicodedata.normalize("NFC", _ESCAPE.sub(_character, text))
 
 
 def _character(found: re.Match[str]) -> str:

@@ -1,10 +1,11 @@
-"""Turns a value of a data file into clean text: no invisible characters, no control codes, one kind of line end."""
+"""Turns a value of a data file into clean text: no invisible characters, no control codes, one kind of line end, NFC."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+import unicodedata
 from datetime import date, datetime
 from typing import Any
 
@@ -19,20 +20,31 @@ _CHECKED = re.compile(
 def clean(text: str, where: str) -> tuple[str, int]:
     """The text without invisible characters and control codes, and how many were removed.
 
-    Line ends become `\\n`. Raises `BadInput`, naming `where`, for half a character (a lone surrogate).
+    Line ends become `\\n`, and letters with marks the one form that Unicode composes of them (NFC). Raises `BadInput`, naming
+    `where`, for half a character (a lone surrogate).
     """
+    text = unicodedata.normalize("NFC", text)
     if not _CHECKED.search(text):
         return text, 0
     if SURROGATE.search(text):
         raise BadInput(f"{where} holds half a character (a lone surrogate), so a text was cut. Write the text anew.")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     kept = REMOVED.sub("", text)
-    return kept, len(text) - len(kept)
+    return unicodedata.normalize("NFC", kept), len(text) - len(kept)
 
 
 def harmless(text: str) -> str:
     """The same for a text that is only shown: half a character becomes U+FFFD."""
     return clean(SURROGATE.sub("\ufffd", text), "")[0]
+
+
+def composed(value: Any) -> Any:
+    """A plain value, such as a schema, with each text in it and each key as those of data are (NFC)."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        return {composed(key): composed(inner) for key, inner in value.items()}
+    return [composed(inner) for inner in value] if isinstance(value, list) else value
 
 
 def text_of(value: Any, where: str, what: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -34,7 +35,7 @@ class OfCases:
 class OverLabels(ABC):
     """A metric over rows of labels: its figure exists only for many answers together.
 
-    The score of a single case is whether its label is right (compared after strip and casefold).
+    The score of a single case is whether its label is right (compared after NFC, strip and casefold).
     """
 
     kinds: ClassVar[frozenset[Kind]] = frozenset({"classification"})
@@ -60,8 +61,8 @@ class OverLabels(ABC):
 
 
 def label_of(text: str) -> str:
-    """A label as it is compared: without space around it and without case."""
-    return text.strip().casefold()
+    """A label as it is compared: without space around it, without case, and in one form of Unicode (NFC)."""
+    return unicodedata.normalize("NFC", text).strip().casefold()
 
 
 def is_label(case: Case, text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +27,13 @@ class Parsed:
 def read(text: str, fenced: bool = True) -> Parsed | None:
     """The object or array that the whole text is, inside one code fence if `fenced`; None for anything else.
 
-    NaN, Infinity, numbers beyond a float, more than 100 levels and more than 200,000 characters are not read.
+    Letters with marks are read in one form (NFC), keys too. NaN, Infinity, numbers beyond a float, more than 100 levels and more
+    than 200,000 characters are not read.
     """
     text = text.strip()
     if len(text) > MAX_CHARACTERS:
         return None
+    text = unicodedata.normalize("NFC", text)
     fence = _FENCE.match(text) if fenced else None
     try:
         value = json.loads(fence.group(1) if fence else text, parse_constant=_refuse, parse_float=_finite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,7 +26,8 @@ class Chrf(OfCases):
     graded: ClassVar[bool] = True
 
     def score(self, case: Case, text: str) -> float:
-        return best(case, lambda accepted: _chrf(accepted, text))
+        written = unicodedata.normalize("NFC", text)
+        return best(case, lambda accepted: _chrf(accepted, written))
 
 
 def _chrf(accepted: str, text: str) -> float:

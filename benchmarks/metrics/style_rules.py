@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,7 +48,8 @@ class StyleRules(OfCases):
     def kept(self, text: str) -> dict[str, bool]:
         """Which rules the text keeps, by name, whatever its content; a text above a million characters keeps none."""
         rules: tuple[Rule, ...] = self.rules
-        return {rule.name: len(text) <= 1_000_000 and rule.kept(text) for rule in rules}
+        written = unicodedata.normalize("NFC", text)
+        return {rule.name: len(text) <= 1_000_000 and rule.kept(written) for rule in rules}
 
     def survives(self, case: Case, text: str) -> bool:
         """Whether the content of the case stands in the text, in whatever style."""

@@ -46,5 +46,5 @@ def read_sheet(path: Path, columns: Sequence[str]) -> list[Record]:
         lacks = [name for name in columns if name not in values]
         if lacks:
             raise BadInput(f"{path.name} has lost its column {lacks[0]!r}. Put it back, or start with a new folder.")
-        found.append(Record(place, {name: from_cell(str(values[name])) for name in columns}))
+        found.append(Record(place, {name: harmless(from_cell(str(values[name]))) for name in columns}))
     return found

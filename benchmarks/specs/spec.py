@@ -21,7 +21,7 @@ from pydantic import (
 
 from benchmarks.contract import BadInput, Constraints, Procedure
 from benchmarks.data import remote
-from benchmarks.formats.clean import harmless
+from benchmarks.formats.clean import composed, harmless
 from benchmarks.specs.paths import inside
 from benchmarks.specs.spec_errors import OfTask, spec_sentence
 from benchmarks.specs.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, RerankerSpec, distinct_models
@@ -45,7 +45,7 @@ class MetricSpec(BaseModel):
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        return dict(self.model_extra or {})
+        return {key: composed(value) for key, value in (self.model_extra or {}).items()}
 
 
 class ConstraintsSpec(Section):
@@ -170,6 +170,11 @@ class Spec(Section):
     def _one_slice(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
+    @field_validator("answer_schema", mode="before")
+    @classmethod
+    def _composed_schema(cls, value: object) -> object:
+        return value if isinstance(value, str) else composed(value)
+
     @field_validator("pattern")
     @classmethod
     def _readable_pattern(cls, value: str | None) -> str | None:
@@ -183,7 +188,7 @@ class Spec(Section):
             raise ValueError(
                 f"is no regular expression ({error}). Correct it, for instance [A-Z]{{2}}-[0-9]+."
             ) from None
-        return value
+        return None if value is None else str(composed(value))
 
     @field_validator("labels")
     @classmethod

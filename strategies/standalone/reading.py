@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def request(line: str, column: str) -> str:
     text = found.rstrip("\r\n") if isinstance(found, str) else _input(found, column)
     if SURROGATE.search(text):
         raise ValueError("it is not UTF-8, or holds half a character (a lone surrogate)")
-    return REMOVED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", REMOVED.sub("", text))
 
 
 def runs(text: str, words: int, word: str, edge: str, kept: str = "") -> Iterator[tuple[int, int, tuple[str, ...]]]:
@@ -167,12 +169,16 @@ def placed(model: str) -> str:
 def wrong_form(form: dict[str, Any]) -> Callable[[str], str]:
     """Says what is wrong with an answer: none of the labels, or no JSON where the task has a schema (which it need not follow
     further); empty where nothing is. `form` is that of `export.json`, empty where it has none."""
-    labels, schema = {label.strip().casefold() for label in form.get("labels") or ()}, form.get("schema") or {}
+    labels, schema = {_label(label) for label in form.get("labels") or ()}, form.get("schema") or {}
     if labels:
-        return lambda text: "" if text.strip().casefold() in labels else "outside the labels"
+        return lambda text: "" if _label(text) in labels else "outside the labels"
     if form.get("kind") == "extraction" and schema and schema.get("type") != "string":
         return lambda text: "" if _is_json(text) else "not of the schema"
     return lambda text: ""
+
+
+def _label(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip().casefold()
 
 
 def _is_json(text: str) -> bool:

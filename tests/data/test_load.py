@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as arrow
 import pytest
@@ -278,6 +279,39 @@ def test_cleaning_leaves_ordinary_text_alone() -> None:
     text = "tabs\t, lines\n, ünïcödé, 日本, ¿qué?, 😀"
     assert clean(text, "here") == (text, 0)
     assert clean("a\r\nb\rc", "here") == ("a\nb\nc", 0)
+
+
+def _in_form(form: Literal["NFC", "NFD"], path: Path, *rows: dict[str, Any]) -> Path:
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    path.write_text(unicodedata.normalize(form, text), encoding="utf-8")
+    return path
+
+
+def test_a_text_is_the_same_in_whatever_form_of_unicode_its_file_has_it(tmp_path: Path) -> None:
+    """A label in two of them was two labels, a group was two groups, and nothing said so."""
+    row = {
+        "id": "é",
+        "input": "Où ?",
+        "output": "Facturé",
+        "answers": ["Réglé"],
+        "document_ids": ["Règle"],
+        "group": "Müller",
+    }
+    document = {"id": "Règle", "title": "Congé", "text": "Naïve café", "größe": "für Große"}
+    other = {"id": "Été", "title": "Repas", "text": "Quelque chose de tout autre", "größe": "für Kleine"}
+    columns = Columns(answers="answers")
+    read = {}
+    for form in ("NFC", "NFD"):
+        path = _in_form(form, tmp_path / "rows.jsonl", {**row, "part": "Été"})
+        texts = _in_form(form, tmp_path / "docs.jsonl", document, other)
+        documents = read_documents(texts).documents
+        read[form] = (read_cases(path, columns, ["part"]), read_inputs(path, columns).texts, documents)
+    assert read["NFD"] == read["NFC"]
+    case, documents = read["NFC"][0].cases[0], read["NFC"][2]
+    assert documents[0].title == "Congé, größe: für Große"
+    assert (case.output, case.group, case.document_ids) == (row["output"], row["group"], ("Règle",))
+    assert clean("e\u200b\u0301", "here") == ("é", 1)
+    assert clean(clean("\u212a\u200d", "here")[0], "here") == ("K", 0), "what is clean stays as it is"
 
 
 def test_a_bad_line_is_named_with_its_number_also_after_quoted_newlines(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from benchmarks.review.lineage import JUDGED, LABELLED, Relabelled
 from benchmarks.review.review_sheets import Material, concerns, write_sheets
 from benchmarks.review.reviewed import Reviewed, _decisions, _with_output, review
 from benchmarks.review.samples import agreed_answer
+from benchmarks.review.sheets import read_sheet
 from strategies.contract import Case, Kind
 from tests import tiny
 from tests.conftest import Folders
@@ -197,6 +198,11 @@ def test_a_label_that_only_held_out_cases_have_can_be_written_into_the_sheets(de
     lineage = desk.fix().lineage
     assert lineage.relabelled == Relabelled(cases=61, wrong=WRONG, of=61)
     assert lineage.examples.corrected == 1
+
+
+def test_a_cell_is_read_in_the_form_of_unicode_that_labels_have(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_text("corrected\nFacture\u0301\n", encoding="utf-8")
+    assert [row.values for row in read_sheet(tmp_path / "sheet.csv", ["corrected"])] == [{"corrected": "Facturé"}]
 
 
 def test_an_x_takes_the_suspected_label_and_any_other_is_written(desk: Desk) -> None:

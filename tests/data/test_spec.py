@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_a_complete_spec_is_read(tmp_path: Path) -> None:
     assert spec.models[1].options == {"retries": 2, "input_per_million": 0.1}
     assert spec.models[1].serving == {"retries": 2}
     assert spec.prices.currency == "EUR"
+
+
+def test_what_answers_are_held_to_has_the_form_of_unicode_that_data_have(tmp_path: Path) -> None:
+    write_rows(tmp_path, ["Facturé"])
+    text = SMALLEST + "labels: [Facturé, Livré]\nschema: {properties: {été: {enum: [né]}}}\npattern: é+\n"
+    text += "metric: {name: own, label: é}\n"
+    spec, _ = read_spec(write_spec(tmp_path, unicodedata.normalize("NFD", text)))
+    assert spec.labels == ("Facturé", "Livré")
+    assert spec.answer_schema == {"properties": {"été": {"enum": ["né"]}}}
+    assert spec.pattern == "é+"
+    assert spec.metric is not None
+    assert spec.metric.parameters == {"label": "é"}
 
 
 def test_labels_and_schema_may_stand_in_files(tmp_path: Path) -> None:
@@ -339,6 +352,7 @@ def test_lists_in_lists_are_refused_before_they_cost_time(tmp_path: Path) -> Non
         (r'{"city":"Z\u00fcrich","urgent": true}', '{"city":"Zürich","urgent": true}'),
         (r'{"due": "12\/03", "how": "\ud83d\ude00\u0021"}', '{"due": "12/03", "how": "😀!"}'),
         (r'{"a": "C:\\u00fc\\/", "b": "\u0022\u005c\n"}', r'{"a": "C:\\u00fc\\/", "b": "\"\\\n"}'),
+        (r'{"name": "Andre\u0301"}', '{"name": "André"}'),
         (r'["\u0646\u200c\u0646"]', '["ن\u200cن"]'),
         *((kept, kept) for kept in (r'{"a": "\u001b\u200b\ud83d\u00"}', r'{"a": "\u001b\u202e\ud83d", "b": "\udc00"}')),
         *((kept, kept) for kept in (r"Z\u00fcrich", r'"Z\u00fcrich"', '{"city": "Zürich"}')),

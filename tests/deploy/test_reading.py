@@ -35,6 +35,7 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
     "no number": ("", {"input": float("nan")}),
     "half a character": ("", {"input": "\ud800"}),
     "invisible characters": ("", {"input": "zero\u200bwidth\x1b[31m\r\nrefund\ufeff"}),
+    "letters and their marks apart": ("", {"input": "cafe\u0301 e\u200b\u0301 \u212a"}),
     "line ends of old": ("", {"input": "a\rb"}),
 }
 REFUSED = ("nothing", "no usual name", "no number", "half a character")

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import pickle
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from benchmarks.metrics._words import words
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
 from benchmarks.scored import MetricScore
 from strategies.contract import Case, Kind
+from strategies.standalone import reading
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -241,6 +243,17 @@ def test_exact_match_minds_case_where_told() -> None:
 def test_accuracy_is_equality_of_labels() -> None:
     assert score("accuracy", "Refund", " refund\n") == 1
     assert score("accuracy", "Refund", "refund.") == 0
+
+
+def test_answers_count_in_whatever_form_of_unicode_a_system_writes_them() -> None:
+    apart = unicodedata.normalize("NFD", "Facturé")
+    for metric in ("accuracy", "macro_f1", "exact_match", "chrf"):
+        assert score(metric, "Facturé", apart) == 1
+    given = json.dumps({apart: apart}, ensure_ascii=False)
+    assert score("field_f1", '{"Facturé": "Facturé"}', given) == 1
+    rules = [{"name": "said", "says": "It says so.", "must_match": "é$"}]
+    assert score("style_rules", "Facturé", apart, rules=rules) == 1
+    assert reading.wrong_form({"labels": ["Facturé"]})(apart) == ""
 
 
 def labelled(pairs: str) -> list[Answered]:
