@@ -202,8 +202,8 @@ class _CaseReader(_Texts):
             document_ids=self._list(values.get(layout.document_ids), place, "document ids")
             if layout.document_ids
             else (),
-            group=(self.text(values.get(layout.group), place, "group") or "") if layout.group else "",
-            slices={name: self.text(values.get(name), place, name) or "" for name in self.slices},
+            group=self._trimmed(values, layout.group, place, "group") if layout.group else "",
+            slices={name: self._trimmed(values, name, place, name) for name in self.slices},
             metadata=self._metadata(values, place),
         )
 
@@ -276,10 +276,13 @@ class _CaseReader(_Texts):
         name = self.layout.answers
         return self._list(record.values.get(name), record.place, "answers") if name else ()
 
+    def _trimmed(self, values: Mapping[str, Any], name: str, place: str, what: str) -> str:
+        return (self.text(values.get(name), place, what) or "").strip()
+
     def _id(self, values: Mapping[str, Any], number: int, place: str) -> str:
         if not self.layout.id:
             return f"{self.stem}-{number}"
-        name = (self.text(values.get(self.layout.id), place, "id") or "").strip()
+        name = self._trimmed(values, self.layout.id, place, "id")
         if not name:
             raise BadInput(f"{self.file}, {place} has no id. Give every row one, or leave the column out.")
         _claim(self._places, name, place, self.file)

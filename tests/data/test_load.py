@@ -281,6 +281,15 @@ def test_cleaning_leaves_ordinary_text_alone() -> None:
     assert clean("a\r\nb\rc", "here") == ("a\nb\nc", 0)
 
 
+def test_spaces_around_a_group_or_a_part_are_none_of_it(tmp_path: Path) -> None:
+    """Rows whose group was a space were all one group, and one group was on both sides where some of its cells had a space."""
+    table = "input,output,group,part\na,x,cust-3 , north\nb,y,cust-3,north\nc,x, ,\t\nd,y,,\n"
+    (tmp_path / "rows.csv").write_text(table, encoding="utf-8")
+    cases = read_cases(tmp_path / "rows.csv", Columns(), ["part"]).cases
+    assert [case.group for case in cases] == ["cust-3", "cust-3", "", ""]
+    assert [case.slices["part"] for case in cases] == ["north", "north", "", ""]
+
+
 def _in_form(form: Literal["NFC", "NFD"], path: Path, *rows: dict[str, Any]) -> Path:
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(unicodedata.normalize(form, text), encoding="utf-8")
