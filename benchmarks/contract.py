@@ -120,7 +120,7 @@ class Look:
     seen: int = 0
     """How many of the cases earlier looks were at."""
     last: str = ""
-    """The day of the last one; empty: this is the first."""
+    """The day of the last one; empty where this is the first, or no line can be read that says it."""
     shown: int = 0
     """How many of the cases a person was shown with the answers of another run, before this one was set up."""
     shown_on: str = ""

@@ -23,9 +23,10 @@ def looks(material: Material) -> str:
         return "."
     if look.number == 1:
         return ", however often these cases are looked at again."
+    last = f", the last time on {look.last}" if look.last else ""
     return (
         f", over all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
-        f"before, the last time on {look.last}, so more is asked of the evidence than at the first{_left_out(look)}. Fresh "
+        f"before{last}, so more is asked of the evidence than at the first{_left_out(look)}. Fresh "
         "held-out cases would start anew."
     )
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contract import Benchmark, Look
+from benchmarks.contract import BadInput, Benchmark, Look
 from benchmarks.review.lineage import source_of
 from strategies.contract import Case
 from strategies.permissions import as_usual
@@ -35,6 +35,9 @@ PLACE = "task.json"
 """File in the folder of a run that says beside which task its look is written down, as a way from the run to the task."""
 _DIGITS = 12
 _TASK, _SOURCE, _LOST = "the task", "the task that this is a reviewed copy of", "it is not where it was"
+_UNREAD = "what stands there cannot be read"
+_DAMAGED = "\ufffd"
+"""Stands in place of what is not UTF-8, and in no line as it was written, which is ASCII."""
 _MOST_COPIES = 20
 """So many copies of copies are followed back."""
 _WAIT_S = 10.0
@@ -60,7 +63,8 @@ def look_at(
 ) -> Look:
     """Which look at these cases a run would be, by what is written down in the folder of the task and of what it is a copy of.
 
-    A look counts that shared a case with this one. `experiment` names what is run: the same again is the same look.
+    A look counts that shared a case with this one, and one of which a damaged line does not say at which cases it was. Raises
+    `BadInput` where the looks cannot be read. `experiment` names what is run: the same again is the same look.
     `subject` names what answers in it: that cases were shown with its answers and only prices were changed then makes no
     development figure. `rivals` is held against what earlier looks tested, as far as they say it.
     """
@@ -69,7 +73,7 @@ def look_at(
         row
         for place in _places(folder)
         for row in _read(place)
-        if row["experiment"] != experiment and not mine.isdisjoint(row["cases"])
+        if row["experiment"] != experiment and (row.get("damaged") or not mine.isdisjoint(row["cases"]))
     ]
     looks = [row for row in others if not row.get("shown")]
     shown = [row for row in others if row.get("shown") and not (subject and row.get("subject") == subject)]
@@ -97,7 +101,9 @@ def _costs_more_or_less(row: Mapping[str, Any], rivals: Rivals) -> bool:
 
 
 def _touched(mine: set[str], rows: Sequence[Mapping[str, Any]]) -> int:
-    return len(mine.intersection(set().union(*(row["cases"] for row in rows))))
+    """How many of these cases; all of them where that is not known."""
+    unknown = any(row.get("damaged") for row in rows)
+    return len(mine if unknown else mine.intersection(set().union(*(row["cases"] for row in rows))))
 
 
 def _last_day(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -178,15 +184,18 @@ def write_down_shown(heldout: Sequence[Case], fingerprint: str, run: Path) -> No
 
     Where the task is no longer where it was, or cannot be written to, a warning says so.
     """
-    folder, experiment, subject = _place(run)
-    rows = [] if folder is None else [row for row in _read(folder) if row["experiment"] == experiment]
+    (folder, experiment, subject), missing = _place(run), _LOST
+    try:
+        rows = [] if folder is None else [row for row in _read(folder) if row["experiment"] == experiment]
+    except BadInput:
+        rows, missing = [], _UNREAD
     known = {name for row in rows if row.get("shown") for name in row["cases"]}
     fresh = [name for name in _names(heldout) if name not in known]
     if rows and not fresh:
         return
     about = {"experiment": experiment, "subject": subject}
     row = {**about, "day": _today(), "shown": True, "fingerprint": fingerprint, "cases": fresh}
-    for task, problem in _added(row, folder) if folder is not None and rows else [(_TASK, _LOST)]:
+    for task, problem in _added(row, folder) if folder is not None and rows else [(_TASK, missing)]:
         logging.getLogger(__name__).warning(
             "that held-out cases were shown could not be written down beside %s (%s), so a later run there will not "
             "say it",
@@ -234,13 +243,16 @@ def _added(row: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
 
 def _append(lines: Sequence[str], folder: Path) -> str:
     """Adds those lines that are not among the looks of the task. Empty, or why that could not be done."""
-    known, path = set(_lines(folder)), folder / FILE
-    fresh = [f"{line}\n" for line in lines if line not in known]
+    path = folder / FILE
     try:
+        known = set(_lines(folder))
+        fresh = [f"{line}\n" for line in lines if line not in known]
         if fresh:
             cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")  # In writing, by a kill.
             with as_usual(), path.open("a", encoding="utf-8") as out:
                 out.writelines(["\n" if cut_off else "", *fresh])
+    except BadInput:
+        return _UNREAD
     except OSError as error:
         return error.strerror or "no reason was given"
     return ""
@@ -261,15 +273,28 @@ def _read(folder: Path) -> list[Mapping[str, Any]]:
 
 
 def _lines(folder: Path) -> list[str]:
-    """Whole lines of the expected form; none where there is no file. A line that was cut off in writing is no look."""
+    """Whole lines of the expected form, and damaged ones; none where there is no file. A line that was cut off in writing is no
+    look. Raises `BadInput` for a file that cannot be read: without it a later look would be taken for the first."""
+    path = folder / FILE
     try:
-        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        found = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return []
-    return [line for line in lines if _row(line) is not None]
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}). Have it made readable"
+    else:
+        if b"\0" not in found:
+            lines = found.decode("utf-8-sig", errors="replace").splitlines()
+            return [line for line in lines if _row(line) is not None]
+        problem = "is not UTF-8. Save it as UTF-8"
+    raise BadInput(
+        f"{path}, in which earlier looks at the held-out cases stand, {problem}, or put back an earlier copy."
+    )
 
 
 def _row(line: str) -> Mapping[str, Any] | None:
+    if _DAMAGED in line:
+        return {"experiment": line, "day": "", "cases": [], "damaged": True}
     try:
         row = json.loads(line)
     except ValueError:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from advisor.decision.bounds import family_statuses, level_for_every_target, sha
 from advisor.experiments.comparison import Wishes, advise, execute, prepare
 from advisor.experiments.experiment import rivals_in, subject_of
 from advisor.experiments.found import find
+from advisor.experiments.stored import reopen
+from advisor.story.looked import looks
 from benchmarks.contract import BadInput, Look, Row, State
 from benchmarks.evaluation.evaluate import About, evaluate
 from benchmarks.metrics import load
 from benchmarks.review.lineage import Changes, Lineage
 from benchmarks.review.reviewed import review
-from benchmarks.statistics.looks import ALPHA, FILE, Rivals, begin_look, level_of, look_at, write_down
+from benchmarks.statistics.looks import ALPHA, FILE, Rivals, begin_look, level_of, look_at, take_over, write_down
 from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Case, Prediction
 from tests.conftest import Folders
@@ -103,6 +106,46 @@ def test_a_line_that_was_cut_off_in_writing_takes_no_later_one_with_it(tmp_path:
     (tmp_path / FILE).write_text('{"experiment": "a", "cas', encoding="utf-8")
     look(tmp_path, cases(0, 3), "b")
     assert look_at(cases(0, 3), tmp_path, "c").number == 2
+
+
+def test_a_damaged_line_takes_no_other_look_with_it_and_is_one_itself(tmp_path: Path) -> None:
+    """One byte that is not UTF-8 made the next look the first one again."""
+    look(tmp_path, cases(0, 3), "a")
+    look(tmp_path, cases(0, 3), "b")
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b'{"experiment": "caf\xe9", "cases": []}\n')
+    assert (look(tmp_path, cases(0, 3), "c").number, look_at(cases(0, 3), tmp_path, "d").number) == (4, 5)
+    fresh = look_at(cases(10, 13), tmp_path, "d")
+    assert (fresh.number, fresh.seen, fresh.last) == (2, 3, ""), "which cases it was at is not known"
+    told_of: Any = SimpleNamespace(benchmark=SimpleNamespace(look=fresh))
+    assert "3 of them were measured on before, so more is asked" in looks(told_of)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    take_over(tmp_path, copy)
+    assert look_at(cases(0, 3), copy, "d").number == 5
+
+
+def test_a_mark_at_the_beginning_of_the_looks_takes_none_away(tmp_path: Path) -> None:
+    look(tmp_path, cases(0, 3), "a")
+    (tmp_path / FILE).write_bytes(b"\xef\xbb\xbf" + (tmp_path / FILE).read_bytes())
+    assert look_at(cases(0, 3), tmp_path, "b").number == 2
+
+
+def test_looks_that_cannot_be_read_are_not_taken_for_none(
+    tmp_path: Path, model_folders: Folders, caplog: pytest.LogCaptureFixture
+) -> None:
+    task, run = write_task(tmp_path, model_folders), tmp_path / "run"
+    advise(task, out=run, wishes=MAJORITY)
+    file = tmp_path / FILE
+    file.write_bytes(file.read_text(encoding="utf-8").encode("utf-16"))
+    with pytest.raises(BadInput, match=r"stand, is not UTF-8\. Save it as UTF-8, or put back an earlier copy\.$"):
+        prepare(task, NEAREST)
+    assert reopen(run, cases="wrong").cases, "what was measured can still be read"
+    assert "could not be written down beside the task (what stands there cannot be read)" in caplog.text
+    file.unlink()
+    file.symlink_to(file)
+    with pytest.raises(BadInput, match=r"stand, cannot be read \(Too many .*\)\. Have it made readable, or put back"):
+        begin_look(replace(benchmark_of(), heldout=cases(0, 3)), tmp_path, "a")
 
 
 def test_a_folder_that_takes_no_file_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
