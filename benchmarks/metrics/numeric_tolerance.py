@@ -14,7 +14,10 @@ from benchmarks.metrics._base import Example, OfCases, check_count, check_number
 from benchmarks.metrics._words import best, longer_than, plain
 from strategies.contract import Case, Kind
 
-_SIGN, _EXPONENT = r"(?<![\d.,])(?:(?<!\w)[-+])?", r"(?:[eE][-+]?\d{1,4})?"
+_CURRENCY = r"[$\u00a2-\u00a5\u20a0-\u20cf]"
+_SIGN, _EXPONENT = rf"(?<![\d.,])(?:(?<!\w)[-+]{_CURRENCY}?)?", r"(?:[eE][-+]?\d{1,4})?"
+_MINUS = str.maketrans("\u2212\u2013", "--")
+"""Also an en dash, which is written for it."""
 _GROUPING = {".": r"[,'\u2019\u00a0\u202f]", ",": r"[.'\u2019\u00a0\u202f]"}
 _NUMBERS = {
     point: re.compile(
@@ -35,8 +38,8 @@ class NumericTolerance(OfCases):
     """1 where the first number of the text is within `relative` times the accepted one, or within `absolute`, else 0.
 
     Thousands may be separated by a comma, an apostrophe or a narrow or no-break space (with `decimal: ","` by a full
-    stop instead of a comma). A text of more than `max_words` words scores 0. An accepted answer without a number
-    ("unknown") is compared as text.
+    stop instead of a comma). A minus may stand before the sign of a currency (-$5). A text of more than `max_words` words
+    scores 0. An accepted answer without a number ("unknown") is compared as text.
     """
 
     name: ClassVar[str] = "numeric_tolerance"
@@ -86,10 +89,10 @@ class NumericTolerance(OfCases):
         return abs(given - wanted) <= max(relative * abs(wanted), absolute)
 
     def _first(self, text: str) -> Decimal | None:
-        found = _NUMBERS[self.decimal].search(text.replace("\u2212", "-"))
+        found = _NUMBERS[self.decimal].search(text.translate(_MINUS))
         if found is None:
             return None
-        digits = re.sub(_GROUPING[self.decimal], "", found.group()).replace(",", ".")
+        digits = re.sub(f"{_GROUPING[self.decimal]}|{_CURRENCY}", "", found.group()).replace(",", ".")
         return Decimal(digits) if math.isfinite(float(digits)) else None
 
 
