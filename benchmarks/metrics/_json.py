@@ -14,7 +14,7 @@ from benchmarks.metrics._words import plain
 
 MAX_CHARACTERS = 200_000
 MAX_DEPTH = 100
-_FENCE = re.compile(r"\A```[a-zA-Z]*[ \t]*\n(.*)\n?```\Z", re.DOTALL)
+_FENCE = re.compile(r"\A```[a-zA-Z]*[ \t]*\r?\n(.*)\n?```\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)

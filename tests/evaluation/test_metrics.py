@@ -217,6 +217,7 @@ def score(name: str, wanted: str | tuple[str, ...], text: str, **parameters: Any
         ("\u300ea\u300f\u3068\u300eb\u300f", "a\u300f\u3068\u300eb", 0),
         ("Yes!", "Yes", 0),
         ('{"a": 1, "b": [true]}', '```json\n{"b":[true],"a":1.0}\n```', 1),
+        ('{"a": 1}', '```json\r\n{"a": 1}\r\n```', 1),
         ('{"a": 1}', '{"a": true}', 0),
         ('{"a": 12}', '{"a": "12"}', 0),
         ('["a", "b"]', '["b", "a"]', 0),
