@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,16 +84,29 @@ def _as_cases(requests: Sequence[str]) -> Sequence[Case]:
 
 
 def in_time(cases: Sequence[Case], column: str) -> list[Case]:
-    """Those that have a time, the oldest first. Raises `BadInput` for a time that is neither a date nor a number."""
-    known = [(case, case.slices[column]) for case in cases if case.slices.get(column)]
-    return [case for case, _ in sorted(known, key=lambda pair: _moment(pair[1], column))]
+    """Those that have a time, the oldest first. Raises `BadInput` for a time that is neither a date nor a number, and for dates
+    beside numbers, which have no order."""
+    known = [(case, text) for case in cases if (text := case.slices.get(column))]
+    numbers = {case.id: value for case, text in known if (value := _number(text)) is not None}
+    dates = {case.id: _date(text, column) for case, text in known if case.id not in numbers}
+    if numbers and dates:
+        date, number = (next(text for case, text in known if case.id in found)[:40] for found in (dates, numbers))
+        raise BadInput(
+            f'columns.time names the column "{column}", which holds dates and numbers, such as "{date}" and "{number}". Write '
+            "all of them as dates, or all as numbers."
+        )
+    return sorted((case for case, _ in known), key=lambda case: (numbers or dates)[case.id])
 
 
-def _moment(text: str, column: str) -> float:
+def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        pass
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _date(text: str, column: str) -> float:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:

@@ -105,6 +105,24 @@ def test_cases_stand_in_the_order_of_their_time() -> None:
         in_time([Case(id="x", input="i", output="o", slices={"when": "yesterday"})], "when")
 
 
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        (("2026-03-01", "nan"), r'which holds "nan"\. Write a date such as 2026-11-27'),
+        (("3", "inf"), r'which holds "inf"\. Write a date such as 2026-11-27'),
+        (
+            ("2026-03-01", "2025", "2024-05-03"),
+            r'holds dates and numbers, such as "2026-03-01" and "2025"\. Write all of them as dates, or all as numbers\.$',
+        ),
+    ],
+)
+def test_times_without_an_order_are_refused(times: Sequence[str], says: str) -> None:
+    """They were put in some order, and the older half compared with the newer one."""
+    cases = [Case(id=text, input="i", output="o", slices={"when": text}) for text in times]
+    with pytest.raises(BadInput, match=says):
+        in_time(cases, "when")
+
+
 def test_examples_and_older_cases_are_compared_before_a_run(
     tmp_path: Path, model_folders: Folders, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
