@@ -41,7 +41,7 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "an e-mail address": re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
     "a card number": re.compile(r"(?<!\d)(?<!\d[.,])(?:\d[ -]?){12,18}\d(?!\d)"),
     "a bank account (IBAN)": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
-    "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?: ?\(0\))?(?:[ ./()-]{0,3}\d{2,4}){2,5}(?!\d)"),
+    "a phone number": re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}(?:[ -]?\(0\))?(?:[ ./()-]{0,3}\d{2,4}){2,5}(?!\d)"),
     "a secret key": re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bsk-[\w-]{20,}|\bghp_\w{36}\b|\bhf_\w{30,}"
         r"|\bxox[abprs]-[\w-]{10,}|\b[sr]k_(?:live|test)_\w{16,}|\bgithub_pat_\w{30,}|\bAIza[\w-]{35}"

@@ -26,7 +26,13 @@ PRIVATE = {
         "GB82WEST12345698765432",
         "IBAN: AT611904300234573201 BIC: BKAUATWW",
     ],
-    "a phone number": ["call +49 30 1234567", "ring 0044 20 7946 0958 now", "+1 (212) 555-0123", "+44 (0)20 7946 0958"],
+    "a phone number": [
+        "call +49 30 1234567",
+        "ring 0044 20 7946 0958 now",
+        "+1 (212) 555-0123",
+        "+44 (0)20 7946 0958",
+        "+49-(0)170-1234567",
+    ],
     "a secret key": [
         "sk-abcdefghijklmnopqrstuvwx",
         "AKIA" + "ABCDEFGHIJ234567",
