@@ -18,7 +18,8 @@ USUAL: dict[str, tuple[str, ...]] = {
     "input": INPUTS,
     "output": (
         *("output", "outputs", "label", "labels", "answer", "target", "completion", "response", "intent", "category"),
-        *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen", "tgt", "targets"),
+        *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen"),
+        *("tgt", "targets", "sql"),
     ),
     "id": ("id", "case_id", "example_id", "uid", "uuid", "key"),
     "answers": ("answers", "references", "accepted", "aliases", "targets"),

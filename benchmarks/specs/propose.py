@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.contract import BadInput
 from benchmarks.data.columns import Rows, find_layout, layout_apart, placeholders, shown_names, usual, usual_answers
-from benchmarks.data.load import read_cases, without_rows
+from benchmarks.data.load import Cases, read_cases, without_rows
 from benchmarks.formats import holds_data, read_records, reader
 from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind
 from benchmarks.specs.spec import Columns
@@ -27,6 +27,9 @@ _ROWS_A_VALUE = 3
 """From so many rows a value on a column has few values."""
 _NEARLY = 0.9
 _MOST_JOINED = 6
+_MOST_OTHERS = 4
+_LABEL_WORDS = 3
+"""Up to so many words a text may be a label, or a value to break results down by."""
 _WORSE = "rejected"
 """Of preference data the answer that is not wanted."""
 _OF_ROWS = re.compile(
@@ -77,7 +80,8 @@ def propose(path: Path) -> Proposal:
     names = list(dict.fromkeys(name for record in records for name in record.values))
     seen = [_looked_at(name, [record.values.get(name) for record in records]) for name in names]
     columns, reasons = _columns(path, [record.values for record in records], seen)
-    read = read_cases(path, columns)
+    guessed = _by_its_values(names, columns.output or "")
+    read = _read(path, columns, guessed)
     cases = read.cases
     reasons += _unused([record.values for record in records], seen, columns)
     reasons += [finding.told for finding in read.findings]
@@ -117,6 +121,17 @@ def propose(path: Path) -> Proposal:
         "horizon_months: 12     # months over which costs are added up",
     ]
     return Proposal(text="\n".join(lines) + "\n", reasons=tuple(reasons))
+
+
+def _read(path: Path, columns: Columns, guessed: bool) -> Cases:
+    """Raises `BadInput` where a row cannot be used; of an output that was guessed it says how another one is taken."""
+    try:
+        return read_cases(path, columns)
+    except BadInput as found:
+        if not guessed:
+            raise
+        other = f'Where another column than "{(columns.output or "")[:40]}" holds the answer, call that one "output".'
+        raise BadInput(f"{found} {other}") from None
 
 
 def _looked_at(name: str, values: Sequence[Any]) -> _Column:
@@ -165,7 +180,7 @@ def _by_content(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Column
             "Give a file with an input and the answer that is wanted in each row."
         )
     names = [column.name for column in seen]
-    source, target = usual(names, "input"), usual(names, "output")
+    source, target = usual(names, "input"), _named_answer(names)
     answers = "" if target else usual_answers(names, rows)
     reasons = [
         f"{side}: from {shown_names([name])}, because of its name."
@@ -177,10 +192,20 @@ def _by_content(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Column
         source = column.name
         reasons.append(f"input: from {shown_names([source])}, because its texts are the longest.")
     if not target and not answers:
-        target, why = _answer([column for column in full if column.name != source])
-        says = f"output: from {shown_names([target])}, because {why}; correct it if another column holds the answer."
+        target, says = _answer([column for column in full if column.name != source])
         reasons.append(says)
     return Columns(input=source, output=target or None), sorted(reasons)
+
+
+def _named_answer(names: Sequence[str]) -> str:
+    """The column whose name is usual for the answer; beside a question that is a query too. Empty where there is none."""
+    asked = usual(names, "input").lower() == "question"
+    return usual(names, "output") or next((name for name in names if asked and name.lower() == "query"), "")
+
+
+def _by_its_values(names: Sequence[str], output: str) -> bool:
+    """Whether the column was taken for the answer by what it holds, and not by its name."""
+    return bool(output) and not usual([output], "output") and output != _named_answer(names)
 
 
 def _longest(columns: Sequence[_Column]) -> _Column:
@@ -191,15 +216,20 @@ def _longest(columns: Sequence[_Column]) -> _Column:
 
 
 def _answer(columns: Sequence[_Column]) -> tuple[str, str]:
-    """The column that most likely holds the answer, and why."""
-    likely = [column for column in columns if not column.names_rows] or columns
+    """The column that most likely holds the answer, and why, with others that may: of those with few values the one with the
+    most of them, labels first."""
+    likely = [column for column in columns if not column.names_rows] or list(columns)
     most = max(column.filled for column in likely)
     full = [column for column in likely if column.filled >= _NEARLY * most]
     few = [column for column in full if column.distinct <= column.filled / _ROWS_A_VALUE]
-    if few:
-        found = min(few, key=lambda column: column.words)
-        return found.name, f"it has {found.distinct:,} different values"
-    return _longest(likely).name, "its texts are the next longest"
+    few.sort(key=lambda column: (max(column.words, _LABEL_WORDS), -column.distinct))
+    found = few[0] if few else _longest(likely)
+    why = f"it has {found.distinct:,} different values" if few else "its texts are the next longest"
+    others = [column for column in (*few, *(one for one in likely if one not in few)) if column != found]
+    shown = [f"{shown_names([column.name])} ({column.distinct:,} values)" for column in others[:_MOST_OTHERS]]
+    another = f"{', '.join(shown[:-1])}{' or ' if shown[1:] else ''}{shown[-1]}" if shown else "another column"
+    says = f"output: from {shown_names([found.name])}, because {why}; correct it if {another} holds the answer."
+    return found.name, says
 
 
 def _unused(rows: Rows, seen: Sequence[_Column], columns: Columns) -> list[str]:
@@ -212,6 +242,10 @@ def _unused(rows: Rows, seen: Sequence[_Column], columns: Columns) -> list[str]:
     joined = [name for name in names if name in {*sources, *more}]
     if layout.chat or not more or any({"{", "}"} & set(name) for name in joined):
         return []
+    if _by_its_values(names, layout.output):
+        return [
+            f"unused: {shown_names(more)}. Where that is known when a request comes, and is no answer, join it under `columns`."
+        ]
     template = r"\n\n".join(f"{{{name}}}" for name in joined[:_MOST_JOINED])
     return [
         f'unused: {shown_names(more)}. What belongs to the request is joined under `columns`, as in input: "{template}".'
@@ -262,7 +296,7 @@ def _slices(seen: Sequence[_Column], columns: Columns) -> list[str]:
     used = {name for source in (columns.input, columns.output) if source for name in (source, *placeholders(source))}
     usual = {"input", "output", "label", "answer", "metadata", "messages"}
     fit = [column for column in seen if 2 <= column.distinct <= min(_MOST_SLICE_VALUES, column.filled / 5)]
-    return [column.name for column in fit if column.name not in used | usual and column.words <= 3][:3]
+    return [column.name for column in fit if column.name not in used | usual and column.words <= _LABEL_WORDS][:3]
 
 
 def _head(path: Path, kind: Kind, labels: Sequence[str], rows: int) -> list[str]:

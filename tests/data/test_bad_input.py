@@ -351,6 +351,55 @@ def test_init_keeps_the_side_with_a_usual_name_and_names_what_may_belong_to_the_
     assert all(re.search(unused, reason) for reason in said), said
 
 
+@pytest.mark.parametrize(
+    ("few", "more", "output", "says"),
+    [
+        (
+            {"short": 6, "expansion of it": 15, "who": 2},
+            {},
+            "expansion of it",
+            '"expansion of it", because it has 15 different values; correct it if "short" (6 values) or "who" (2 values) holds',
+        ),
+        (
+            {"urgency": 2, "squad": 3},
+            {"heading": "about {} or so"},
+            "squad",
+            '"squad", because it has 3 different values; correct it if "urgency" (2 values) or "heading" (60 values) holds',
+        ),
+        ({"level": 2}, {"query": "SELECT {}"}, "query", '"query", because of its name.'),
+        ({"level": 2}, {"sql": "SELECT {}"}, "sql", '"sql", because of their names.'),
+    ],
+)
+def test_init_names_the_other_columns_that_may_hold_the_answer_and_none_of_them_for_the_request(
+    few: dict[str, int], more: dict[str, str], output: str, says: str, tmp_path: Path
+) -> None:
+    from benchmarks.specs.propose import propose
+
+    path = tmp_path / "rows.jsonl"
+    rows = [
+        {
+            "question": f"how is it with number {number} of them all",
+            **{name: f"{name.split()[0]} {'abcdefghijklmno'[number % values]}" for name, values in few.items()},
+            **{name: text.format(f"n{number}") for name, text in more.items()},
+        }
+        for number in range(60)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    proposal = propose(path)
+    assert any(f"output: from {says}" in reason for reason in proposal.reasons)
+    assert not any("{" in reason for reason in proposal.reasons)
+    (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    spec, _ = read_spec(tmp_path / "task.yaml")
+    assert (spec.columns.input, spec.columns.output) == ("question", output)
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps({**row, output: row[output] if number else ""}) + "\n" for number, row in enumerate(rows))
+    )
+    guessed = f' Where another column than "{output}" holds the answer, call that one "output".'
+    with pytest.raises(BadInput, match=f'no output \\(column "{output}"\\)') as refused:
+        propose(path)
+    assert str(refused.value).endswith(guessed) == ("because of" not in says)
+
+
 def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is_checked(tmp_path: Path) -> None:
     from benchmarks.specs.propose import propose
 
