@@ -52,6 +52,8 @@ class Cases:
     """What is odd about the file itself."""
     group: str = ""
     """The column whose values group its rows; empty where there is none."""
+    systems: frozenset[str] = frozenset()
+    """The different system messages of its chats, which are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,8 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
     cases = tuple(_read(reader, records))
     table = path.suffix.lower() in TABLES
     findings = header_findings(path.name, names, rows) if table else ()
-    return Cases(cases=cases, notes=(*layout.notes, *reader.notes()), findings=findings, group=layout.group)
+    notes = (*layout.notes, *reader.notes())
+    return Cases(cases=cases, notes=notes, findings=findings, group=layout.group, systems=frozenset(reader.systems))
 
 
 def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:
@@ -182,7 +185,7 @@ class _CaseReader(_Texts):
     layout: Layout
     slices: tuple[str, ...]
     _places: dict[str, str] = field(default_factory=dict)
-    _systems: set[str] = field(default_factory=set)
+    systems: set[str] = field(default_factory=set)
 
     def case(self, number: int, record: Record) -> Case:
         place, values = record
@@ -220,18 +223,16 @@ class _CaseReader(_Texts):
 
     def notes(self) -> tuple[str, ...]:
         notes = super().notes()
-        if not self._systems:
+        if not self.systems:
             return notes
         many = (
-            f"{len(self._systems):,} different system messages are"
-            if len(self._systems) > 1
-            else "The system message is"
+            f"{len(self.systems):,} different system messages are" if len(self.systems) > 1 else "The system message is"
         )
         return (*notes, f"{self.file}: {many} left out; the task's instruction stands in its place.")
 
     def _left_out(self, system: Any) -> None:
         if isinstance(system, str) and system.strip():
-            self._systems.add(system.strip())
+            self.systems.add(system.strip())
 
     def _joined(self, values: Mapping[str, Any], source: str, place: str, what: str) -> str:
         where = f"{self.file}, {place}"

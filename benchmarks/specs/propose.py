@@ -14,6 +14,7 @@ from benchmarks.contract import BadInput
 from benchmarks.data.columns import Rows, find_layout, layout_apart, placeholders, shown_names, usual, usual_answers
 from benchmarks.data.load import Cases, read_cases, without_rows
 from benchmarks.formats import holds_data, read_records, reader
+from benchmarks.formats.clean import harmless
 from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind
 from benchmarks.specs.spec import Columns
 from strategies.contract import Case, Kind
@@ -90,6 +91,8 @@ def propose(path: Path) -> Proposal:
     heldout = "" if unfit else heldout
     kind, why = infer_kind(cases, bool(documents), has_labels=False, has_schema=False)
     reasons += [why]
+    if len(read.systems) == 1:
+        reasons.append("instruction: the system message of the chats, since all that have one have the same.")
     if heldout:
         reasons.append(f"heldout: {heldout}, because it lies beside the examples and has the name of a held-out file.")
     else:
@@ -104,7 +107,7 @@ def propose(path: Path) -> Proposal:
     if slices:
         reasons.append(f"slices: {shown_names(slices)} could be used; few values each.")
     lines = [
-        *_head(path, kind, sorted([*labels, *others]), len(cases)),
+        *_head(path, kind, sorted([*labels, *others]), read),
         *(
             [f"heldout: {_quoted(heldout)}"]
             if heldout
@@ -299,15 +302,16 @@ def _slices(seen: Sequence[_Column], columns: Columns) -> list[str]:
     return [column.name for column in fit if column.name not in used | usual and column.words <= _LABEL_WORDS][:3]
 
 
-def _head(path: Path, kind: Kind, labels: Sequence[str], rows: int) -> list[str]:
+def _head(path: Path, kind: Kind, labels: Sequence[str], read: Cases) -> list[str]:
+    says = harmless(next(iter(read.systems))) if len(read.systems) == 1 else _INSTRUCTIONS[kind]
     stem = path.resolve().parent.name if path.stem.lower() in _PLAIN_STEMS else path.stem
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "my-task"
     return [
-        f"# A task spec, proposed from {_comment(path.name)} ({rows:,} rows). Correct what is wrong, then run:",
+        f"# A task spec, proposed from {_comment(path.name)} ({len(read.cases):,} rows). Correct what is wrong, then run:",
         "#   advisor check task.yaml",
         f"name: {_quoted(name)}",
         "# Say in your own words what the answer should be; every approach that prompts sees this text.",
-        f"instruction: {_quoted(_INSTRUCTIONS[kind])}",
+        f"instruction: {_quoted(says)}",
         f"kind: {kind}",
         *([f"labels: [{', '.join(map(_quoted, labels))}]"] if 1 < len(labels) <= _MOST_LABELS else []),
         f"examples: {_quoted(path.name)}",

@@ -400,6 +400,31 @@ def test_init_names_the_other_columns_that_may_hold_the_answer_and_none_of_them_
     assert str(refused.value).endswith(guessed) == ("because of" not in says)
 
 
+@pytest.mark.parametrize("others", ['Write kindly.\nBe "brief": 1 # two', "Be brief."])
+def test_init_takes_the_system_message_of_chats_for_the_instruction_where_it_is_the_same(
+    others: str, tmp_path: Path
+) -> None:
+    from benchmarks.specs.propose import propose
+
+    system = 'Write kindly.\nBe "brief": 1 # two'
+    chats = [
+        [
+            {"role": "system", "content": others if number % 2 else system},
+            {"role": "user", "content": f"Where is parcel {number}?"},
+            {"role": "assistant", "content": f"Parcel {number * 7919} is on its way."},
+        ]
+        for number in range(20)
+    ]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats), encoding="utf-8")
+    proposal = propose(path)
+    (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    same = others == system
+    instruction = read_spec(tmp_path / "task.yaml")[0].instruction
+    assert instruction == (system if same else "Rewrite the text as the examples do.")
+    assert any(reason.startswith("instruction: the system message") for reason in proposal.reasons) == same
+
+
 def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is_checked(tmp_path: Path) -> None:
     from benchmarks.specs.propose import propose
 
