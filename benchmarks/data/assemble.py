@@ -323,9 +323,10 @@ def _metrics(spec: Spec, folder: Path, allow_code: bool) -> tuple[Metric, tuple[
     else:
         metric = metrics.load(spec.metric.name, _parameters(spec, folder, allow_code), kind)
     if kind not in metric.kinds:
+        others = " or ".join(f"`kind: {other}`" for other in sorted(metric.kinds))
         raise BadInput(
             f"metric: {metric.name} is made for {', '.join(sorted(metric.kinds))}, and this task is {kind}. "
-            f"Write, for instance, `metric: {defaults[0]}`."
+            f"Write, for instance, `metric: {defaults[0]}`, or state {others} where the answers are of that kind."
         )
     if isinstance(metric, F1OfLabel) and isinstance(spec.labels, tuple):
         metric.must_be_among(spec.labels)

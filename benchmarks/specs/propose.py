@@ -8,37 +8,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from benchmarks.contract import BadInput
-from benchmarks.data.columns import Rows, find_layout, layout_apart, placeholders, shown_names, usual, usual_answers
+from benchmarks.data.columns import layout_apart, shown_names
 from benchmarks.data.load import Cases, read_cases, without_rows
 from benchmarks.formats import holds_data, read_records, reader
 from benchmarks.formats.clean import harmless
+from benchmarks.metrics.numeric_tolerance import NumericTolerance
 from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind
+from benchmarks.specs.proposed_columns import by_its_values, looked_at, proposed_columns, proposed_slices, unused
 from benchmarks.specs.spec import Columns
 from strategies.contract import Case, Kind
-from strategies.words import count
 
 _LOOKED_AT = 2_000
-_MOST_SLICE_VALUES = 12
 _MOST_LABELS = 40
 """Of longer lists there is no line."""
-_ROWS_A_VALUE = 3
-"""From so many rows a value on a column has few values."""
-_NEARLY = 0.9
-_MOST_JOINED = 6
-_MOST_OTHERS = 4
-_LABEL_WORDS = 3
-"""Up to so many words a text may be a label, or a value to break results down by."""
-_WORSE = "rejected"
-"""Of preference data the answer that is not wanted."""
-_OF_ROWS = re.compile(
-    r"(?:^|[^a-z])(?:ids?|uuid|guid|nr|no|number|index|idx|dates?|datum|time|timestamp|zeit|created|updated)(?:$|[^a-z])"
-)
-"""Names of columns with ids or times, in lower case."""
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?|[0-9]{1,2}([./-])[0-9]{1,2}\2[0-9]{2,4}([T ].*)?")
-_CODE, _WORD = re.compile(r"[^\s.,]*[0-9][^\s.,]*"), re.compile(r"[^\W\d_]{2}")
+_FEW_NUMBERS = 10
+"""So many different numbers may be labels, such as ratings."""
+_CODE_DIGITS = 4
+"""Whole numbers that all have the same length may be codes or years from so many digits on."""
+_NUMBER = re.compile(r"[-+\u2212]?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(?:[.,'\u2019\u00a0\u202f][0-9]{3})+)(?:[.,]([0-9]+))?")
 _PLAIN_STEMS = ("examples", "example", "train", "training", "data", "dataset", "cases")
 _HELDOUT_STEMS = ("heldout", "held-out", "held_out", "test", "eval", "validation", "valid", "dev")
 _DOCUMENT_STEMS = ("documents", "docs", "passages", "corpus", "knowledge")
@@ -47,6 +36,10 @@ _INSTRUCTIONS: dict[Kind, str] = {
     "extraction": "Read the text and answer with a JSON object of the fields that it states.",
     "qa": "Answer the question from the documents, in as few words as possible.",
     "generation": "Rewrite the text as the examples do.",
+}
+_OF_NUMBERS: dict[Kind, str] = {
+    "qa": "Answer the question from the documents with a number.",
+    "generation": "Read the text and answer with a number.",
 }
 
 
@@ -58,38 +51,27 @@ class Proposal:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Column:
-    """What a column of the first rows looks like."""
-
-    name: str
-    filled: int
-    distinct: int
-    words: float
-    """Mean number of words."""
-    names_rows: bool
-    """By its name or its values it holds ids or times, which are hardly what is asked for."""
-    free: bool
-    """Else nearly every row has a text of its own there."""
-
-
 def propose(path: Path) -> Proposal:
     """A spec for the examples in `path`, for the same folder. Raises `BadInput` where they cannot be read."""
     records = list(islice(read_records(path), _LOOKED_AT))
     if not records:
         raise without_rows(path)
     names = list(dict.fromkeys(name for record in records for name in record.values))
-    seen = [_looked_at(name, [record.values.get(name) for record in records]) for name in names]
-    columns, reasons = _columns(path, [record.values for record in records], seen)
-    guessed = _by_its_values(names, columns.output or "")
+    seen = [looked_at(name, [record.values.get(name) for record in records]) for name in names]
+    columns, reasons = proposed_columns(path, [record.values for record in records], seen)
+    guessed = by_its_values(names, columns.output or "")
     read = _read(path, columns, guessed)
     cases = read.cases
-    reasons += _unused([record.values for record in records], seen, columns)
+    reasons += unused([record.values for record in records], seen, columns)
     reasons += [finding.told for finding in read.findings]
     heldout, documents = _beside(path, _HELDOUT_STEMS, holds_data), _beside(path, _DOCUMENT_STEMS, Path.is_dir)
     unfit = _without_answers(path.parent / heldout, columns) if heldout else ""
     heldout = "" if unfit else heldout
     kind, why = infer_kind(cases, bool(documents), has_labels=False, has_schema=False)
+    numbers = _are_numbers(cases, kind)
+    if numbers:
+        kind = "qa" if documents else "generation"
+        why = f"kind: {kind}, with the metric numeric_tolerance, because the outputs are many different numbers."
     reasons += [why]
     if len(read.systems) == 1:
         reasons.append("instruction: the system message of the chats, since all that have one have the same.")
@@ -103,11 +85,11 @@ def propose(path: Path) -> Proposal:
     others = _only_held_out(path, heldout, columns, labels) if labels and heldout else []
     if others and len(labels) + len(others) <= _MOST_LABELS:
         reasons.append(f"labels: {shown_names(others)} from {heldout}, since no example has it.")
-    slices = _slices(seen, columns)
+    slices = proposed_slices(seen, columns)
     if slices:
         reasons.append(f"slices: {shown_names(slices)} could be used; few values each.")
     lines = [
-        *_head(path, kind, sorted([*labels, *others]), read),
+        *_head(path, kind, sorted([*labels, *others]), read, _OF_NUMBERS[kind] if numbers else _INSTRUCTIONS[kind]),
         *(
             [f"heldout: {_quoted(heldout)}"]
             if heldout
@@ -116,7 +98,7 @@ def propose(path: Path) -> Proposal:
         *([f"documents: {_quoted(documents)}"] if documents else []),
         *_column_lines(columns),
         "",
-        *_measure(kind),
+        *_measure(kind, cases if numbers else ()),
         "",
         *([f"# slices: [{', '.join(map(_quoted, slices))}]   # also show results for each value"] if slices else []),
         "# constraints: {cost_per_month: 200, p95_latency_s: 2, data_stays_here: true}",
@@ -135,124 +117,6 @@ def _read(path: Path, columns: Columns, guessed: bool) -> Cases:
             raise
         other = f'Where another column than "{(columns.output or "")[:40]}" holds the answer, call that one "output".'
         raise BadInput(f"{found} {other}") from None
-
-
-def _looked_at(name: str, values: Sequence[Any]) -> _Column:
-    texts = [
-        value if isinstance(value, str) else json.dumps(value, default=str) for value in values if value is not None
-    ]
-    texts = [text for text in texts if text.strip()]
-    words = sum(count(text) for text in texts) / max(len(texts), 1)
-    spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    distinct, plain = len(set(texts)), [text.strip('"') for text in texts]
-    codes = distinct == len(texts) and all(map(_CODE.fullmatch, plain))
-    names_rows = bool(_OF_ROWS.search(spelt)) or codes or all(map(_TIME.fullmatch, plain))
-    own = distinct > max(1, len(texts) / _ROWS_A_VALUE) and any(map(_WORD.search, texts))
-    return _Column(
-        name=name,
-        filled=len(texts),
-        distinct=distinct,
-        words=words,
-        names_rows=names_rows,
-        free=own and not names_rows,
-    )
-
-
-def _columns(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Columns, list[str]]:
-    names = [column.name for column in seen]
-    try:
-        layout = find_layout(names, Columns(), path.name, rows)
-    except BadInput:
-        return _by_content(path, rows, seen)
-    if layout.chat:
-        return Columns(), [f'input and output: from the chats in the column "{layout.chat}".']
-    sources = placeholders(layout.input) or (layout.input,)
-    target = layout.output or layout.answers
-    reasons = [f"input: from {shown_names(sources)}, output: from {shown_names([target])}, because of their names."]
-    plain = layout.input == "input" and layout.output in ("output", "")
-    return Columns() if plain else Columns(input=layout.input, output=layout.output or None), reasons
-
-
-def _by_content(path: Path, rows: Rows, seen: Sequence[_Column]) -> tuple[Columns, list[str]]:
-    """Of the sides those that have no usual name: the longest texts are the input; among the rest a column with few values, else
-    the next longest, the output."""
-    full = [column for column in seen if column.filled and column.distinct > 1 and column.name.lower() != _WORSE]
-    if len(full) < 2:
-        raise BadInput(
-            f"{path.name} has no two columns with texts; its columns are {shown_names([column.name for column in seen])}. "
-            "Give a file with an input and the answer that is wanted in each row."
-        )
-    names = [column.name for column in seen]
-    source, target = usual(names, "input"), _named_answer(names)
-    answers = "" if target else usual_answers(names, rows)
-    reasons = [
-        f"{side}: from {shown_names([name])}, because of its name."
-        for side, name in (("input", source), ("output", target or answers))
-        if name
-    ]
-    if not source:
-        column = _longest([column for column in full if column.name not in (target, answers)])
-        source = column.name
-        reasons.append(f"input: from {shown_names([source])}, because its texts are the longest.")
-    if not target and not answers:
-        target, says = _answer([column for column in full if column.name != source])
-        reasons.append(says)
-    return Columns(input=source, output=target or None), sorted(reasons)
-
-
-def _named_answer(names: Sequence[str]) -> str:
-    """The column whose name is usual for the answer; beside a question that is a query too. Empty where there is none."""
-    asked = usual(names, "input").lower() == "question"
-    return usual(names, "output") or next((name for name in names if asked and name.lower() == "query"), "")
-
-
-def _by_its_values(names: Sequence[str], output: str) -> bool:
-    """Whether the column was taken for the answer by what it holds, and not by its name."""
-    return bool(output) and not usual([output], "output") and output != _named_answer(names)
-
-
-def _longest(columns: Sequence[_Column]) -> _Column:
-    """Of those with a value in nearly every row; ids and times only where there is nothing else."""
-    most = max(column.filled for column in columns)
-    full = [column for column in columns if column.filled >= _NEARLY * most]
-    return max(full, key=lambda column: (not column.names_rows, column.words, column.distinct))
-
-
-def _answer(columns: Sequence[_Column]) -> tuple[str, str]:
-    """The column that most likely holds the answer, and why, with others that may: of those with few values the one with the
-    most of them, labels first."""
-    likely = [column for column in columns if not column.names_rows] or list(columns)
-    most = max(column.filled for column in likely)
-    full = [column for column in likely if column.filled >= _NEARLY * most]
-    few = [column for column in full if column.distinct <= column.filled / _ROWS_A_VALUE]
-    few.sort(key=lambda column: (max(column.words, _LABEL_WORDS), -column.distinct))
-    found = few[0] if few else _longest(likely)
-    why = f"it has {found.distinct:,} different values" if few else "its texts are the next longest"
-    others = [column for column in (*few, *(one for one in likely if one not in few)) if column != found]
-    shown = [f"{shown_names([column.name])} ({column.distinct:,} values)" for column in others[:_MOST_OTHERS]]
-    another = f"{', '.join(shown[:-1])}{' or ' if shown[1:] else ''}{shown[-1]}" if shown else "another column"
-    says = f"output: from {shown_names([found.name])}, because {why}; correct it if {another} holds the answer."
-    return found.name, says
-
-
-def _unused(rows: Rows, seen: Sequence[_Column], columns: Columns) -> list[str]:
-    """A reason where further columns hold texts that may belong to the request."""
-    names = [column.name for column in seen]
-    layout = find_layout(names, columns, "", rows)
-    sources = (layout.input,) if layout.input in names else placeholders(layout.input)
-    taken = {getattr(layout, part) for part in ("output", "answers", "id", "document_ids", "group", "metadata")}
-    more = [column.name for column in seen if column.free and column.name not in {*taken, *sources, _WORSE}]
-    joined = [name for name in names if name in {*sources, *more}]
-    if layout.chat or not more or any({"{", "}"} & set(name) for name in joined):
-        return []
-    if _by_its_values(names, layout.output):
-        return [
-            f"unused: {shown_names(more)}. Where that is known when a request comes, and is no answer, join it under `columns`."
-        ]
-    template = r"\n\n".join(f"{{{name}}}" for name in joined[:_MOST_JOINED])
-    return [
-        f'unused: {shown_names(more)}. What belongs to the request is joined under `columns`, as in input: "{template}".'
-    ]
 
 
 def _beside(path: Path, stems: Sequence[str], folders: Callable[[Path], bool]) -> str:
@@ -282,6 +146,27 @@ def _without_answers(heldout: Path, columns: Columns) -> str:
     return ""
 
 
+def _are_numbers(cases: Sequence[Case], kind: Kind) -> bool:
+    """Whether all outputs are numbers, and neither labels, by their `kind`, nor codes."""
+    found = [_NUMBER.fullmatch(answer) for case in cases for answer in case.accepted]
+    read = [match for match in found if match]
+    if len(read) < len(found) or len({case.output for case in cases}) <= _FEW_NUMBERS:
+        return False
+    if any((match.group(2) or "").strip("0") for match in read):
+        return True
+    lengths = {len(match.group(1)) for match in read}
+    return kind != "classification" and (len(lengths) > 1 or max(lengths) < _CODE_DIGITS)
+
+
+def _with_commas(cases: Sequence[Case]) -> bool:
+    """Whether more of the numbers make sense with a decimal comma only."""
+    try:
+        NumericTolerance().must_read(cases)
+    except BadInput:
+        return True
+    return False
+
+
 def _labels(cases: Sequence[Case]) -> list[str]:
     return sorted({case.output for case in cases})
 
@@ -295,15 +180,8 @@ def _only_held_out(path: Path, heldout: str, columns: Columns, labels: Sequence[
     return [label for label in _labels(read.cases) if label not in labels]
 
 
-def _slices(seen: Sequence[_Column], columns: Columns) -> list[str]:
-    used = {name for source in (columns.input, columns.output) if source for name in (source, *placeholders(source))}
-    usual = {"input", "output", "label", "answer", "metadata", "messages"}
-    fit = [column for column in seen if 2 <= column.distinct <= min(_MOST_SLICE_VALUES, column.filled / 5)]
-    return [column.name for column in fit if column.name not in used | usual and column.words <= _LABEL_WORDS][:3]
-
-
-def _head(path: Path, kind: Kind, labels: Sequence[str], read: Cases) -> list[str]:
-    says = harmless(next(iter(read.systems))) if len(read.systems) == 1 else _INSTRUCTIONS[kind]
+def _head(path: Path, kind: Kind, labels: Sequence[str], read: Cases, says: str) -> list[str]:
+    says = harmless(next(iter(read.systems))) if len(read.systems) == 1 else says
     stem = path.resolve().parent.name if path.stem.lower() in _PLAIN_STEMS else path.stem
     name = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "my-task"
     return [
@@ -318,8 +196,17 @@ def _head(path: Path, kind: Kind, labels: Sequence[str], read: Cases) -> list[st
     ]
 
 
-def _measure(kind: Kind) -> list[str]:
+def _measure(kind: Kind, numbers: Sequence[Case]) -> list[str]:
+    """`numbers`: the cases, where their outputs are numbers."""
     usual = DEFAULT_METRICS[kind]
+    target = "target: 0.9            # the share of answers that have to be right: your decision, so change it"
+    if numbers:
+        decimal = ', decimal: ","' if _with_commas(numbers) else ""
+        return [
+            "# Right is what is within 1 % of the number, or within `absolute` of it: your decision too.",
+            f"metric: {{name: numeric_tolerance, relative: 0.01, absolute: 0{decimal}}}",
+            target,
+        ]
     if kind == "generation":
         return [
             "# Generation has no usual metric. Without one the approaches are compared and no verdict is given.",
@@ -328,7 +215,7 @@ def _measure(kind: Kind) -> list[str]:
         ]
     return [
         f"metric: {usual[0]}",
-        "target: 0.9            # the share of answers that have to be right: your decision, so change it",
+        target,
     ]
 
 

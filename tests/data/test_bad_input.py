@@ -425,6 +425,51 @@ def test_init_takes_the_system_message_of_chats_for_the_instruction_where_it_is_
     assert any(reason.startswith("instruction: the system message") for reason in proposal.reasons) == same
 
 
+@pytest.mark.parametrize(
+    ("outputs", "kind", "metric"),
+    [
+        ([f"{n / 2}" for n in range(20)] * 3, "generation", {"relative": 0.01, "absolute": 0}),
+        ([f"{n},{n % 7}5" for n in range(40)], "generation", {"relative": 0.01, "absolute": 0, "decimal": ","}),
+        ([f"{n * 37:,}" for n in range(40)], "generation", {"relative": 0.01, "absolute": 0}),
+        ([f"{n % 5 + 1}" for n in range(40)], "classification", None),
+        ([f"{n % 5 + 1}.0" for n in range(40)], "classification", None),
+        ([f"{n % 77}" for n in range(400)], "classification", None),
+        ([f"{10115 + n * 37}" for n in range(40)], "generation", None),
+        ([f"0{n}" for n in range(10, 50)], "generation", None),
+        ([f"1.{n}.2" for n in range(40)], "generation", None),
+        ([f"{n / 2} kg" for n in range(40)], "generation", None),
+    ],
+)
+def test_init_proposes_a_tolerance_where_the_outputs_are_numbers_and_no_labels_or_codes(
+    outputs: list[str], kind: str, metric: dict[str, object] | None, tmp_path: Path
+) -> None:
+    from benchmarks.specs.propose import propose
+
+    rows = [{"text": f"Essay {number * 7919} of them", "label": output} for number, output in enumerate(outputs)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    proposal = propose(tmp_path / "rows.jsonl")
+    (tmp_path / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    spec, _ = read_spec(tmp_path / "task.yaml")
+    assert (spec.kind, "answer with a number" in spec.instruction) == (kind, metric is not None)
+    tolerance = spec.metric is not None and spec.metric.name == "numeric_tolerance"
+    assert (dict(spec.metric.parameters) if spec.metric and tolerance else None) == metric
+    assert assemble(tmp_path / "task.yaml").benchmark.metric.name == (
+        "numeric_tolerance" if metric else "accuracy" if kind == "classification" else "chrf"
+    )
+
+
+def test_a_metric_of_another_kind_than_was_inferred_says_which_kind_to_state(tmp_path: Path) -> None:
+    rows = [{"input": f"Essay {number * 7919}", "output": f"{number % 20 / 2}"} for number in range(80)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(HEAD + "target: 0.8\nmetric: numeric_tolerance\n", encoding="utf-8")
+    says = r"`metric: accuracy`, or state `kind: extraction` or `kind: generation` or `kind: qa` where"
+    with pytest.raises(BadInput, match=says):
+        assemble(tmp_path / "task.yaml")
+    with (tmp_path / "task.yaml").open("a", encoding="utf-8") as task:
+        task.write("kind: generation\n")
+    assert assemble(tmp_path / "task.yaml").benchmark.metric.name == "numeric_tolerance"
+
+
 def test_what_init_proposes_beside_code_and_a_held_out_file_with_a_label_more_is_checked(tmp_path: Path) -> None:
     from benchmarks.specs.propose import propose
 
