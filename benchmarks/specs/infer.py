@@ -48,7 +48,7 @@ def infer_kind(examples: Sequence[Case], has_documents: bool, has_labels: bool, 
         return "classification", f"kind: classification, because {rows} only {different}."
     if has_documents:
         return "qa", "kind: qa, because there are documents and the outputs are many."
-    return "generation", "kind: generation, because the outputs are many different texts and there are no documents."
+    return "generation", "kind: generation, because the outputs are many different texts and no documents were named."
 
 
 def _few(outputs: set[str], rows: int) -> bool:

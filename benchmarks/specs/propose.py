@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.contract import BadInput
 from benchmarks.data.columns import layout_apart, shown_names
 from benchmarks.data.load import Cases, read_cases, without_rows
-from benchmarks.formats import holds_data, read_records, reader
+from benchmarks.formats import holds_data, is_document, read_records, reader
 from benchmarks.formats.clean import harmless
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
 from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind
@@ -30,6 +30,8 @@ _CODE_DIGITS = 4
 _NUMBER = re.compile(r"[-+\u2212]?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(?:[.,'\u2019\u00a0\u202f][0-9]{3})+)(?:[.,]([0-9]+))?")
 _PLAIN_STEMS = ("examples", "example", "train", "training", "data", "dataset", "cases")
 _HELDOUT_STEMS = ("heldout", "held-out", "held_out", "test", "eval", "validation", "valid", "dev")
+_MOST_LISTED = 1_000
+"""Files of a folder whose names are looked at."""
 _DOCUMENT_STEMS = ("documents", "docs", "passages", "corpus", "knowledge")
 _INSTRUCTIONS: dict[Kind, str] = {
     "classification": "Read the text and answer with the one label that fits it.",
@@ -81,6 +83,10 @@ def propose(path: Path) -> Proposal:
         reasons.append(unfit or "heldout: none was found, so half of the examples (at most 500) will be held out.")
     if documents:
         reasons.append(f"documents: {documents}, because it lies beside the examples.")
+    unnamed = _of_texts(path) if kind == "generation" else ""
+    if unnamed:
+        where = f'the folder "{unnamed[:40]}" beside the examples holds texts'
+        reasons.append(f"documents: {where}; if the answers stand there, write `documents: {unnamed}` and `kind: qa`.")
     labels = _labels(cases) if kind == "classification" else []
     others = _only_held_out(path, heldout, columns, labels) if labels and heldout else []
     if others and len(labels) + len(others) <= _MOST_LABELS:
@@ -96,6 +102,7 @@ def propose(path: Path) -> Proposal:
             else ["# heldout: heldout.jsonl   # cut from the examples if left out"]
         ),
         *([f"documents: {_quoted(documents)}"] if documents else []),
+        *([f"# documents: {_quoted(unnamed)}   # if the answers stand there; then with kind: qa"] if unnamed else []),
         *_column_lines(columns),
         "",
         *_measure(kind, cases if numbers else ()),
@@ -127,6 +134,16 @@ def _beside(path: Path, stems: Sequence[str], folders: Callable[[Path], bool]) -
             fits = entry.stem.lower() == stem and (hasattr(reader(entry.name), "records") or folders(entry))
             if fits and entry != path and not entry.is_symlink():
                 return entry.name
+    return ""
+
+
+def _of_texts(path: Path) -> str:
+    """The name of a folder beside `path` whose files are mostly documents, by their names alone; empty where there is none."""
+    for folder in sorted(path.parent.iterdir()):
+        if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith("."):
+            listed = list(islice((entry for entry in folder.rglob("*") if entry.suffix), _MOST_LISTED))
+            if listed and 2 * sum(map(is_document, listed)) > len(listed):
+                return folder.name
     return ""
 
 

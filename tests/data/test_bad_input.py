@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -456,6 +457,39 @@ def test_init_proposes_a_tolerance_where_the_outputs_are_numbers_and_no_labels_o
     assert assemble(tmp_path / "task.yaml").benchmark.metric.name == (
         "numeric_tolerance" if metric else "accuracy" if kind == "classification" else "chrf"
     )
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (("kb/a.md", "kb/sub/b.html", "kb/c.docx"), "kb"),
+        (("code/a.py", "code/b.py", "code/README.md"), ""),
+        ((".notes/a.md",), ""),
+        (("../kb/a.md",), ""),
+    ],
+)
+def test_init_names_a_folder_of_texts_beside_questions_and_takes_none_by_itself(
+    files: Sequence[str], named: str, tmp_path: Path
+) -> None:
+    from benchmarks.specs.propose import propose
+
+    folder = tmp_path / "qa"
+    for name in ("questions.csv", *files):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"\xff\x00 is never read")
+    rows = "".join(f"How heavy is pump {n * 7919}?,{n * 31} kg or so\n" for n in range(40))
+    (folder / "questions.csv").write_text(f"question,answer\n{rows}", encoding="utf-8")
+    proposal = propose(folder / "questions.csv")
+    assert any("and no documents were named." in reason for reason in proposal.reasons)
+    says = f"if the answers stand there, write `documents: {named}` and `kind: qa`."
+    assert any(reason.endswith(says) for reason in proposal.reasons) == bool(named)
+    (folder / "task.yaml").write_text(proposal.text, encoding="utf-8")
+    assert read_spec(folder / "task.yaml")[0].documents is None
+    if named:
+        text = proposal.text.replace(f"# documents: {named} ", f"documents: {named} ").replace("generation", "qa")
+        (folder / "task.yaml").write_text(text, encoding="utf-8")
+        spec, _ = read_spec(folder / "task.yaml")
+        assert (str(spec.documents), spec.kind) == (named, "qa")
 
 
 def test_a_metric_of_another_kind_than_was_inferred_says_which_kind_to_state(tmp_path: Path) -> None:
