@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from benchmarks.scored import text_score
 from strategies.contract import Case, Kind
 
 _TINY = 4
+_SEPARATOR = re.compile(r"\s*[;,|]\s*")
+"""Between the parts of a label that is a list."""
+_PARTS_AGAIN = 2
+"""In so many labels each part of a list stands on average; of words with a comma fewer."""
 _FEW_INDEPENDENT = 20
 _IN_THE_FILE = " Those that the file has are not compared, since a sample was taken or they belong to held-out cases."
 
@@ -64,6 +69,7 @@ def side_findings(
         *(_overlap(sides.overlap, examples, sides.near_left_out) if sides.overlap else ()),
         *_groups(sides),
         *(_labels(sides, examples, labels) if labels else ()),
+        *_lists(examples, labels),
         *held_out_questions(standing),
         *_near_duplicates(sides.examples, examples, "examples", "example"),
         *_near_duplicates(sides.heldout, heldout, "held-out cases", "held-out case"),
@@ -180,6 +186,29 @@ def _labels(sides: Sides, read: Sequence[Case], labels: Sequence[str]) -> Iterat
             what_to_do="Add examples, or join the label with one that it is confused with.",
             severity="note",
         )
+
+
+def _lists(examples: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
+    """Labels that mostly are lists of the same few parts."""
+    spelt = {label_of(part): part for label in labels[::-1] for part in _SEPARATOR.split(label) if part.strip()}
+    parts = {label: {label_of(part) for part in _SEPARATOR.split(label)} & spelt.keys() for label in labels}
+    lists = {label for label, of in parts.items() if len(of) > 1}
+    again = Counter(part for of in parts.values() for part in of)
+    if 2 * len(lists) <= len(labels) or sum(again.values()) < _PARTS_AGAIN * len(again):
+        return
+    fields = ", ".join(f'"{spelt[part][:30].strip()}": true' for part in sorted(again)[:2])
+    cases = [case for case in examples if case.output in lists]
+    yield Finding(
+        kind="labels that are lists",
+        count=len(lists),
+        examples=ids(cases),
+        says=f"{len(lists):,} of {len(labels):,} labels are lists of {len(again):,} parts: {listed(sorted(lists))}.",
+        effect="Each combination is a label of its own: one that is right in part is wrong, and one without examples is never "
+        "found.",
+        what_to_do=f"Write each answer as JSON with a field for each part that applies and no other, such as {{{fields}}}, in "
+        "one order throughout, and `kind: extraction`: then field_f1 counts the parts.",
+        severity="note",
+    )
 
 
 def _near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, one: str) -> Iterator[Finding]:

@@ -108,6 +108,33 @@ def test_a_label_is_the_same_in_capitals_and_tiny_below_four_examples() -> None:
     assert _found([*_clean(0, 40), *rare[1:]], held, spec)["tiny labels"].count == 1
 
 
+@pytest.mark.parametrize(
+    ("labels", "lists"),
+    [
+        (("a", "a; b", "b; c", "a; c", "a; b; c"), "4 of 5 labels are lists of 3 parts"),
+        (("a", "b", "c", "a, b", "B, c", "a|c", "c, a"), "4 of 7 labels are lists of 3 parts"),
+        (("a", "b", "c", "a, b"), ""),
+        (("Korea, South", "Korea, North", "Congo, East", "Samoa, West"), ""),
+        (("a", "b"), ""),
+    ],
+)
+def test_labels_that_are_lists_of_the_same_few_parts_are_told(labels: tuple[str, ...], lists: str) -> None:
+    cases = [Case(id=f"c{n}", input=_text(n), output=labels[n % len(labels)]) for n in range(60)]
+    finding = _found(cases, [], SPEC.model_copy(update={"labels": labels})).get("labels that are lists")
+    assert (finding.says if finding else "").startswith(lists)
+    assert (finding is not None) == bool(lists)
+    assert finding is None or '{"a": true, "b": true}' in finding.what_to_do
+
+
+def test_parts_that_are_fields_are_counted_one_by_one_whatever_else_is_right() -> None:
+    """As the finding on labels that are lists recommends; in a list of JSON the place of a part counts."""
+    metric = metrics.load("field_f1", {})
+    case = Case(id="c", input="x", output='{"a": true, "b": true}')
+    scores = [metric.score(case, text) for text in ('{"b": true, "a": true}', '{"b": true}', '{"c": true}', "{}")]
+    assert scores == [1, pytest.approx(2 / 3), 0, 0]
+    assert metric.score(Case(id="l", input="x", output='{"tags": ["a", "b"]}'), '{"tags": ["b"]}') == 0
+
+
 @pytest.mark.parametrize("kind", ["extraction", "qa", "generation"])
 def test_one_output_everywhere_is_found_where_it_is_not_refused(kind: str) -> None:
     same = [Case(id=f"s{n}", input=_text(n), output="a") for n in range(40)]
