@@ -107,18 +107,19 @@ class Decidable:
     def _to_plan_for(self) -> str:
         """How many prove it of an approach that is a little better, and what to expect where these are fewer."""
         first, behind = self.cases_needed, self.cases_behind
+        cases = "independent cases" if self.heldout != self.cases else "cases"
         one = f"(4 times in 5) for one that is truly {100 * self.assumed_truth:.4g} % right"
         if first is None or self.heldout < first:
             more = f", or {how_many(behind)} if a cheaper approach stays undecided" if behind != first else ""
             return (
-                f'To prove it {one}, plan for {how_many(first)} cases{more}; until then expect "undecided" unless one is clearly '
-                "better."
+                f'To prove it {one}, plan for {how_many(first)} {cases}{more}; until then expect "undecided" unless one is '
+                "clearly better."
             )
         if self.enough:
             return f"They are enough to prove it {one}, which takes {how_many(behind)}."
         return (
             f"They are enough to prove it {one} if every cheaper approach is shown to miss it, which takes {first:,}; plan for "
-            f"{how_many(behind)} if one stays undecided."
+            f"{how_many(behind)} {cases} if one stays undecided."
         )
 
     @property

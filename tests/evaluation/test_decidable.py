@@ -17,9 +17,9 @@ EXPECT = 'until then expect "undecided" unless one is clearly better.'
             59,
             60,
             "cheapest first",
-            "The 60 held-out cases (59 independent) can prove 90 % only for an approach that gets 58 of 59 right. To prove it (4 "
-            "times in 5) for one that is truly 95 % right, plan for 215 cases, or 485 if a cheaper approach stays undecided; "
-            f"{EXPECT}",
+            "The 60 held-out cases (59 independent) can prove 90 % only for an approach that gets 58 of 59 right. To prove it "
+            "(4 times in 5) for one that is truly 95 % right, plan for 215 independent cases, or 485 if a cheaper approach stays "
+            f"undecided; {EXPECT}",
         ),
         (
             300,
@@ -27,7 +27,7 @@ EXPECT = 'until then expect "undecided" unless one is clearly better.'
             "cheapest first",
             "The 300 held-out cases can prove 90 % only for an approach that gets 280 of 300 right. They are enough to prove "
             "it (4 times in 5) for one that is truly 95 % right if every cheaper approach is shown to miss it, which takes 215; "
-            "plan for 485 if one stays undecided.",
+            "plan for 485 cases if one stays undecided.",
         ),
         (
             600,
@@ -35,6 +35,14 @@ EXPECT = 'until then expect "undecided" unless one is clearly better.'
             "cheapest first",
             "The 600 held-out cases can prove 90 % only for an approach that gets 555 of 600 right. They are enough to prove "
             "it (4 times in 5) for one that is truly 95 % right, which takes 485.",
+        ),
+        (
+            300,
+            310,
+            "cheapest first",
+            "The 310 held-out cases (300 independent) can prove 90 % only for an approach that gets 280 of 300 right. They are "
+            "enough to prove it (4 times in 5) for one that is truly 95 % right if every cheaper approach is shown to miss it, "
+            "which takes 215; plan for 485 independent cases if one stays undecided.",
         ),
         (
             20,
