@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.audit.file_findings import spelt
 from benchmarks.contract import BadInput
 from benchmarks.review.sheets import write_sheet
 from benchmarks.statistics.confidence import clopper_pearson_lower
@@ -47,8 +48,9 @@ class Doubt:
 def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Doubt]:
     """The most doubtful first: those of which another label is found the most times as likely. Needs labels as outputs.
 
-    A label is doubted where another one reaches what that other usually reaches on its own examples, and the given one is
-    not the likeliest of those that do (confident learning, arXiv 1911.00068), unless the case accepts that other one too.
+    A label is doubted where another one is likelier and the likeliest of those that reach what they usually reach on their
+    own examples (confident learning, arXiv 1911.00068), unless the case accepts that other one too, be it in other case or
+    spaces.
     Frequent confusions can stand in the list although both labels are right. Raises `BadInput` for fewer than two labels, and
     `TooWeak` where the classifiers are not shown to be better than the most frequent label.
     """
@@ -61,7 +63,7 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
     usual[usual == 0] = np.inf  # All examples of such a label are in one fold, so nothing is known of what is usual.
     reached = np.where(shares >= usual, shares, -1.0)
     other = reached.argmax(1)
-    doubted = np.flatnonzero((reached.max(1) > 0) & (other != given))
+    doubted = np.flatnonzero(reached.max(1) > shares[np.arange(len(given)), given])
     found = [
         Doubt(
             case=cases[place],
@@ -70,7 +72,7 @@ def doubts(cases: Sequence[Case], embedder: Embedder, seed: int = 0) -> list[Dou
             perhaps_share=float(shares[place, other[place]]),
         )
         for place in doubted.tolist()
-        if str(names[other[place]]) not in cases[place].accepted
+        if spelt(str(names[other[place]])) not in map(spelt, cases[place].accepted)
     ]
     return sorted(found, key=lambda each: (each.given_share / each.perhaps_share, -each.perhaps_share))
 

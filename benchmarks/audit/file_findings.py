@@ -253,7 +253,7 @@ def _unused(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
 
 def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
     """Labels that a person takes for one."""
-    other = _beside_another(cases, labels, _spelt)
+    other = _beside_another(cases, labels, spelt)
     if other:
         yield Finding(
             kind="labels spelt apart",
@@ -268,7 +268,7 @@ def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Findi
 
 def _ordered_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
     """Lists of the same labels, such as `["a", "b"]` and `["b", "a"]`, or `a, b` and `b, a`."""
-    spelt_apart = {*_beside_another(cases, labels, _spelt)}
+    spelt_apart = {*_beside_another(cases, labels, spelt)}
     other = [label for label in _beside_another(cases, labels, _parts) if label not in spelt_apart]
     if other:
         yield Finding(
@@ -291,13 +291,14 @@ def _beside_another(cases: Sequence[Case], labels: Sequence[str], read: Callable
     return [label for group in alike.values() for label in group if label != max(group, key=count.__getitem__)]
 
 
-def _spelt(label: str) -> str:
+def spelt(label: str) -> str:
+    """Without case and runs of spaces."""
     return " ".join(label.casefold().split())
 
 
 def _parts(label: str) -> tuple[str, ...] | None:
     """What a list holds, whatever its order; None of a label that is no list of several."""
-    parts = sorted(part for each in _SEPARATOR.split(_spelt(label)) if (part := each.strip(_AROUND)))
+    parts = sorted(part for each in _SEPARATOR.split(spelt(label)) if (part := each.strip(_AROUND)))
     return tuple(parts) if len(parts) > 1 else None
 
 

@@ -55,6 +55,24 @@ def test_the_only_example_of_a_label_makes_no_other_doubtful() -> None:
     assert "dogs" not in {each.perhaps for each in found}
 
 
+def test_a_label_of_a_few_examples_makes_only_those_doubtful_for_which_it_is_likelier() -> None:
+    """Such a label is hardly ever found, so any share of it is as much as usual."""
+    cases = [
+        dataclasses.replace(case, output="praise") if place % 80 == 1 else case
+        for place, case in enumerate(tiny.messages(240))
+    ]
+    assert all(each.perhaps_share > each.given_share for each in doubts(cases, tiny.WordHashes()))
+
+
+def test_another_spelling_of_the_same_label_is_not_suggested() -> None:
+    cases = [
+        dataclasses.replace(case, output=f" {case.output.upper()}") if place % 3 == 0 else case
+        for place, case in enumerate(tiny.messages(240))
+    ]
+    found = doubts(cases, tiny.WordHashes())
+    assert all(each.perhaps.strip().lower() != each.case.output.strip().lower() for each in found)
+
+
 def test_classifiers_that_may_know_nothing_doubt_nothing() -> None:
     """23 of 40 right may be chance where each of two labels is half of them, and 32 are not."""
     given = np.array([0, 1] * 20)
