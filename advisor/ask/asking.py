@@ -83,6 +83,8 @@ def _to_try(expected: Sequence[Family], task: Situation) -> list[str]:
     best, simpler = expected[0], [family for family in expected if family not in TUNED]
     tried = [simpler[0] if simpler else best]
     for family in expected:
+        if family in TUNED and "prompting" in expected and not {"prompting", "retrieval"} & {*tried}:
+            tried.append("prompting")
         late = family == "reference" and any(each in TUNED for each in tried)
         if not late and not any(family in (each, *_PARTS.get(each, ())) for each in tried):
             tried.append(family)

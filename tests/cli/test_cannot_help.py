@@ -59,3 +59,12 @@ def test_nothing_is_proposed_that_cannot_help(kind: Kind, labels: int) -> None:
         assert not ("A fine-tune worth trusting" in cannot and "LoRA" in proposed), (known, change, wanted)
         assert not ("A linear head" in cannot and "linear head" in proposed), (known, change, wanted)
         assert known.documents or "documents" not in proposed, (known, change, wanted)
+
+
+@pytest.mark.parametrize(("kind", "labels"), [("classification", 2), *KINDS])
+def test_nothing_is_trained_before_a_prompt_was_tried(kind: Kind, labels: int) -> None:
+    for examples, share, change, wanted in product((100, 300), (0.0, 0.2, 0.9), CHANGES, WANTED):
+        known = Situation(kind=kind, labels=labels, examples=examples, documents=share > 0, found=share)
+        proposed = " ".join(advise_before(_asked(replace(known, facts_change=change, wanted=wanted))).first)
+        before = proposed.partition("LoRA")[0]
+        assert "prompt" in before, (known, change, wanted)
