@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.ask.triage import ENOUGH_TO_TUNE, Situation, expect
+from advisor.ask.triage import ENOUGH_TO_TUNE, LEAST_PER_LABEL, Situation, expect
 from advisor.wording import counted, money, plain_percent
 from benchmarks.contract import Procedure
 from benchmarks.data.split import LEAST_TO_CUT
@@ -118,10 +118,14 @@ class _Helpless:
 
 
 def _to_label(asked: Asked) -> list[str]:
-    """What comes before any approach, where there are too few examples for a comparison and no held-out cases beside them."""
-    examples = asked.situation.examples
+    """What comes before any approach: where there are too few examples for a comparison and no held-out cases beside them, or
+    too few of each label."""
+    task, examples = asked.situation, asked.situation.examples
     if asked.heldout is not None or examples >= LEAST_TO_CUT:
-        return []
+        few = (
+            f"Label more first: there are fewer than {LEAST_PER_LABEL} examples for each of the {task.labels:,} labels."
+        )
+        return [few] * task.thin
     there = f"{counted(examples, 'example')} are" if examples > 1 else "one example is" if examples else "none is"
     return [
         f"Label some first: {there} there, and a comparison takes {LEAST_TO_CUT} or more, half of them held out. What follows "

@@ -14,6 +14,7 @@ Wanted = Literal["behaviour", "format", "facts", "labels"]
 
 FEW_LABELS = 30
 MANY_PER_LABEL = 10
+LEAST_PER_LABEL = 3
 ENOUGH_TO_TUNE = 100
 FOUND_IN_DOCUMENTS = 0.5
 _SAMPLE = 200
@@ -69,6 +70,11 @@ class Situation:
         )
 
     @property
+    def thin(self) -> bool:
+        """Too few examples a label to copy one or to fit a head."""
+        return self.examples < LEAST_PER_LABEL * self.labels
+
+    @property
     def facts_move(self) -> bool:
         """Faster than anybody trains."""
         return self.facts_change in ("monthly", "weekly", "daily")
@@ -115,6 +121,12 @@ def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -
         why.append(
             f"There are {labels:,} labels and {examples:,} examples, {examples // labels:,} a label: a small classifier on "
             "text embeddings (linear head), without any language model, is often enough."
+        )
+    elif labels > FEW_LABELS and task.thin:
+        scores["retrieval"] += 2
+        why.append(
+            f"There are {labels:,} labels, too many to describe well in one prompt, and {examples:,} examples, too few a "
+            "label to copy the nearest or to fit a linear head: labelling more comes first."
         )
     elif labels > FEW_LABELS:
         scores["reference"] += 4

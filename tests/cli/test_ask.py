@@ -63,7 +63,7 @@ def test_what_needs_no_language_model_is_called_so_and_numbers_have_one_form() -
     found = advice(Situation(kind="classification", examples=2_000, labels=4))
     assert "Try first: a method without a language model" in found
     assert "There are 4 labels and 2,000 examples, 500 a label" in found
-    many = advice(Situation(kind="classification", examples=1_200, labels=1_100))
+    many = advice(Situation(kind="classification", examples=12_000, labels=1_100))
     assert "There are 1,100 labels, too many" in many
 
 
@@ -116,6 +116,16 @@ def test_where_there_is_nothing_to_learn_from_labelling_comes_first() -> None:
     assert "Label some first: 9 examples are there" in advice(Situation(kind="qa", examples=9))
     assert "Label some" not in advice(Situation(kind="qa", examples=10))
     assert "Label some" not in advice(Situation(kind="qa", examples=5), heldout=40), "held out beside them"
+
+
+def test_with_a_few_examples_for_each_of_many_labels_nothing_is_called_enough() -> None:
+    for examples, labels in ((50, 200), (100, 55)):
+        found = advise_before(asked(Situation(kind="classification", examples=examples, labels=labels)))
+        assert found.first[0] == f"Label more first: there are fewer than 3 examples for each of the {labels} labels."
+        assert not found.first[1].startswith("Try first: a method without a language model")
+        assert "labelling more comes first" in found.why[0]
+        assert not any("linear head, without any language model, is often enough" in sentence for sentence in found.why)
+    assert "Label more" not in advice(Situation(kind="classification", examples=300, labels=77))
 
 
 def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
