@@ -65,7 +65,7 @@ def advise_before(asked: Asked) -> Advice:
     left = {*PROPOSED}.difference(*(each.families for each in helpless))
     return Advice(
         first=(*_to_label(asked), *_to_try([family for family in expected.order if family in left], asked.situation)),
-        why=expected.why,
+        why=(*_what_counts(asked), *expected.why),
         cannot=tuple(each.says for each in helpless),
         finding_out=tuple(_finding_out(asked)),
     )
@@ -130,6 +130,15 @@ def _to_label(asked: Asked) -> list[str]:
     return [
         f"Label some first: {there} there, and a comparison takes {LEAST_TO_CUT} or more, half of them held out. What follows "
         "is for when they are there."
+    ]
+
+
+def _what_counts(asked: Asked) -> list[str]:
+    if asked.heldout is None:
+        return []
+    return [
+        f"Counted as examples are those to learn from, {asked.situation.examples:,} here: what is held out to measure on is none "
+        "of them."
     ]
 
 

@@ -65,7 +65,11 @@ SPOKEN = {True: "the data stays here", False: "the data may leave"}
 )
 @click.option("--kind", type=QUESTIONS["kind"][1], help="What comes out.")
 @click.option("--wanted", type=QUESTIONS["wanted"][1], help="What makes an answer right.")
-@click.option("--examples", type=QUESTIONS["examples"][1], help="Examples with their right answers.")
+@click.option(
+    "--examples",
+    type=QUESTIONS["examples"][1],
+    help="Examples with their right answers, those to be held out among them.",
+)
 @click.option("--labels", type=QUESTIONS["labels"][1], help="Different labels of a classification.")
 @click.option("--documents", type=QUESTIONS["documents"][1], help="How many answers stand in documents.")
 @click.option("--facts-change", type=QUESTIONS["facts_change"][1], help="How often facts change.")
@@ -235,7 +239,8 @@ def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked
 def _of_answers(given: dict[str, Any], readings: _Readings) -> Asked:
     from advisor.ask.asking import Asked
     from advisor.ask.triage import Situation
-    from advisor.cli.finding_out import of_situation, side_by_side
+    from advisor.cli.finding_out import held_out, of_situation, side_by_side
+    from benchmarks.data.split import LEAST_TO_CUT
 
     answers = _completed(given, [name for name in QUESTIONS if name != "labels"], readings.answers)
     labels = answers["labels"]
@@ -253,7 +258,14 @@ def _of_answers(given: dict[str, Any], readings: _Readings) -> Asked:
         wanted=answers["wanted"],
     )
     asked = {name: answers[name] for name in ("target", "data_stays_here", "volume")}
-    return Asked(situation=situation, approaches=side_by_side(situation), takes=of_situation(situation), **asked)
+    held = held_out(situation.examples) if situation.examples >= LEAST_TO_CUT else None
+    return Asked(
+        situation=replace(situation, examples=situation.examples - (held or 0)),
+        heldout=held,
+        approaches=side_by_side(situation),
+        takes=of_situation(situation),
+        **asked,
+    )
 
 
 def _completed(given: dict[str, Any], names: list[str], read: dict[str, Any]) -> dict[str, Any]:

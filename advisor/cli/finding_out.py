@@ -75,6 +75,13 @@ def side_by_side(situation: Situation) -> int:
     return rivals(imagined(there, LENGTHS[0]).task, 1)
 
 
+def held_out(examples: int) -> int:
+    """How many of so many examples a run holds out, where nothing else is said."""
+    from benchmarks.data.split import MOST_HELDOUT
+
+    return min(MOST_HELDOUT, examples // 2)
+
+
 def between(situation: Situation, models: Models) -> str:
     """The range of a run with these models, as a sentence that says what it rests on."""
     from advisor.experiments.comparison import EFFORTS
@@ -116,7 +123,7 @@ def imagined(situation: Situation, words: int) -> Benchmark:
     """A task of that kind and size, half of it held out, with texts that only have a length."""
     from benchmarks import metrics
     from benchmarks.contract import Benchmark
-    from benchmarks.data.split import MOST_HELDOUT, cut_folds
+    from benchmarks.data.split import cut_folds
     from benchmarks.scored import MetricScore
     from benchmarks.specs.infer import DEFAULT_METRICS
     from strategies.contract import Case, Document, Task
@@ -125,7 +132,7 @@ def imagined(situation: Situation, words: int) -> Benchmark:
     labels = tuple(f"label {number}" for number in range(situation.labels))
     outputs = labels or (WORD * ANSWERS[situation.kind],)
     cases = [Case(id=f"{place}", input=WORD * words, output=outputs[place % len(outputs)]) for place in range(many)]
-    held, metric = min(MOST_HELDOUT, many // 2), metrics.load(DEFAULT_METRICS[situation.kind][0], {})
+    held, metric = held_out(many), metrics.load(DEFAULT_METRICS[situation.kind][0], {})
     task = Task(
         name="imagined",
         kind=situation.kind,

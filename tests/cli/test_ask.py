@@ -479,6 +479,23 @@ def test_as_many_approaches_are_counted_as_a_run_of_the_task_compares(
         assert needed == [f"{checked['cases_needed']:,}"]
 
 
+@pytest.mark.usefixtures("no_weights")
+def test_examples_by_option_are_cut_as_those_of_a_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"input": f"text {n} {n * 7919}", "output": "abcdefgh"[n % 8]} for n in range(112)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    task = tmp_path / "task.yaml"
+    task.write_text(f"{HEAD}kind: classification\n", encoding="utf-8")
+    by_task, by_options = (
+        json.loads(call(capsys, "ask", *words, "--target", "0.8", "--json").out)
+        for words in ([str(task)], ["--kind", "classification", "--labels", "8", "--examples", "112"])
+    )
+    assert by_task["asked"]["situation"]["examples"] == by_options["asked"]["situation"]["examples"] == 56
+    for part in ("first", "why", "cannot"):
+        assert by_task["advice"][part] == by_options["advice"][part]
+    assert by_options["advice"]["why"][0].startswith("Counted as examples are those to learn from, 56 here")
+    assert "With the 56 independent held-out cases at hand" in by_options["advice"]["finding_out"][1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -506,7 +523,7 @@ def test_in_a_terminal_it_asks_for_what_is_open(tmp_path: Path) -> None:
     done = finish(process)
     os.close(ours)
     assert done.code == 0
-    assert "There are 12 labels and 300 examples" in done.out, "Enter takes what was read"
+    assert "There are 12 labels and 150 examples" in done.out, "Enter takes what was read, and half is held out"
     assert "Facts change weekly" in done.out
     assert "held-out cases to be shown to meet 90 %" in done.out
     assert "You said that it is about which label goes where" in done.out
