@@ -65,7 +65,7 @@ def advise_before(asked: Asked) -> Advice:
     left = {*PROPOSED}.difference(*(each.families for each in helpless))
     return Advice(
         first=(*_to_label(asked), *_to_try([family for family in expected.order if family in left], asked.situation)),
-        why=(*_what_counts(asked), *expected.why),
+        why=(*_what_counts(asked), *expected.why, *_what_is_open(asked.situation)),
         cannot=tuple(each.says for each in helpless),
         finding_out=tuple(_finding_out(asked)),
     )
@@ -139,6 +139,14 @@ def _what_counts(asked: Asked) -> list[str]:
     return [
         f"Counted as examples are those to learn from, {asked.situation.examples:,} here: what is held out to measure on is none "
         "of them."
+    ]
+
+
+def _what_is_open(task: Situation) -> list[str]:
+    if task.wanted is not None or task.kind != "generation":
+        return []
+    return [
+        "What makes an answer right was not said (`--wanted` says it), and whether fine-tuning is expected to help rests on it."
     ]
 
 

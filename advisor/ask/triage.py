@@ -191,10 +191,11 @@ def _form(task: Situation, scores: dict[Family, float], why: list[str]) -> None:
     scores["finetuning"] += 3
     scores["combined"] += 1
     scores["reference"] -= 1
-    what = "a house style" if task.kind == "generation" else "a fixed form"
+    written = task.kind == "generation"
+    form = "Where answers have to follow a house style," if written else "The answers follow a fixed form:"
     why.append(
-        f"The answers follow {what}: that is behaviour, and behaviour is what fine-tuning teaches; try first whether "
-        "instructions with a few examples teach it too."
+        f"{form} that is behaviour, and behaviour is what fine-tuning teaches; try first whether instructions with a few "
+        "examples teach it too."
     )
 
 

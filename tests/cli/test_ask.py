@@ -100,6 +100,14 @@ def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
     assert "40 examples are too few" in few
 
 
+def test_a_house_style_that_nobody_spoke_of_is_a_condition() -> None:
+    found = advise_before(asked(Situation(kind="generation", examples=300)))
+    assert found.why[0].startswith("Where answers have to follow a house style, that is behaviour")
+    assert "(`--wanted` says it)" in found.why[-1]
+    for situation in (Situation(kind="generation", examples=300, wanted="format"), FACTS):
+        assert "--wanted" not in advice(situation)
+
+
 def test_what_is_part_of_something_that_does_not_suffice_is_not_tried_after_it() -> None:
     """A prompt without the documents cannot answer what one with them did not."""
     found = advise_before(asked(Situation(kind="qa", examples=600, documents=True, found=1.0)))
