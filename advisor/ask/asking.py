@@ -214,6 +214,8 @@ def _cases(asked: Asked) -> list[str]:
         ]
     shared = Sharing(procedure=asked.procedure, candidates=asked.approaches, look=asked.look)
     found_out = decidable(asked.heldout or 1, target, graded=False, shared=shared)
+    if target >= 1:
+        return [found_out.says]
     needed, right = found_out.cases_behind, found_out.right_needed
     goal, reach = plain_percent(target), plain_percent(found_out.assumed_truth)
     takes = f"{how_many(found_out.cases_needed)} held-out cases"

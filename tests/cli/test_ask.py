@@ -145,7 +145,8 @@ def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
     assert "not even a perfect score would show it" in advice(FACTS, target=0.9, heldout=30)
     assert "Name a target first" in advice(FACTS)
     assert "a margin of 0.02 takes" in advice(FACTS, margin=0.02, heldout=100)
-    assert "more than 100,000 held-out cases" in advice(FACTS, target=1.0)
+    assert "more than 100,000 held-out cases" in advice(FACTS, target=0.99999)
+    assert "No number of cases can show a target of 1. Write, for instance, `target: 0.98`." in advice(FACTS, target=1.0)
 
 
 def test_what_a_person_said_is_given_no_number() -> None:
