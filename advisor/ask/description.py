@@ -38,7 +38,11 @@ _PAPERS = (
 _ANSWERS = r"\b(?:answer\w*|look\w* up|stands?|found)\b"
 _WRITING = r"\b(?:(?:re)?writ(?:e|es|ing)|summari[sz]\w+|draft(?:s|ing)?|translat\w+|repl(?:y|ies) to|descriptions? (?:of|for))\b"
 _QUESTIONS = r"\b(?:answer(?:s|ing)? (?:[\w']+ ){0,3}questions?|question answering|questions and answers|q&a|faqs?)\b"
-_KEPT = r"\b(?:confidential|on[- ]prem\w*|in[- ]house|air[- ]gapped|(?:must|has to|have to) stay)\b"
+_KEPT = (
+    r"\b(?:confidential|on[- ]prem\w*|in[- ]house|air[- ]gapped|(?:must|has to|have to) stay"
+    r"|(?:must|has to|have to|needs? to|should) (?:\w+ ){1,2}offline"
+    r"|on our own (?:\w+ )?(?:servers?|machines?|computers?|hardware|infrastructure))\b"
+)
 _OPEN = (
     r"\b(?:(?:data|texts?|tickets|messages|requests|documents|everything|all of (?:it|this)) may leave"
     r"|public data|data (?:is|are) public)\b"
@@ -75,10 +79,17 @@ _PLACES = (
     r"servers?|machines?|computers?|laptops?|cluster|network|intranet|systems?|cloud|data cent(?:re|er)|premises|building|site"
     r"|house|offices?|hospital|clinic|practice|bank|school|university|institut\w+|organi[sz]ation|company|firm|department|country"
 )
+_HOSTS = (
+    r"(?:(?:cloud|hosted|external|outside|foreign|third[- ]party|us|american) )+"
+    r"(?:providers?|services?|servers?|vendors?|compan(?:y|ies)|models?|apis?)"
+)
 _NOTHING_LEAVES = re.compile(
     r"\b(?:nothing|none|nowhere)\b.*\b(?:leav\w*|sent|send|shared?|upload\w*)"
     r"|\b(?:must|may|can|shall) ?(?:not|never) (?:be (?:sent|shared|uploaded)|leave(?=\W*$))"
-    rf"|(?:\b(?:no|not|never|nor|neither|cannot|mustnt)|n't)\b.*\bleav\w* (?:\w+ ){{0,3}}(?:{_PLACES})\b",
+    rf"|(?:\b(?:no|not|never|nor|neither|cannot|mustnt)|n't)\b.*\bleav\w* (?:\w+ ){{0,3}}(?:{_PLACES})\b"
+    r"|(?:\b(?:not|never|cannot|mustnt)|n't) (?:\w+ ){0,3}(?:sen[dt]|shared?|upload\w*|use) (?:\w+ ){0,4}"
+    rf"(?:cloud|third part(?:y|ies)|{_HOSTS})\b"
+    rf"|\bno (?:(?:public )?cloud(?=\s*(?:[.,;:!?)]|$))|{_HOSTS}\b)",
     re.IGNORECASE,
 )
 """In a whole sentence, whatever it says in between: what is meant may have any name there."""
