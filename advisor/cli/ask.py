@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,7 @@ KINDS = ("classification", "extraction", "qa", "generation")
 WANTED = ("behaviour", "format", "facts", "labels")
 DOCUMENTS = {"none": (False, 0.0), "some": (True, 0.2), "most": (True, 0.9)}
 CHANGES = ("never", "yearly", "monthly", "weekly", "daily")
+MONTHS_BETWEEN = {"yearly": 12.0, "monthly": 1.0, "weekly": 12 / 52, "daily": 12 / 365}
 QUESTIONS = {
     "kind": ("What comes out: a label, fields, the answer to a question, or a text?", click.Choice(KINDS)),
     "wanted": (
@@ -208,8 +210,16 @@ def _known(given: dict[str, Any], assembly: Assembly) -> dict[str, Any]:
         "documents": "some" if task.documents else "none",
         "volume": given["volume"] or benchmark.volume,
         "target": given["target"] or benchmark.target,
+        "facts_change": given["facts_change"] or _how_often(assembly.spec.upkeep.facts_months),
         "data_stays_here": given["data_stays_here"] or assembly.spec.constraints.data_stays_here or None,
     }
+
+
+def _how_often(months: float | None) -> str | None:
+    """The word for a change every so many months: of those that there are the nearest in proportion."""
+    if months is None:
+        return None
+    return min(MONTHS_BETWEEN, key=lambda word: abs(math.log(months / MONTHS_BETWEEN[word])))
 
 
 def _of_task(known: dict[str, Any], readings: _Readings, found: _Found) -> Asked:

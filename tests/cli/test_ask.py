@@ -478,6 +478,21 @@ def test_of_a_task_the_description_says_only_what_the_data_does_not(
 
 
 @pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize(
+    ("months", "change"), [(0.03, "daily"), (0.25, "weekly"), (1, "monthly"), (2, "monthly"), (12, "yearly"), (60, "yearly")]
+)
+def test_how_often_facts_change_is_what_the_task_says_where_no_option_does(
+    tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], months: float, change: str
+) -> None:
+    task = write_task(tmp_path, model_folders, f"upkeep: {{facts_months: {months}}}")
+    told = json.loads(call(capsys, "ask", str(task), "--about", "Prices change every hour", "--json").out)
+    assert told["asked"]["situation"]["facts_change"] == change
+    assert told["read"] == []
+    told = json.loads(call(capsys, "ask", str(task), "--facts-change", "never", "--json").out)
+    assert told["asked"]["situation"]["facts_change"] == "never"
+
+
+@pytest.mark.usefixtures("no_weights")
 @pytest.mark.parametrize("words", ["", "--labels 3"])
 def test_as_many_approaches_are_counted_as_a_run_of_the_task_compares(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str
