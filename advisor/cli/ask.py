@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.given import ALLOW_REMOTE, SHARE
-from advisor.cli.program import line
 from advisor.cli.shown import broken, document, say, shown
 from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
@@ -42,7 +41,8 @@ QUESTIONS = {
     "target": ("Which share of answers must be right (0.9 for 90 %)?", SHARE),
 }
 """In the order in which they are asked."""
-NEEDED = ("kind", "examples")
+NEEDED = {"kind": "classification", "examples": 300}
+"""What nothing is advised without, and a value of each to show how it is given."""
 DATA_SAYS = ("kind", "examples", "labels", "documents")
 """What the data of a task says."""
 ABOUT = "What is it about, in a sentence or two? (Enter to leave it out)"
@@ -98,6 +98,8 @@ def command(task: str | None, about: str | None, as_json: bool, **given: Any) ->
     readings = _read(about or "", known)
     for said in readings.says if _somebody_there() else ():
         say(said)
+    if found is None and not _somebody_there():
+        _must_be_there(known, readings)
     asked = _of_answers(known, readings) if found is None else _of_task(known, readings, found)
     advice = advise_before(asked)
     if as_json:
@@ -138,6 +140,20 @@ def _read(about: str, known: dict[str, Any]) -> _Readings:
     if kind != "classification":
         taken = [each for each in taken if each.question != "labels"]
     return _Readings(taken=taken, open_still=open_still)
+
+
+def _must_be_there(known: dict[str, Any], readings: _Readings) -> None:
+    """Raises `BadInput` for what is needed and stands nowhere, once what was read is told."""
+    missing = [name for name in NEEDED if known[name] is None and name not in readings.answers]
+    if not missing:
+        return
+    for said in readings.says:
+        say(said)
+    named, add = " and ".join(map(_option, missing)), " ".join(f"{_option(name)} {NEEDED[name]}" for name in missing)
+    raise BadInput(
+        f"{named} {'is' if len(missing) == 1 else 'are'} not given, and nobody can be asked here. Add `{add}`, for instance, to "
+        "what you wrote, or name a task."
+    )
 
 
 def _taken(reading: Reading) -> str:
@@ -279,8 +295,7 @@ def _of_answers(given: dict[str, Any], readings: _Readings) -> Asked:
 
 
 def _completed(given: dict[str, Any], names: list[str], read: dict[str, Any]) -> dict[str, Any]:
-    """Asks for what is open where somebody sits at a terminal, what was read being proposed; else that is taken, and the most
-    needed must have been given."""
+    """Asks for what is open where somebody sits at a terminal, what was read being proposed; else that is taken."""
     answers = dict(given)
     for name in names:
         if answers[name] is not None:
@@ -289,11 +304,6 @@ def _completed(given: dict[str, Any], names: list[str], read: dict[str, Any]) ->
             answers[name] = click.prompt(QUESTIONS[name][0], type=QUESTIONS[name][1], default=read.get(name), err=True)
         elif name in read:
             answers[name] = read[name]
-        elif name in NEEDED:
-            example = line("ask", "--kind", "classification", "--labels", "20", "--examples", "300", "--target", "0.9")
-            raise BadInput(
-                f"--{name} is not given, and nobody can be asked here. Write, for instance: {example}, or name a task."
-            )
     return answers
 
 

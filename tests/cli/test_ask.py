@@ -532,8 +532,12 @@ def test_examples_by_option_are_cut_as_those_of_a_task(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "--kind is not given, and nobody can be asked here"),
-        ("--kind qa", "--examples is not given"),
+        (
+            "--target 0.9",
+            "--kind and --examples are not given, and nobody can be asked here. Add `--kind classification --examples 300`, for "
+            "instance, to what you wrote, or name a task.",
+        ),
+        ("--kind qa", "--examples is not given, and nobody can be asked here. Add `--examples 300`, for instance"),
         ("--kind poem", "poem"),
         ("--kind qa --examples 5 --target 80", "80"),
         ("nowhere", "neither a file nor a known task"),
@@ -543,6 +547,14 @@ def test_what_is_missing_or_wrong_ends_in_a_sentence(capsys: pytest.CaptureFixtu
     done = call(capsys, "ask", *words.split())
     assert done.code == 2
     assert said in done.err
+
+
+def test_what_was_read_is_told_before_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    done = call(capsys, "ask", "--about", "Classify mails")
+    assert done.code == 2
+    read_as, missing = done.err.index('From "Classify": the kind is classification.'), done.err.index("--examples is not given")
+    assert read_as < missing
+    assert "--kind" not in done.err
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals on this system")
