@@ -202,9 +202,7 @@ class _CaseReader(_Texts):
             input=source,
             output=output,
             answers=answers,
-            document_ids=self._list(values.get(layout.document_ids), place, "document ids")
-            if layout.document_ids
-            else (),
+            document_ids=self._list(values.get(name), place, "document ids") if (name := layout.document_ids) else (),
             group=self._trimmed(values, layout.group, place, "group") if layout.group else "",
             slices={name: self._trimmed(values, name, place, name) for name in self.slices},
             metadata=self._metadata(values, place),
