@@ -79,6 +79,8 @@ class Setup:
     """Ids of the examples that all requests show, where they were searched for; empty: drawn with the seed."""
     grounded: bool = False
     """Demonstrations come with the passages that are found for them."""
+    lacking: float = 0.0
+    """Share of the lessons that are learnt without the passage that their answer rests on."""
     reading: Reading | None = None
     """Answers are read off the evidence by likelihood; None: they are written."""
     shift: Shift | None = None
@@ -130,9 +132,9 @@ class Pipeline:
     ) -> list[Request]:
         """Prompts of the queries; those of `lessons`, the cases that the queries are of, are learnt from.
 
-        In a lesson an example is never its own demonstration, nor is one of its group. In four lessons of five, where the search
-        missed what the answer stands in and the case names its document, the last passage that has room gives way to that. With
-        `misses` the fifth is shown others only. With `votes` the nearest examples are asked, too.
+        In a lesson an example is never its own demonstration, nor is one of its group. Where the search missed what its answer
+        stands in and its document is named, the last passage that has room gives way to that, but for the share that is learnt
+        without it, which with `misses` is shown others only. With `votes` the nearest examples are asked, too.
         """
         trimmed = [answers.trimmed(self.model, query) for query in queries]
         texts = [text for text, _ in trimmed]
@@ -144,8 +146,8 @@ class Pipeline:
         shown, listed = self.demonstrations(texts, own), self._listed(texts, own)
         found = self.sources.evidence(texts, self.setup.passages, self.setup.mode)
         if misses:
-            search = texts, self.setup.passages, self.setup.mode
-            found = self.sources.missed(list(map(Shown, lessons, found)), (self.task, self.seed), search)
+            of, search = (self.task, self.seed, self.setup.lacking), (texts, self.setup.passages, self.setup.mode)
+            found = self.sources.missed(list(map(Shown, lessons, found)), of, search)
         voted = self.votes([query.input for query in queries], own) if votes else [()] * len(queries)
         looked_up = None
         if near or (self.setup.passages and self.sources.index is not None):
@@ -170,7 +172,7 @@ class Pipeline:
         return min(room, Recipe.max_tokens - answer_tokens(self.model, self.renderer.answer(lesson)))
 
     def _taught(self, lesson: Case | None, parts: Parts) -> Parts:
-        if lesson is None or without(lesson, self.seed):
+        if lesson is None or without(lesson, self.seed, self.setup.lacking):
             return parts
         held = self.sources.taught(Shown(lesson, parts.evidence), self.sources.founded(self.task))
         return parts._replace(evidence=held)

@@ -14,8 +14,8 @@ from strategies.retrieval.neighbours import Neighbours
 from strategies.spans import standing_answers
 
 WITHOUT = 0.2
-"""Share of the lessons that are learnt without the passage that the answer rests on (RAFT, arXiv 2403.10131): later the search
-misses it, too."""
+"""Share of the lessons that may be learnt without the passage that the answer rests on (RAFT, arXiv 2403.10131): later the
+search misses it, too."""
 SPARE = 2
 """Passages that are looked at for each that such a lesson shows, and one more."""
 
@@ -59,16 +59,17 @@ class Sources:
         return (*shown.evidence[:-1], *held) if held else shown.evidence
 
     def missed(
-        self, shown: Sequence[Shown], of: tuple[Task, int], search: tuple[Sequence[str], int, Mode]
+        self, shown: Sequence[Shown], of: tuple[Task, int, float], search: tuple[Sequence[str], int, Mode]
     ) -> list[tuple[Evidence, ...]]:
-        """The evidence of lessons: of a fifth (`without`) the next best passages in place of all that the answer rests on; as it
-        was where nothing tells which those are, or no others are found. `of`: task and seed. `search`: texts, passages, mode.
+        """The evidence of lessons: of a share (`without`) the next best passages in place of all that the answer rests on; as it
+        was where nothing tells which those are, or no others are found. `of`: task, seed and share. `search`: texts, passages,
+        mode.
 
         Not where examples say that there is no answer: these are such lessons, and others would teach to make one up.
         """
-        (task, seed), (texts, passages, mode) = of, search
+        (task, seed, share), (texts, passages, mode) = of, search
         tell, found = self.founded(task), [one.evidence for one in shown]
-        places = [place for place, one in enumerate(shown) if without(one.case, seed) and tell(one)]
+        places = [place for place, one in enumerate(shown) if without(one.case, seed, share) and tell(one)]
         if not places or self.declines(task):
             return found
         more = self.evidence([texts[place] for place in places], SPARE * passages + 1, mode)
@@ -97,6 +98,7 @@ class Sources:
         return [Shown(case, self._found[case.input, passages, mode]) for case in cases]
 
 
-def without(lesson: Case, seed: int) -> bool:
-    """Whether the lesson is learnt without what its answer rests on; the same wherever and with whatever else it is learnt."""
-    return random.Random(f"as found {seed} {lesson.id}").random() < WITHOUT
+def without(lesson: Case, seed: int, share: float) -> bool:
+    """Whether the lesson is one of the share that is learnt without what its answer rests on; the same wherever and with whatever
+    else it is learnt."""
+    return random.Random(f"as found {seed} {lesson.id}").random() < share

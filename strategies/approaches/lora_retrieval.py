@@ -1,8 +1,8 @@
 """Fine-tuning and retrieval together: LoRA trained on prompts that hold what retrieval finds, then retrieval at run time.
 
-With documents the prompts hold retrieved passages, wrong ones among them and in a fifth of the lessons no right one (RAFT, arXiv
-2403.10131), unless some examples say that there is no answer; without, and besides but for questions without labels, the nearest
-examples. For labels the neighbours' votes can be mixed in as well.
+With documents the prompts hold retrieved passages, wrong ones among them, and where the budget pays for it and selection cases
+say so in a fifth of the lessons no right one (RAFT, arXiv 2403.10131); without, and besides but for questions without labels, the
+nearest examples. For labels the neighbours' votes can be mixed in as well.
 """
 
 from __future__ import annotations

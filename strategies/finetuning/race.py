@@ -24,8 +24,8 @@ from strategies.contract import (
     Workbench,
 )
 from strategies.finetuning import lengths
+from strategies.finetuning.besides import best_instruction, lacking, without_instruction
 from strategies.finetuning.checkpoints import discard
-from strategies.finetuning.instruction_choice import best_instruction, without_instruction
 from strategies.finetuning.lengths import Lengths
 from strategies.finetuning.ordered import UNMOVED, by_loss, in_order, trial_of
 from strategies.pipeline import Pipeline, Setup
@@ -151,7 +151,8 @@ class Race:
         told, spent = self._told() if lengths.shared_out(sizes, len(recipes), budget).further > 1 else (None, 0)
         budget -= spent
         forms = [form for form in (told, without_instruction(self.setups, recipes)) if form is not None]
-        parts = lengths.shared_out(sizes, len(recipes) + len(forms), budget)
+        shares = lacking(self.builder, self.setups)
+        parts = lengths.shared_out(sizes, len(recipes) + len(shares) + len(forms), budget)
         share = budget / sum(parts)
         cases = min(each.looked_at(share) for each in sizes[: parts.setups])
         tried: list[tuple[Entry, Lengths]] = []
@@ -165,7 +166,9 @@ class Race:
             train(tuning, length)
         better = tried[0][0].tuning.setup
         others = [Tuning(better, suited(recipe, better)) for recipe in recipes[1:]]
-        others[1:1] = [Tuning(replace(better, form=form), suited(recipes[0], better)) for form in forms]
+        varied = [replace(better, lacking=share) for share in shares if better.passages]
+        varied += [replace(better, form=form) for form in forms]
+        others[1:1] = [Tuning(setup, suited(recipes[0], better)) for setup in varied]
         for tuning in others[: parts.further]:
             train(tuning, self._lengths(tuning))
         narrow = parts.setups < len(leading) or (len(recipes) > 1 and not parts.further)

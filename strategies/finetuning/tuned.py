@@ -29,6 +29,7 @@ from strategies.models.served import at_hand, prove_served
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.search import Look, Standing
 from strategies.selection import PipelineBuilder, answers_of, evidence_of
+from strategies.sources import WITHOUT
 
 REFIT = 4
 """Tokens that the refit on all examples may train on, about, in units of the budget for choosing: one for all approaches."""
@@ -236,7 +237,8 @@ def refit(folder: Path, task: Task, bench: Workbench) -> Pipeline:
     """
     manifest = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
     record = manifest["record"]
-    setup, recipe = Setup.from_dict(manifest["setup"]), Recipe(**record["recipe"])
+    setup = Setup.from_dict({"lacking": WITHOUT, **manifest["setup"]})  # What all had before it was chosen.
+    recipe = Recipe(**record["recipe"])
     apart = kept_apart(task, bench.seed) if record.get("kept_apart") else ()
     epochs = recipe.epochs if apart else record.get("best_epoch", recipe.epochs)
     fewer = record.get("examples", 0) / (len(task.examples) - len(apart))

@@ -14,7 +14,7 @@ from benchmarks.running.plan import Further, Options, candidates
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.contract import Case, Diverged, Kind, Prompt, Query, Recipe, Strategy, Trial
-from strategies.finetuning.instruction_choice import best_instruction
+from strategies.finetuning.besides import best_instruction, lacking
 from strategies.finetuning.lengths import Lengths, price
 from strategies.finetuning.ordered import TIED, UNMOVED, in_order
 from strategies.finetuning.race import RECIPES, SMOOTHING, Entry, Race, RaceResult, Tuning, suited
@@ -25,6 +25,7 @@ from strategies.prompting.rendering import Form, Renderer
 from strategies.prompting.wordings import library
 from strategies.search import Look
 from strategies.selection import PipelineBuilder
+from strategies.sources import WITHOUT
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -344,6 +345,46 @@ def test_where_whole_trainings_are_paid_for_every_approach_has_one_without_the_i
     assert result.tuning.setup.form.instruct is not tried
     assert len(shares) == 2 + tried
     assert min(shares) >= sum(price(length.row, rows, length.epochs) for rows in length.folds)
+
+
+@pytest.mark.parametrize(("times", "shares"), [(2.9, [0.0, 0.0]), (3.1, [0.0, 0.0, WITHOUT])])
+def test_where_whole_trainings_are_paid_for_one_learns_a_share_without_the_right_passage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: float, shares: list[float]
+) -> None:
+    """What answers better on the selection cases is taken."""
+    tried: list[float] = []
+
+    def long(self: Race, tuning: Tuning, means: tuple[float, int], turn: tuple[int, int]) -> Entry:
+        tried.append(tuning.setup.lacking)
+        return Entry(tuning, [Look((0.5 + tuning.setup.lacking,), (), {})])
+
+    monkeypatch.setattr(Race, "_long", long)
+    monkeypatch.setattr(Race, "_short", lambda _, tuning, turn: Entry(tuning, [], loss=1.0 + turn[0]))
+    monkeypatch.setattr("strategies.finetuning.race.best_instruction", lambda *_: (None, 0))
+    silent = ScriptedModel(name="silent", answer=lambda _: "")
+    task, setup = tiny.benchmark("qa", examples=60).task, Setup(passages=1)
+
+    def race(budget: float) -> Race:
+        bench = tiny.Bench(folder=tmp_path, language=silent, tuning_tokens=round(budget))
+        return Race("lora + retrieval", PipelineBuilder(task, bench), [setup])
+
+    result = race(times * race(1)._lengths(Tuning(setup, RECIPES[0])).whole).run()
+    assert tried == shares
+    assert result.tuning.setup.lacking == max(shares)
+
+
+def test_no_share_without_the_right_passage_is_tried_where_none_is_shown_or_examples_are_such_lessons(
+    tmp_path: Path,
+) -> None:
+    silent = ScriptedModel(name="silent", answer=lambda _: "")
+    task = tiny.benchmark("qa", examples=60).task
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=silent))
+    assert lacking(builder, [Setup(), Setup(passages=1)]) == [WITHOUT]
+    assert lacking(builder, [Setup()]) == []
+    none = [Case(id=f"n{n}", input=f"Who drives {n}?", output="not in the handbook") for n in range(30)]
+    folds = (replace(task.folds[0], train=(*task.folds[0].train, *none)), *task.folds[1:])
+    declining = PipelineBuilder(replace(task, folds=folds), tiny.Bench(folder=tmp_path, language=silent))
+    assert lacking(declining, [Setup(passages=1)]) == []
 
 
 @pytest.mark.parametrize(("with_it", "without", "taken"), [(0.5, 0.5, False), (0.6, 0.5, True), (0.5, 0.6, False)])

@@ -33,7 +33,7 @@ from strategies.retrieval.named import Named
 from strategies.retrieval.neighbours import SPARE, VOTERS, Neighbours
 from strategies.retrieval.vectors import FEWEST, RECALL, flat_index, lists_index, recall, vector_index, vectors_of
 from strategies.selection import PipelineBuilder
-from strategies.sources import Sources, without
+from strategies.sources import WITHOUT, Sources, without
 from strategies.standalone import lookup
 from strategies.words import SEARCHED, plain
 from tests import tiny
@@ -538,7 +538,7 @@ def test_a_lesson_that_is_too_long_keeps_the_passage_that_its_answer_stands_in(t
         Setup(passages=3), task.examples
     )
     (asked,) = pipeline.requests([tiny.query(case)])
-    assert not without(case, pipeline.seed)
+    assert not without(case, pipeline.seed, WITHOUT)
     (lesson,) = pipeline.requests([tiny.query(case)], [case])
     assert len(asked.evidence) == 3
     assert "3" not in [passage.document_id for passage in asked.evidence]
@@ -554,8 +554,9 @@ def test_a_fifth_of_the_lessons_is_left_as_the_search_found_it(tmp_path: Path) -
     model = tiny.local_model(tiny.model_folder(tmp_path))
     bench = tiny.Bench(folder=tmp_path, language=model)
 
-    def missed(learnt: Sequence[Case], seed: int = 0) -> set[str]:
-        pipeline = replace(PipelineBuilder(task, bench).build(Setup(passages=1), task.examples), seed=seed)
+    def missed(learnt: Sequence[Case], seed: int = 0, share: float = WITHOUT) -> set[str]:
+        setup = Setup(passages=1, lacking=share)
+        pipeline = replace(PipelineBuilder(task, bench).build(setup, task.examples), seed=seed)
         requests = pipeline.requests([tiny.query(case) for case in learnt], learnt)
         rows = zip(learnt, requests, strict=True)
         return {case.id for case, request in rows if request.evidence[0].document_id == "other"}
@@ -564,6 +565,7 @@ def test_a_fifth_of_the_lessons_is_left_as_the_search_found_it(tmp_path: Path) -
     assert 20 < len(found) < 60
     assert missed(cases[50:][::-1]) == {name for name in found if int(name) >= 50}
     assert missed(cases, seed=1) != found
+    assert missed(cases, share=0.0) == set()
 
 
 def test_a_fifth_of_the_lessons_is_learnt_without_what_the_search_found(tmp_path: Path) -> None:
@@ -582,18 +584,21 @@ def test_a_fifth_of_the_lessons_is_learnt_without_what_the_search_found(tmp_path
     task = replace(tiny.benchmark("qa").task, documents=documents)
     bench = tiny.Bench(folder=tmp_path, language=tiny.local_model(tiny.model_folder(tmp_path)))
 
-    def shown(learnt: Sequence[Case], examples: Sequence[Case], misses: bool = True) -> list[set[str]]:
-        pipeline = PipelineBuilder(task, bench).build(Setup(passages=2), examples)
+    def shown(
+        learnt: Sequence[Case], examples: Sequence[Case], misses: bool = True, share: float = WITHOUT
+    ) -> list[set[str]]:
+        pipeline = PipelineBuilder(task, bench).build(Setup(passages=2, lacking=share), examples)
         requests = pipeline.requests([tiny.query(case) for case in learnt], learnt, misses=misses)
         return [{item.document_id for item in request.evidence} for request in requests]
 
-    marked = [without(case, 0) for case in several]
+    marked = [without(case, 0, WITHOUT) for case in several]
     found = shown(several, several)
     assert 0 < sum(marked) < 20
     assert [len(each) for each in found] == [2] * len(several)
     assert [not each.intersection(gold) for each in found] == marked
     assert all(each.intersection(gold) for each in shown(several, several, misses=False))
-    rows = rows_of(PipelineBuilder(task, bench).build(Setup(passages=2), several), several)
+    assert all(each.intersection(gold) for each in shown(several, several, share=0.0))
+    rows = rows_of(PipelineBuilder(task, bench).build(Setup(passages=2, lacking=WITHOUT), several), several)
     assert ["1987" not in row.prompt[-1].content for row in rows] == marked
     unnamed = [replace(case, document_ids=(), answers=()) for case in several]
     assert shown(unnamed, several) == shown(unnamed, several, misses=False), "nothing tells what the answer rests on"
@@ -611,10 +616,10 @@ def test_where_examples_say_that_there_is_no_answer_no_lesson_teaches_to_make_on
 
     assert not declines(task, told)
     assert declines(task, [*told, *none])
-    pipeline = PipelineBuilder(task, bench).build(Setup(passages=1), [*told, *none])
+    pipeline = PipelineBuilder(task, bench).build(Setup(passages=1, lacking=WITHOUT), [*told, *none])
     lessons = [replace(told[0], id=str(place)) for place in range(40)]
     requests = pipeline.requests([tiny.query(case) for case in lessons], lessons, misses=True)
-    assert any(without(case, pipeline.seed) for case in lessons)
+    assert any(without(case, pipeline.seed, WITHOUT) for case in lessons)
     assert {request.evidence[0].document_id for request in requests} == {"gold"}
     labelled = replace(task, labels=("1987", "not in the handbook"))
     assert declines(labelled, [*told, *none]), "a label for which no example names a document"

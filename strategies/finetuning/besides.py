@@ -1,4 +1,5 @@
-"""Which instructions a tuned prompt is tried with besides: that with which the model answers best untuned, and none."""
+"""What a tuned prompt is tried with besides: the instruction with which the model answers best untuned, none, and lessons without
+the passage that their answers rest on."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
 from strategies.search import journalled
 from strategies.selection import PipelineBuilder
+from strategies.sources import WITHOUT
 
 
 def best_instruction(builder: PipelineBuilder, setup: Setup, cases: Sequence[Case]) -> tuple[Form | None, int]:
@@ -35,3 +37,10 @@ def without_instruction(setups: Sequence[Setup], recipes: Sequence[Recipe]) -> F
     runner-up, and so only where each training is made whole; None where there is no runner-up."""
     instructed = all(setup.form.instruct for setup in setups)
     return replace(setups[0].form, instruct=False) if instructed and len(recipes) > 1 else None
+
+
+def lacking(builder: PipelineBuilder, setups: Sequence[Setup]) -> list[float]:
+    """Shares of lessons without the right passage that the best setup is tried with. None where no setup shows passages, or where
+    examples say that there is no answer, which are such lessons."""
+    shown = next((builder.build(setup, builder.task.examples) for setup in setups if setup.passages), None)
+    return [] if shown is None or shown.sources.declines(builder.task) else [WITHOUT]
