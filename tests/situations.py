@@ -282,6 +282,22 @@ def tied_but_less_simple_undecided() -> Bakeoff:
 
 
 @situation
+def fitting_is_paid_back() -> Bakeoff:
+    """Cheaper to run, and its training cost more than the index of the other."""
+    return Bakeoff(
+        evaluations=(
+            evaluation_of(
+                "lora", scores_of(285, 300), seconds=0.1, model="smollm2-135m", fitting=[spent("training", 9_000)]
+            ),
+            evaluation_of(
+                "retrieval", scores_of(280, 300, 5), seconds=0.4, model="smollm2-135m", fitting=[spent("index", 600)]
+            ),
+        ),
+        benchmark=benchmark_of(),
+    )
+
+
+@situation
 def unknown_price() -> Bakeoff:
     return Bakeoff(
         evaluations=(

@@ -47,8 +47,8 @@ def _paid_back(facts: Facts) -> Iterator[str]:
     found = facts["paid_back"]
     if found is not None:
         yield (
-            f"What fitting {found['candidate']} took, {_amount(found['spent'])}, over what it saves a month against "
-            f"{found['against']}: {digits(found['months'])} months."
+            f"What fitting {found['candidate']} cost more than fitting {found['against']}, {_amount(found['spent'])}, over "
+            f"what it saves a month: {digits(found['months'])} months."
         )
 
 

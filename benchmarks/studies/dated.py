@@ -30,6 +30,9 @@ LATER = Change(since="2026-12-01 08:25 UTC", what="the changes of 1 December 202
 """The order of the nearest examples, searched examples where there are folds, the way to search where no passage is known to be
 right, how sure a linear head is of an object, smoothed labels, recipes that only validation tells apart, by
 what labels are weighed."""
+LATEST = Change(since="2026-12-01 20:10 UTC", what="the changes of the evening of 1 December 2026")
+"""Whether a tuned model that looks things up writes answers or reads them off, lessons without the right passage, which of
+documents with dates are versions, refusals of hosted models, end tokens, texts in other forms of Unicode."""
 
 
 def is_before(change: Change, began: str) -> bool:
@@ -41,7 +44,7 @@ def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str
     """Sentences on when rows were measured and which are from before what, where one is from before anything; `began` says of
     each when it was begun, `named` how several are called."""
     told: dict[str, list[str]] = {}
-    for change in (FIXES, CHANGES, LATER):
+    for change in (FIXES, CHANGES, LATER, LATEST):
         older = [name for name, moment in began.items() if is_before(change, moment)]
         if older:
             told.setdefault(_which(older, list(began), named), []).append(change.what)

@@ -252,6 +252,8 @@ def test_a_file_that_may_not_be_read_is_named(name: str, desk: Path) -> None:
     task = "traffic.yaml" if name == "r.jsonl" else "task.yaml"
     refused(("check", "none.yaml"), "does not exist")
     (desk / name).chmod(0)
+    for looks in desk.glob("looks.jsonl"):
+        looks.chmod(0o644)
     with nobody():
         refused(("run", task, "--dry-run"), rf"{re.escape(name)}.* cannot be read: Permission denied")
 
