@@ -235,6 +235,20 @@ def test_a_wrong_option_ends_with_exit_code_2_and_a_sentence(kind: str, desk: Pa
 
 
 @contextmanager
+def entered(folder: Path) -> Iterator[None]:
+    """With the folders around it open to everybody: what is in one that may not be entered nobody can say."""
+    modes = {each: each.stat().st_mode & 0o777 for each in folder.parents}
+    closed = [each for each, mode in modes.items() if not mode & 0o001]
+    for each in closed:
+        each.chmod(modes[each] | 0o011)
+    try:
+        yield
+    finally:
+        for each in closed:
+            each.chmod(modes[each])
+
+
+@contextmanager
 def nobody() -> Iterator[None]:
     """As a user who may not read everything."""
     before = os.geteuid()
@@ -252,9 +266,7 @@ def test_a_file_that_may_not_be_read_is_named(name: str, desk: Path) -> None:
     task = "traffic.yaml" if name == "r.jsonl" else "task.yaml"
     refused(("check", "none.yaml"), "does not exist")
     (desk / name).chmod(0)
-    for looks in desk.glob("looks.jsonl"):
-        looks.chmod(0o644)
-    with nobody():
+    with entered(desk), nobody():
         refused(("run", task, "--dry-run"), rf"{re.escape(name)}.* cannot be read: Permission denied")
 
 
