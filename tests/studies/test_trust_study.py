@@ -248,7 +248,7 @@ def test_rows_are_from_before_what_was_changed_after_they_began() -> None:
     )
     assert ". All rows are from before the changes of 30 November 2026" in told
     assert "planted sentences and altered formats were not counted" in told
-    later = {name: replace(each, made={**each.made, "started": "2026-12-01 09:00 UTC"}) for name, each in found.items()}
+    later = {name: replace(each, made={**each.made, "started": "2026-12-02 09:00 UTC"}) for name, each in found.items()}
     assert page.before(later) == ""
     one = next(iter(found))
     assert page.before(later | {one: found[one]}).startswith(
