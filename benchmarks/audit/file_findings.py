@@ -269,7 +269,7 @@ def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Findi
 def _ordered_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
     """Lists of the same labels, such as `["a", "b"]` and `["b", "a"]`, or `a, b` and `b, a`."""
     spelt_apart = {*_beside_another(cases, labels, spelt)}
-    other = [label for label in _beside_another(cases, labels, _parts) if label not in spelt_apart]
+    other = [label for label in _beside_another(cases, labels, parts_of) if label not in spelt_apart]
     if other:
         yield Finding(
             kind="labels ordered apart",
@@ -296,7 +296,7 @@ def spelt(label: str) -> str:
     return " ".join(label.casefold().split())
 
 
-def _parts(label: str) -> tuple[str, ...] | None:
+def parts_of(label: str) -> tuple[str, ...] | None:
     """What a list holds, whatever its order; None of a label that is no list of several."""
     parts = sorted(part for each in _SEPARATOR.split(spelt(label)) if (part := each.strip(_AROUND)))
     return tuple(parts) if len(parts) > 1 else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from benchmarks.audit.document_quality import held_out_questions
-from benchmarks.audit.file_findings import ALIKE, answers_of, exclude_each_other
+from benchmarks.audit.file_findings import ALIKE, answers_of, exclude_each_other, parts_of, spelt
 from benchmarks.audit.findings import FIX, Finding, gravest_first, ids, listed, many
 from benchmarks.contract import Metric, ScoreFailure
 from benchmarks.data.sides import Sides
@@ -20,8 +19,6 @@ from benchmarks.scored import text_score
 from strategies.contract import Case, Kind
 
 _TINY = 4
-_SEPARATOR = re.compile(r"\s*[;,|]\s*")
-"""Between the parts of a label that is a list."""
 _PARTS_AGAIN = 2
 """In so many labels each part of a list stands on average; of words with a comma fewer."""
 _FEW_INDEPENDENT = 20
@@ -190,13 +187,12 @@ def _labels(sides: Sides, read: Sequence[Case], labels: Sequence[str]) -> Iterat
 
 def _lists(examples: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
     """Labels that mostly are lists of the same few parts."""
-    spelt = {label_of(part): part for label in labels[::-1] for part in _SEPARATOR.split(label) if part.strip()}
-    parts = {label: {label_of(part) for part in _SEPARATOR.split(label)} & spelt.keys() for label in labels}
+    parts = {label: {*(parts_of(label) or (spelt(label),))} for label in labels}
     lists = {label for label, of in parts.items() if len(of) > 1}
     again = Counter(part for of in parts.values() for part in of)
     if 2 * len(lists) <= len(labels) or sum(again.values()) < _PARTS_AGAIN * len(again):
         return
-    fields = ", ".join(f'"{spelt[part][:30].strip()}": true' for part in sorted(again)[:2])
+    fields = ", ".join(f'"{part[:30].strip()}": true' for part in sorted(again)[:2])
     cases = [case for case in examples if case.output in lists]
     yield Finding(
         kind="labels that are lists",

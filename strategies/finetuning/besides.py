@@ -39,8 +39,9 @@ def without_instruction(setups: Sequence[Setup], recipes: Sequence[Recipe]) -> F
     return replace(setups[0].form, instruct=False) if instructed and len(recipes) > 1 else None
 
 
-def lacking(builder: PipelineBuilder, setups: Sequence[Setup]) -> list[float]:
-    """Shares of lessons without the right passage that the best setup is tried with. None where no setup shows passages, or where
-    examples say that there is no answer, which are such lessons."""
+def lacking(builder: PipelineBuilder, setups: Sequence[Setup], recipes: Sequence[Recipe]) -> list[float]:
+    """Shares of lessons without the right passage that the best setup is tried with, behind a runner-up too. None where no setup
+    shows passages, or where examples say that there is no answer, which are such lessons."""
     shown = next((builder.build(setup, builder.task.examples) for setup in setups if setup.passages), None)
-    return [] if shown is None or shown.sources.declines(builder.task) else [WITHOUT]
+    tried = shown is not None and len(recipes) > 1 and not shown.sources.declines(builder.task)
+    return [WITHOUT] if tried else []

@@ -151,7 +151,7 @@ class Race:
         told, spent = self._told() if lengths.shared_out(sizes, len(recipes), budget).further > 1 else (None, 0)
         budget -= spent
         forms = [form for form in (told, without_instruction(self.setups, recipes)) if form is not None]
-        shares = lacking(self.builder, self.setups)
+        shares = lacking(self.builder, self.setups, recipes)
         parts = lengths.shared_out(sizes, len(recipes) + len(shares) + len(forms), budget)
         share = budget / sum(parts)
         cases = min(each.looked_at(share) for each in sizes[: parts.setups])

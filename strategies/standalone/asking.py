@@ -206,13 +206,13 @@ class Asker:
             if choice.get("error") or choice.get("finish_reason") == "error":
                 said = self.refusals.broken_off(choice.get("error") or found.get("error"))
                 raise Refused(self._clean(said), again=True)
-            text = self.thoughts.in_words(choice["message"].get("content") or choice["message"].get("refusal") or "")
+            reason, message = choice.get("finish_reason"), choice["message"]
+            content, refusal = message.get("content"), message.get("refusal")
+            text = self.thoughts.in_words(content or refusal or "")
             if text is None:
                 raise Refused("the answer's content is not text", again=False)
-            reason, message = choice.get("finish_reason"), choice["message"]
-            declined = self.refusals.declined(reason, message.get("content"), message.get("refusal"))
-            cut = self.refusals.cut_off(reason)
-            said = self.thoughts.without_thoughts(text, cut and self._thinks_on(text, found, choice["message"]))
+            declined, cut = self.refusals.declined(reason, content, refusal), self.refusals.cut_off(reason)
+            said = self.thoughts.without_thoughts(text, cut and self._thinks_on(text, found, message))
             thought = not said and cut
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
             raise Refused("the answer is not valid JSON of a chat completion", again=True) from None

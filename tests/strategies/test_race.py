@@ -379,12 +379,13 @@ def test_no_share_without_the_right_passage_is_tried_where_none_is_shown_or_exam
     silent = ScriptedModel(name="silent", answer=lambda _: "")
     task = tiny.benchmark("qa", examples=60).task
     builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=silent))
-    assert lacking(builder, [Setup(), Setup(passages=1)]) == [WITHOUT]
-    assert lacking(builder, [Setup()]) == []
+    assert lacking(builder, [Setup(), Setup(passages=1)], RECIPES) == [WITHOUT]
+    assert lacking(builder, [Setup(passages=1)], RECIPES[:1]) == [], "it comes after a runner-up"
+    assert lacking(builder, [Setup()], RECIPES) == []
     none = [Case(id=f"n{n}", input=f"Who drives {n}?", output="not in the handbook") for n in range(30)]
     folds = (replace(task.folds[0], train=(*task.folds[0].train, *none)), *task.folds[1:])
     declining = PipelineBuilder(replace(task, folds=folds), tiny.Bench(folder=tmp_path, language=silent))
-    assert lacking(declining, [Setup(passages=1)]) == []
+    assert lacking(declining, [Setup(passages=1)], RECIPES) == []
 
 
 @pytest.mark.parametrize(("with_it", "without", "taken"), [(0.5, 0.5, False), (0.6, 0.5, True), (0.5, 0.6, False)])
