@@ -160,6 +160,10 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
         whole('{"name": "x", "name": "y"}'),
         r'task\.yaml:1: "name" is already written in line 1',
     ),
+    "a schema of 500 levels": (
+        beside("s.json", '{"a": ' * 500 + "{}" + "}" * 500, "schema: s.json"),
+        r"task\.yaml:4: nested deeper than 30 levels\. Make it flatter",
+    ),
     "half a character as name": (
         whole('name: "\\ud83d"\ninstruction: y\nexamples: rows.jsonl\n'),
         r"task\.yaml:1: a text holds half a character \(a lone surrogate\)\. Write the text anew",

@@ -27,7 +27,7 @@ from benchmarks.specs.spec_errors import OfTask, spec_sentence
 from benchmarks.specs.spec_models import DEFAULT_MODEL, EmbedderSpec, ModelSpec, RerankerSpec, distinct_models
 from benchmarks.specs.spec_prices import Prices, read_prices
 from benchmarks.specs.spec_values import Filled, Margin, NotNegative, Number, Positive, Section, Share, Whole
-from benchmarks.specs.yaml_text import Place, YamlText, read_yaml
+from benchmarks.specs.yaml_text import MAX_DEPTH, Place, YamlText, read_yaml
 from strategies.contract import Kind
 
 OF_QUESTIONS = ("grounded_at_least", "declined_at_least")
@@ -326,8 +326,10 @@ def parse_spec(values: Mapping[str, Any], name: str = "the spec") -> Spec:
 
 
 def _validated(values: dict[str, Any], text: YamlText) -> Spec:
-    for place, value in _texts(values, ()):
-        if _HALF_CHARACTER.search(value):
+    for place, value in _all_values(values, ()):
+        if len(place) > MAX_DEPTH:
+            raise BadInput(f"{text.where(place)}: nested deeper than {MAX_DEPTH} levels. Make it flatter.")
+        if isinstance(value, str) and _HALF_CHARACTER.search(value):
             raise BadInput(
                 f"{text.where(place)}: a text holds half a character (a lone surrogate). Write the text anew."
             )
@@ -337,17 +339,16 @@ def _validated(values: dict[str, Any], text: YamlText) -> Spec:
         raise BadInput(spec_sentence(error.errors(include_url=False), values, text)) from None
 
 
-def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    """Every text in plain values, keys included, with its place."""
-    if isinstance(value, str):
-        yield place, value
-    elif isinstance(value, Mapping):
+def _all_values(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
+    """Plain values and all that is within them, keys included, each with its place, the outer before the inner."""
+    yield place, value
+    if isinstance(value, Mapping):
         for key, inner in value.items():
             yield (*place, key), str(key)
-            yield from _texts(inner, (*place, key))
+            yield from _all_values(inner, (*place, key))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from _texts(inner, (*place, number))
+            yield from _all_values(inner, (*place, number))
 
 
 def _file_text(path: Path, where: str) -> str:
