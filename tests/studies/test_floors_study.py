@@ -18,7 +18,7 @@ from benchmarks.studies.afternoon_rows import FILE, Arm, Record
 from benchmarks.studies.afternoon_rows import Row as PlainRow
 from benchmarks.studies.floors import __main__ as program
 from benchmarks.studies.floors import copies, searching, table
-from benchmarks.studies.floors.goals import AHEAD, GOALS, SEARCHES, TASKS, Ahead, Goal, Search, approaches, arms
+from benchmarks.studies.floors.goals import AHEAD, GOALS, SEARCHES, TASKS, TWICE, Ahead, Goal, Search, approaches, arms
 from benchmarks.studies.floors.table import Opened, Reached, document, reached
 from benchmarks.studies.peers.arms import SEEDS
 from strategies.catalog import approaches as offered
@@ -44,6 +44,15 @@ def test_the_cases_are_others_and_the_examples_the_same(tmp_path: Path) -> None:
     assert again.benchmark.metric.name == known.benchmark.metric.name
     assert not any("reviewed" in note for note in again.inferred)
     assert json.loads((tmp_path / "copy" / copies.COUNTS).read_text()) == {"left": found.left, "near": found.near}
+
+
+def test_a_second_check_asks_cases_that_the_first_one_left() -> None:
+    first = copies.rest("support-intents", examples=60, seen=40, most=50)
+    again = copies.rest("support-intents", examples=60, seen=40, most=50, second=True)
+    looked_at = {case.input for case in (*first.known.benchmark.heldout, *first.heldout)}
+    assert len(again.heldout) == 50
+    assert not looked_at & {case.input for case in again.heldout}
+    assert again.left == first.left - 50
 
 
 def case_of(name: str, text: str) -> Case:
@@ -172,6 +181,20 @@ def test_without_rows_the_table_says_what_is_missing(tmp_path: Path) -> None:
     assert f"Not run yet: {', '.join(TASKS)}." in text
 
 
+def test_a_second_check_stands_below_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = SITUATIONS["facts_in_the_documents_change"]().told()
+    made = {"sessions": [], "left": 9, "near": 0}
+    once = dataclasses.replace(opened(verdict), made=made)
+    monkeypatch.setattr(
+        table, "opened", lambda folder, task: once if folder.name == table.SECOND and task in TWICE else None
+    )
+    first, again = document(tmp_path).split("## Checked again")
+    assert all(f"| {task} |" in again for task in TWICE)
+    assert "banking77" in first
+    assert "banking77" not in again
+    assert "Commits: none." in first
+
+
 def test_the_committed_rows_give_the_committed_document() -> None:
     assert program.DOCUMENT.read_text(encoding="utf-8") == document(program.FOLDER), "run `table`"
 
@@ -185,7 +208,7 @@ def test_a_task_that_has_its_rows_is_not_run_again(tmp_path: Path, monkeypatch: 
         searching.file_of(goal, tmp_path).write_bytes(b"")
     monkeypatch.setattr(program, "arms", lambda task: ())
     monkeypatch.setattr(program, "performed", lambda *_: pytest.fail("run again"))
-    program.run.callback((), "standard", tmp_path / "runs", tmp_path)  # type: ignore[misc]
+    program.run.callback((), "standard", tmp_path / "runs", tmp_path, False)  # type: ignore[misc]
 
 
 def test_every_arm_of_the_plain_script_that_is_named_exists() -> None:

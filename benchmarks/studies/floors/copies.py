@@ -34,22 +34,27 @@ class Rest:
     left: int
     """Held-out cases that no study asks a language model; `heldout` is a sample of them."""
     near: int
-    """Of `heldout`, those that are nearly one of the cases that were developed on."""
+    """Of `heldout`, those that are nearly one of the cases that were developed on, or that were asked before."""
 
     @property
     def counts(self) -> Mapping[str, int]:
         return {"left": self.left, "near": self.near}
 
 
-def rest(task: str, examples: int = EXAMPLES, seen: int = SEEN, most: int = MOST) -> Rest:
+def rest(task: str, examples: int = EXAMPLES, seen: int = SEEN, most: int = MOST, *, second: bool = False) -> Rest:
     """The examples that were developed on, with others in the place of those that are nearly a case that is asked, and a seeded
-    sample of the held-out cases that no study asks a language model."""
+    sample of the held-out cases that no study asks a language model; for a `second` check, of what the first one left."""
     samples = [prepare(task, Wishes(examples=examples, heldout=seen, seed=seed)) for seed in SEEDS.get(task, (0,))]
     known, whole = samples[0].assembly, prepare(task, Wishes()).assembly
     looked_at = [case for sample in samples for case in sample.assembly.benchmark.heldout]
     ids, texts = {case.id for case in looked_at}, {case.input for case in looked_at}
     others = [case for case in whole.benchmark.heldout if case.id not in ids and case.input not in texts]
     drawn = sampled(task, others, most)
+    if second:
+        looked_at += drawn
+        asked = {case.input for case in drawn}
+        others = [case for case in others if case.input not in asked]
+        drawn = sampled(task, others, most)
     return Rest(
         known=known,
         examples=filled(task, known.benchmark.task.examples, whole.benchmark.task.examples, drawn, examples),
