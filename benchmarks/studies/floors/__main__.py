@@ -40,7 +40,9 @@ def main() -> None: ...
 @click.option("--effort", default="standard", show_default=True)
 @click.option("--runs", type=click.Path(path_type=Path), default=RUNS, help="Where tasks and run folders lie.")
 @click.option("--rows", type=click.Path(path_type=Path), default=FOLDER, help="Where the rows go.")
-@click.option("--second", is_flag=True, help="On cases that the first check left, after a cause of its miss was repaired.")
+@click.option(
+    "--second", is_flag=True, help="On cases that the first check left, after a cause of its miss was repaired."
+)
 def run(tasks: Sequence[str], effort: str, runs: Path, rows: Path, second: bool) -> None:
     """Run what is missing of TASKS, by default of all; what was begun goes on."""
     if second:

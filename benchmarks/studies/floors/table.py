@@ -19,7 +19,19 @@ from benchmarks.statistics.confidence import paired_difference, shown_interval
 from benchmarks.storage.packed import unpack
 from benchmarks.studies.afternoon_rows import FILE, Record
 from benchmarks.studies.floors import searching
-from benchmarks.studies.floors.goals import AHEAD, ALIKE, EXAMPLES, GOALS, MOST, SEARCHES, TASKS, TWICE, Ahead, Goal, Search
+from benchmarks.studies.floors.goals import (
+    AHEAD,
+    ALIKE,
+    EXAMPLES,
+    GOALS,
+    MOST,
+    SEARCHES,
+    TASKS,
+    TWICE,
+    Ahead,
+    Goal,
+    Search,
+)
 from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.sessions import commits
 
