@@ -51,7 +51,7 @@ from strategies.prompting.fitting import NEIGHBOURS, Parts, answer_tokens, lists
 from strategies.prompting.rendering import Form, Renderer
 from strategies.retrieval.chunking import PASSAGE_WORDS
 from strategies.retrieval.index import Mode, PassageIndex
-from strategies.sources import Sources, without
+from strategies.sources import Sources, case_from, without
 from strategies.spans import Read, Reading
 from strategies.standalone.held import ENDING
 from strategies.standalone.odds import ALTERNATIVES
@@ -70,6 +70,8 @@ class Setup:
     passages: int = 0
     passage_words: int = PASSAGE_WORDS
     """Words of a passage, at most."""
+    whole_words: int = 0
+    """Documents of at most so many words are shown whole where a passage of theirs is found; 0: none."""
     mode: Mode = "hybrid"
     calibration: float = 0.0
     """Share of the labels' log-prior that is taken off; 0: none."""
@@ -389,11 +391,6 @@ def load_pipeline(folder: Path, bench: Workbench) -> Pipeline:
         seed=manifest["seed"],
         record=manifest["record"],
     )
-
-
-def case_from(row: Mapping[str, Any]) -> Case:
-    """A case from its JSON form."""
-    return Case(**{**row, "answers": tuple(row["answers"]), "document_ids": tuple(row["document_ids"])})
 
 
 def _unscored(case: Case, outcome: Outcome) -> float:

@@ -24,9 +24,9 @@ from strategies.contract import (
 )
 from strategies.leaning import Leaning
 from strategies.pipeline import Pipeline, Setup
-from strategies.prompting.demonstrations import Founded, Shown, drawn, founded
+from strategies.prompting.demonstrations import Founded, Shown, founded
 from strategies.retrieval.chunking import PASSAGE_WORDS
-from strategies.retrieval.index import Mode, PassageIndex
+from strategies.retrieval.index import PassageIndex
 from strategies.retrieval.named import Named
 from strategies.retrieval.timed import Stopwatch, recorded
 from strategies.schemas import answer_schema
@@ -49,9 +49,6 @@ from strategies.weighing import (
 
 CALIBRATIONS = (0.0, 0.5, 1.0)
 VOTES = (0.0, 0.3, 0.5, 0.7)
-MODES: tuple[Mode, ...] = ("hybrid", "dense")
-MODE_CASES, MODE_PASSAGES = 150, 2
-"""Examples and passages by which the way to search is chosen."""
 DRAWS = 8
 """Sets of examples that are tried."""
 
@@ -108,6 +105,8 @@ class PipelineBuilder:
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
         schema = answer_schema(self.task, cases)
         index = self.index(setup.passage_words) if setup.passages else None
+        if index is not None and setup.whole_words:
+            index = replace(index, whole_words=setup.whole_words)
         return Pipeline(
             task=self.task,
             model=self.bench.model,
@@ -118,20 +117,6 @@ class PipelineBuilder:
             adapter=adapter,
             seed=self.bench.seed,
         )
-
-    def modes(self) -> Sequence[Mode]:
-        """The way to search that finds what an answer rests on most often among the first passages; no model is asked. All of
-        them where none finds any of it, as where examples of labels name no documents: then answers have to decide."""
-        index = self.index()
-        if index is None:
-            return MODES[:1]
-        cases = drawn(self.task.examples, self.bench.seed)[:MODE_CASES]
-        texts = [case.input for case in cases]
-        modes: tuple[Mode, ...] = MODES if self.bench.reranker is None else (*MODES, "reranked")
-        with recorded(self.bench, "search", modes):
-            found = {mode: index.search(texts, MODE_PASSAGES, mode) for mode in modes}
-        hits = {mode: sum(map(self.tell, map(Shown, cases, rows))) for mode, rows in found.items()}
-        return [max(modes, key=hits.__getitem__)] if any(hits.values()) else modes
 
     def reading(self, setup: Setup) -> Reading | None:
         """How answers to a question could be read off the passages that this setup shows; None where they cannot."""

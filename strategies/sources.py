@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from strategies.contract import Case, Embedder, Evidence, Task
 from strategies.prompting.demonstrations import Founded, Shown, founded
@@ -102,3 +103,8 @@ def without(lesson: Case, seed: int, share: float) -> bool:
     """Whether the lesson is one of the share that is learnt without what its answer rests on; the same wherever and with whatever
     else it is learnt."""
     return random.Random(f"as found {seed} {lesson.id}").random() < share
+
+
+def case_from(row: Mapping[str, Any]) -> Case:
+    """A case from its JSON form."""
+    return Case(**{**row, "answers": tuple(row["answers"]), "document_ids": tuple(row["document_ids"])})

@@ -116,6 +116,8 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
     if setup.get("passages"):
         short = setup.get("passage_words", PASSAGE_WORDS) < PASSAGE_WORDS
         yield f"{counted(setup['passages'], 'short passage' if short else 'passage')}, {setup['mode']} search"
+    if setup.get("passages") and setup.get("whole_words"):
+        yield "short documents shown whole"
     if setup.get("passages") and setup.get("lacking"):
         yield f"{plain_percent(setup['lacking'])} of the lessons without the right passage"
     if setup.get("reading"):

@@ -25,6 +25,7 @@ from strategies.approaches.lora_distilled import most_requests
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval, larger
 from strategies.contract import LanguageModel, Strategy, Task, Trains, thoughts
+from strategies.finding import widened
 from strategies.finetuning.race import RECIPES
 from strategies.models.endpoint import BYTES_A_TOKEN
 from strategies.pipeline import Setup
@@ -225,7 +226,7 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
         return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
     if not isinstance(strategy, Retrieval):
         return [Setup(shots=MOST_SHOTS)]
-    space = strategy.space(task, writes=True)
+    space = [*widened(strategy.space(task, writes=True))]
     ways = space[:1] * 2 if task.documents else []  # Where no example tells which passages are right.
     return _with_larger(strategy, [*space, *ways], larger)
 
@@ -258,7 +259,7 @@ Reckoned = Callable[[str], float]
 def prompt_tokens(task: Task, setup: Setup, tokens: Reckoned = most_tokens) -> float:
     """Of one request on average, with all that this setup shows."""
     asked, answer = mean_tokens(task, tokens)
-    passage = _passage_tokens(task, setup.passage_words, tokens)
+    passage = _passage_tokens(task, max(setup.passage_words, setup.whole_words), tokens)
     passages = setup.passages * (1 + (setup.shots if setup.grounded else 0))
     listed = tokens("".join(f"{label}, " for label in task.labels)) if setup.form.show_labels else 0.0
     told = tokens(instruction(task, setup.form))

@@ -30,6 +30,7 @@ from benchmarks.studies.markdown import table as markdown
 from benchmarks.studies.settings import ROWS, commit
 from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Evidence, Fold, Query, Recipe, Task, TrainingRow, Workbench
+from strategies.finding import modes
 from strategies.finetuning.race import TrainingData, rows_of, train
 from strategies.models.measured import machine
 from strategies.pipeline import Pipeline, Setup
@@ -138,7 +139,7 @@ class Ground:
         if way.searched:
             return self._searched()
         setup = Setup(form=Form())
-        return replace(setup, passages=PASSAGES, mode=builder.modes()[0]) if self.task.documents else setup
+        return replace(setup, passages=PASSAGES, mode=modes(builder)[0]) if self.task.documents else setup
 
     def _searched(self) -> Setup:
         """The prompt that does best on a quarter of the examples; those that are asked have no part in it."""

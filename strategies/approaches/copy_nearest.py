@@ -23,9 +23,9 @@ from strategies.contract import (
     Usage,
     Workbench,
 )
-from strategies.pipeline import case_from
 from strategies.prompting.rendering import is_label, label_cases
 from strategies.retrieval.neighbours import Neighbours
+from strategies.sources import case_from
 from strategies.standalone.alone import EXAMPLES, NEAREST
 
 BATCH = 64

@@ -30,10 +30,11 @@ from strategies.fields import columns, is_object
 from strategies.finetuning.race import row_tokens
 from strategies.finetuning.tuned import REFIT, Tuned, fit_tuned, refit
 from strategies.leaning import Leaning
-from strategies.pipeline import Pipeline, Setup, case_from
+from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.rendering import Form
 from strategies.search import Look, content_key, journalled, total
 from strategies.selection import PipelineBuilder
+from strategies.sources import case_from
 
 LESSONS = Path(FOR_FITTING) / "lessons.jsonl"
 EPOCHS, LEAST = 2, 50

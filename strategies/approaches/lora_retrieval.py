@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strategies.contract import Family, Fitted, Strategy, Task, Workbench
+from strategies.finding import modes, suited
 from strategies.finetuning.tuned import Tuned, fit_tuned
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -38,7 +39,8 @@ class LoraRetrieval(Tuned):
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         builder = PipelineBuilder(task, bench, uses_votes=bool(task.labels), calibrates=False)
-        return fit_tuned(self.name, builder, self.setups(task, builder.modes()[0]))
+        mode = modes(builder)[0]
+        return fit_tuned(self.name, builder, suited(builder, self.setups(task, mode), mode))
 
 
 CANDIDATES: tuple[Strategy, ...] = (LoraRetrieval(),)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from strategies.contract import Family, Fitted, Generates, ScoresLabels, Strategy, Task, Workbench
+from strategies.finding import modes, suited
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.retrieval.index import Mode
@@ -87,12 +88,14 @@ class Retrieval:
 
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         builder = PipelineBuilder(task, bench, uses_votes=bool(task.labels), larger=larger)
-        mode, *others = builder.modes()
+        mode, *others = modes(builder)
         writes = not isinstance(bench.model, ScoresLabels)
         setups = self.space(task, mode, writes)
         if writes:
             setups = [setup for setup in setups if setup.reading is None]
-        setups[1:1] = [replace(setups[0], mode=other) for other in others]
+        bare = setups[0]
+        setups = [*suited(builder, setups, mode)]
+        setups[1:1] = [replace(bare, mode=other) for other in others] + [bare] * (bare != setups[0])
         return fit_searched(self.name, builder, setups, self.prefer)
 
     def load(self, folder: Path, bench: Workbench) -> Fitted:

@@ -15,6 +15,8 @@ from strategies.standalone.reading import UNSPACED
 PASSAGE_WORDS = 130
 _TOKENS = 256
 """A passage of this many words stays inside the tokens that the default embedder reads."""
+WHOLE_WORDS = 2 * PASSAGE_WORDS
+"""Documents of at most so many words may be shown whole: what is asked for often stands in another passage of theirs."""
 
 _LETTER = rf"[^\W\d_{UNSPACED}]"
 _TOKEN = re.compile(rf"[{UNSPACED}]|(?<={_LETTER}{{10}}){_LETTER}{{1,2}}|{_LETTER}{{1,5}}|\d{{1,2}}|[^\w\s]|_")
@@ -49,6 +51,12 @@ class Passage:
     def text(self) -> str:
         """What is shown: title, date and headings in front."""
         return heading(self.document, self.under) + self.document.text[self.start : self.end]
+
+    @property
+    def whole(self) -> Passage:
+        """All of its document."""
+        text = self.document.text
+        return Passage(self.document, len(text) - len(text.lstrip()), len(text.rstrip()))
 
 
 Cutter = Callable[[str, int], list[tuple[int, int]]]

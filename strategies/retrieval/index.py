@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from strategies.contract import Case, Document, Embedder, Evidence, Prompted, Reranker
-from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, within
+from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, size, within
 from strategies.retrieval.named import Named
 from strategies.retrieval.vectors import embedded, vector_index, vectors_of
 from strategies.retrieval.versions import ASKED, Version, repeated, versions
@@ -53,6 +53,8 @@ class PassageIndex:
     """What the embedder read before each `query` and `document`; empty: nothing."""
     repeats: frozenset[str] = frozenset()
     """Documents whose families are none of versions (`versions.repeated`)."""
+    whole_words: int = 0
+    """Documents of at most so many words are shown whole, whichever of their passages was found."""
 
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
@@ -129,6 +131,13 @@ class PassageIndex:
         return Named(self._documents)
 
     @cached_property
+    def _whole(self) -> frozenset[str]:
+        """Documents that are shown whole."""
+        if not self.whole_words:
+            return frozenset()
+        return frozenset(document.id for document in self._documents if size(document.text) <= self.whole_words)
+
+    @cached_property
     def _versions(self) -> Mapping[str, Version]:
         return versions(self._documents, self.repeats)
 
@@ -144,15 +153,26 @@ class PassageIndex:
         first: dict[str, int] = {}
         for place in order:
             first.setdefault(self.passages[place].document_id, place)
-        chosen = [*first.values(), *(place for place in order if place not in first.values())]
-        return tuple(_shown(self.passages[place], similarity.get(place, 0.0)) for place in chosen[:k])
+        others = (place for place in order if self.passages[place].document_id not in self._whole)
+        chosen = [*first.values(), *(place for place in others if place not in first.values())]
+        return tuple(self._shown(place, similarity.get(place, 0.0)) for place in chosen[:k])
+
+    def _shown(self, place: int, score: float) -> Evidence:
+        found = self.passages[place]
+        passage = found.whole if found.document_id in self._whole else found
+        return Evidence(
+            document_id=passage.document_id, text=passage.text, score=score, start=passage.start, end=passage.end
+        )
 
     def passages_of(self, documents: Sequence[str], asked: str) -> list[Evidence]:
         """All passages of some documents, the most similar to what is asked first."""
         places = [place for place, passage in enumerate(self.passages) if passage.document_id in documents]
         scores = (self.vectors[places] @ self._vectors("query", [asked])[0]).tolist() if places else []
-        found = [_shown(self.passages[place], score) for place, score in zip(places, scores, strict=True)]
-        return sorted(found, key=lambda passage: -passage.score)
+        found = [self._shown(place, score) for place, score in zip(places, scores, strict=True)]
+        best: dict[tuple[str, int], Evidence] = {}
+        for passage in sorted(found, key=lambda passage: -passage.score):
+            best.setdefault((passage.document_id, passage.start), passage)
+        return list(best.values())
 
     def updated(self, documents: Sequence[Document], fresh: Sequence[Passage]) -> PassageIndex:
         """With these in place of the documents of the same ids: their passages alone are embedded anew."""
@@ -162,7 +182,13 @@ class PassageIndex:
         kept = [place for place, passage in enumerate(self.passages) if passage.document_id not in names]
         vectors = np.vstack([self.vectors[kept], self._vectors("document", [passage.text for passage in fresh])])
         index = self.of((*(self.passages[place] for place in kept), *fresh), vectors, self.embedder)
-        return replace(index, reranker=self.reranker, prompts=self.prompts, repeats=self.repeats)
+        return replace(
+            index,
+            reranker=self.reranker,
+            prompts=self.prompts,
+            repeats=self.repeats,
+            whole_words=self.whole_words,
+        )
 
     def save(self, folder: Path) -> None:
         import numpy as np
@@ -173,6 +199,8 @@ class PassageIndex:
         partial.replace(folder / "vectors.npy")  # Which may be the very file that the vectors are mapped from.
         documents = self._documents
         place = {id(document): number for number, document in enumerate(documents)}
+        shown = {each.document_id: each.whole for each in self.passages if each.document_id in self._whole}
+        whole = [[place[id(each.document)], each.start, each.end] for each in shown.values()]
         known = {number: self._versions.get(document.id) for number, document in enumerate(documents)}
         kept = {
             "documents": [asdict(document) for document in documents],
@@ -182,6 +210,7 @@ class PassageIndex:
             ],
             "versions": {number: version for number, version in known.items() if version},
             **({"repeats": sorted(self.repeats)} if self.repeats else {}),
+            **({"whole": whole} if whole else {}),
         }
         (folder / "passages.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
         about = {
@@ -196,6 +225,7 @@ class PassageIndex:
             "searched": SEARCHED,
             "asked": dict(ASKED),
             **({"prompts": dict(self.prompts)} if self.prompts else {}),
+            **({"whole_words": self.whole_words} if self.whole_words else {}),
         }
         (folder / MANIFEST).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -209,19 +239,18 @@ class PassageIndex:
         passages = (Passage(documents[place], *where) for place, *where in kept["passages"])
         about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         index = cls.of(tuple(passages), vectors, embedder)
-        return replace(index, prompts=dict(about.get("prompts", {})), repeats=frozenset(kept.get("repeats", ())))
+        return replace(
+            index,
+            prompts=dict(about.get("prompts", {})),
+            repeats=frozenset(kept.get("repeats", ())),
+            whole_words=about.get("whole_words", 0),
+        )
 
 
 def named_by(index: Finder | None) -> Named:
     """The documents that it searches, asked which of them a case names; none where it does not say."""
     known = getattr(index, "named", None)
     return known if isinstance(known, Named) else Named(())
-
-
-def _shown(passage: Passage, score: float) -> Evidence:
-    return Evidence(
-        document_id=passage.document_id, text=passage.text, score=score, start=passage.start, end=passage.end
-    )
 
 
 def word_index(texts: Sequence[str]) -> Any:

@@ -4,7 +4,8 @@
 
 prints the passages that are found, the best first, as JSON lines. The index is a folder: `manifest.json` says how it is
 searched, `passages.json` holds the documents, where each passage begins and ends in its own, under which headings, which are
-versions and their dates, `vectors.npy` the vectors in this order. It takes numpy, sentence-transformers, faiss, for words bm25s.
+shown whole, which are versions and their dates, `vectors.npy` the vectors in this order. It takes numpy,
+sentence-transformers, faiss, for words bm25s.
 """
 
 from __future__ import annotations
@@ -64,11 +65,8 @@ class Index:
             place: (*one, _reading().YEAR.findall(_heading(self.documents[int(place)])))[:3]
             for place, one in kept["versions"].items()
         }
-        self.passages = [
-            (number, Passage(one["id"], start, end, _heading(one, *under) + one["text"][start:end]))
-            for number, start, end, *under in kept["passages"]
-            for one in [self.documents[number]]
-        ]
+        self.passages = [self._passage(*row) for row in kept["passages"]]
+        self.whole = dict(self._passage(*row) for row in kept.get("whole", ()))
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         if self.passages:
             (own,) = embed([self.passages[0][1].text], prompts.get("document"))
@@ -78,8 +76,12 @@ class Index:
         self.near.add(vectors)
         self.words = _by_words([one.text for _, one in self.passages], self.how["searched"])
 
+    def _passage(self, number: int, start: int, end: int, under: str = "") -> tuple[int, Passage]:
+        one = self.documents[number]
+        return number, Passage(one["id"], start, end, _heading(one, under) + one["text"][start:end])
+
     def find(self, text: str, most: int, mode: str) -> list[Passage]:
-        """The best passages, one of each document before a second one, of versions the newest."""
+        """The best passages, or all of their documents, one of each document before a second one, of versions the newest."""
         if not self.passages:
             return []
         size = min(len(self.passages), max(self.how["pool"], most))
@@ -90,11 +92,12 @@ class Index:
         order = self._current(self._fused(rankings), text)
         order = self._reranked(order, text) if mode == "reranked" else order
         similar = dict(zip(found, scores, strict=True))
-        ranked = [self.passages[place][1]._replace(score=similar.get(place, 0.0)) for place in order]
+        known = ((place, *self.passages[place]) for place in order)
+        ranked = [self.whole.get(of, one)._replace(score=similar.get(place, 0.0)) for place, of, one in known]
         best: dict[str, Passage] = {}
         for passage in ranked:
             best.setdefault(passage.document, passage)
-        return [*best.values(), *(one for one in ranked if one is not best[one.document])][:most]
+        return [*best.values(), *(one for one in ranked if one.place != best[one.document].place)][:most]
 
     def _fused(self, rankings: list[list[int]]) -> list[int]:
         """Reciprocal rank fusion; a single ranking stays as it is."""

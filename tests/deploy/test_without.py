@@ -103,6 +103,7 @@ def fitted(kind: Kind, setup: Setup, folder: Path, embedder: Embedder) -> Pipeli
     model, index = tiny.local_model(folder), None
     if setup.passages:
         index = PassageIndex.build(task.documents, embedder, setup.passage_words)
+        index = replace(index, whole_words=setup.whole_words)
     prior = Prior(values=tuple(-float(place) for place in range(len(task.labels)))) if task.labels else None
     schema = answer_schema(task, cases)
     sources = Sources(cases, embedder, index)
@@ -144,6 +145,7 @@ SETUPS: dict[str, tuple[Kind, Setup]] = {
     "grounded": ("qa", replace(NEAREST, passages=1, grounded=True, form=replace(TURNS, marked=True, marks="arrow"))),
     "fixed": ("qa", Setup(shots=3, passages=1, grounded=True, form=replace(INLINE, marked=True))),
     "too long": ("qa", replace(NEAREST, shots=12, passages=3, form=TURNS)),
+    "whole documents": ("qa", Setup(passages=2, passage_words=5, whole_words=130)),
     "read off": ("qa", Setup(passages=2, passage_words=30, reading=Reading(words=3, standing=("no idea",), bonus=2.0))),
     "sentences read off": (
         "qa",

@@ -16,6 +16,7 @@ from benchmarks.specs.spec import parse_spec
 from benchmarks.specs.spec_models import ModelSpec, RerankerSpec
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Fold, Prompt
+from strategies.finding import modes
 from strategies.models.quiet import quiet
 from strategies.models.reranking import LocalReranker
 from strategies.pipeline import Pipeline, Setup, load_pipeline
@@ -125,7 +126,7 @@ def test_it_is_taken_only_where_the_answers_are_found_more_often(tmp_path: Path)
     hard = dataclasses.replace(tiny.benchmark("qa").task, folds=(fold,), documents=(*asked, *answered))
     for reranker, taken in ((Knowing(1.0), True), (Knowing(-1.0), False), (None, False)):
         bench = tiny.Bench(folder=tmp_path, reranker=reranker)
-        assert (PipelineBuilder(hard, bench).modes() == ["reranked"]) == taken
+        assert (modes(PipelineBuilder(hard, bench)) == ["reranked"]) == taken
 
 
 def test_a_saved_fit_reranks_when_it_is_loaded(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.floors.goals import Search
 from benchmarks.studies.settings import commit
 from strategies.contract import Document
+from strategies.finding import modes
 from strategies.selection import PipelineBuilder
 
 SPARE = 4
@@ -38,7 +39,7 @@ def keep(goal: Search, prepared: Prepared, rows: Path) -> None:
     task = replace(benchmark.task, documents=(*benchmark.task.documents, *_others(goal)))
     with tempfile.TemporaryDirectory() as folder:
         builder = PipelineBuilder(task, bare(prepared.models, "", Path(folder)))
-        mode, index = builder.modes()[0], builder.index()
+        mode, index = modes(builder)[0], builder.index()
         cases = [case for case in benchmark.heldout if case.document_ids]
         found = index.search([case.input for case in cases], SPARE * goal.depth, mode) if index is not None else []
     about = {

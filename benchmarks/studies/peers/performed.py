@@ -24,6 +24,7 @@ from benchmarks.studies.settings import ROOT
 from benchmarks.studies.speed.environments import python_of
 from strategies.catalog import approaches
 from strategies.contract import Fitted, Outcome, Prediction, Prompt, Query, Sampling
+from strategies.finding import modes
 from strategies.finetuning.race import rows_of
 from strategies.models.weights import resolve
 from strategies.pipeline import Pipeline, Setup
@@ -223,7 +224,7 @@ def _searched(place: Place) -> Found:
             on_progress=lambda done, total, what: None,
         )
         builder = PipelineBuilder(task, bench)
-        mode, index = builder.modes()[0], builder.index()
+        mode, index = modes(builder)[0], builder.index()
     if index is None:
         raise BadInput(f"{task.name} has no documents to search.")
     fitting = time.perf_counter() - start
