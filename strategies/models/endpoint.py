@@ -294,6 +294,9 @@ class _Caller:
             except Exception as error:
                 if (fault := understood(error)) is None:
                     raise
+            if fault.filtered:  # Azure bills at least the prompt of such a request.
+                usage = Usage(model=self.model.name, step=self.step, prompt_tokens=self.model.count(question.prompt))
+                return Completion(text="", usage=usage, finished=True, declined=True)
             if learnt.asks_otherwise(fault, limit_field, drawn):
                 continue
             if refused := [name for name in wishes if fault.refuses(name)]:

@@ -68,6 +68,11 @@ class Fault(Exception):
         return self.refusal is not None and refusals.is_of_one(self.refusal)
 
     @property
+    def filtered(self) -> bool:
+        """Whether the provider's filter refuses this very request."""
+        return self.refusal is not None and refusals.is_filtered(self.refusal)
+
+    @property
     def refused_parameter(self) -> str:
         return "" if self.refusal is None else self.refusal.parameter
 

@@ -39,6 +39,8 @@ _TAG = re.compile(r"<[^<>]*>")
 _CUT_OFF = ("length", "model_length", "max_tokens", "abort")
 _FILTERED = ("content_filter", "safety")
 """Why an answer ended, as servers say it: OpenAI, Mistral, Anthropic, Gemini in capitals, vLLM."""
+_FILTER_CODES = {*_FILTERED, "content_policy_violation", "moderation_blocked", "responsibleaipolicyviolation"}
+"""Of a refusal by a provider's filter: Azure with status 400, OpenAI."""
 DECLINED = "the model declined to answer, or its provider kept the answer back"
 
 
@@ -111,6 +113,11 @@ def is_of_one(refusal: Refusal) -> bool:
     if ends_all(refusal, answered=True):
         return False
     return refusal.status in (400, 413, 422) or (refusal.status == 403 and _is_of_content(refusal))
+
+
+def is_filtered(refusal: Refusal) -> bool:
+    """Whether a provider's filter keeps this very request from the model, which is as good as an answer that is refused."""
+    return is_of_one(refusal) and not _FILTER_CODES.isdisjoint(refusal.codes)
 
 
 def blames_key(refusal: Refusal) -> bool:

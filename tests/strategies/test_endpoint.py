@@ -149,6 +149,39 @@ def test_what_was_refused_or_filtered_is_no_answer(
     assert count_failures([row], tiny.benchmark().task) == {"refused": 1}
 
 
+FILTERED = {
+    "Azure": {
+        "code": "content_filter",
+        "message": "The response was filtered due to the prompt triggering the content management policy.",
+        "status": 400,
+        "innererror": {"code": "ResponsibleAIPolicyViolation"},
+    },
+    "OpenAI": {
+        "code": "content_policy_violation",
+        "message": "Your request was rejected.",
+        "type": "invalid_request_error",
+    },
+}
+
+
+@pytest.mark.parametrize("server", FILTERED)
+def test_a_request_that_a_filter_keeps_from_the_model_is_refused_too(server: str, httpserver: HTTPServer) -> None:
+    """It is no fault of the network: the provider will never answer it."""
+    httpserver.expect_request(PATH).respond_with_json({"error": FILTERED[server]}, status=400)
+    model = endpoint(httpserver)
+    ((_, outcome),) = answer_freely(model, [Asked(key="k", prompt=PROMPT)], (20, Sampling(alternatives=5)))
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.lasting) == ("refused", False)
+    assert [usage.prompt_tokens for usage in outcome.usage] == [model.count(PROMPT)]
+    assert len(httpserver.log) == 1, "nothing else is asked for it"
+
+
+def test_a_bad_request_for_another_reason_is_a_fault(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_json({"error": {"message": "the prompt is too long"}}, status=400)
+    ((_, outcome),) = answer_freely(endpoint(httpserver), [Asked(key="k", prompt=PROMPT)], (20, Sampling()))
+    assert is_fault(outcome)
+
+
 def test_words_beside_an_empty_refusal_are_an_answer(httpserver: HTTPServer) -> None:
     body = good()
     body["choices"][0]["message"]["refusal"] = None
