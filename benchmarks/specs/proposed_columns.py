@@ -22,6 +22,8 @@ _MOST_JOINED = 6
 _MOST_OTHERS = 4
 _LABEL_WORDS = 3
 """Up to so many words a text may be a label, or a value to break results down by."""
+_PASSAGE_WORDS = 20
+"""From so many words on average texts are read, even where several rows share one, as questions on one passage do."""
 _WORSE = "rejected"
 """Of preference data the answer that is not wanted."""
 _OF_ROWS = re.compile(
@@ -44,7 +46,7 @@ class Seen:
     names_rows: bool
     """By its name or its values it holds ids or times, which are hardly what is asked for."""
     free: bool
-    """Else nearly every row has a text of its own there."""
+    """Else nearly every row has a text of its own there, or some a long one."""
 
 
 def looked_at(name: str, values: Sequence[Any]) -> Seen:
@@ -58,7 +60,8 @@ def looked_at(name: str, values: Sequence[Any]) -> Seen:
     distinct, plain = len(set(texts)), [text.strip('"') for text in texts]
     codes = distinct == len(texts) and all(map(_CODE.fullmatch, plain))
     names_rows = bool(_OF_ROWS.search(spelt)) or codes or all(map(_TIME.fullmatch, plain))
-    own = distinct > max(1, len(texts) / _ROWS_A_VALUE) and any(map(_WORD.search, texts))
+    own = distinct > max(1, 0 if words >= _PASSAGE_WORDS else len(texts) / _ROWS_A_VALUE)
+    own = own and any(map(_WORD.search, texts))
     return Seen(
         name=name,
         filled=len(texts),

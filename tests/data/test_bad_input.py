@@ -352,6 +352,20 @@ def test_init_keeps_the_side_with_a_usual_name_and_names_what_may_belong_to_the_
     assert all(re.search(unused, reason) for reason in said), said
 
 
+def test_a_passage_that_several_questions_share_may_belong_to_the_request(tmp_path: Path) -> None:
+    """Questions were proposed as the whole input, and the passage that they are on was not named."""
+    from benchmarks.specs.propose import propose
+
+    passage = "The castle {} was built by a duke and has stood there since, although it was burnt twice and rebuilt by its owner."
+    rows = [
+        {"context": passage.format(n // 5), "question": f"Who asks number {n}?", "answer": f"person {n * 7919}"}
+        for n in range(60)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (said,) = [each for each in propose(tmp_path / "rows.jsonl").reasons if each.startswith("unused")]
+    assert r'input: "{context}\n\n{question}"' in said
+
+
 @pytest.mark.parametrize(
     ("few", "more", "output", "says"),
     [
