@@ -16,8 +16,9 @@ from strategies.selection import PipelineBuilder
 MODES: tuple[Mode, ...] = ("hybrid", "dense")
 CASES, PASSAGES = 150, 2
 """Examples and passages by which the way to search is chosen."""
-WORTH = 0.02
-"""Of the examples so many more have to rest on the first document, shown whole, than on the first passage."""
+WORTH, LEAST = 0.02, 3
+"""Of the examples so many more, and at least so many, have to rest on the first document, shown whole, than on the first passage;
+those not counted that it would bring by chance, since a longer text holds any answer more often."""
 
 
 def modes(builder: PipelineBuilder) -> Sequence[Mode]:
@@ -42,9 +43,9 @@ def suited(builder: PipelineBuilder, setups: Sequence[Setup], mode: Mode) -> Seq
         return setups
     cases, texts = _asked(builder)
     with recorded(builder.bench, "search", ("whole", mode)):
-        found = [one.search(texts, 1, mode) for one in (index, replace(index, whole_words=WHOLE_WORDS))]
-    passages, documents = (_hits(builder, cases, rows) for rows in found)
-    return widened(setups) if documents - passages >= WORTH * len(cases) else setups
+        found = [one.search(texts, 1, mode) for one in (index, index.widened(WHOLE_WORDS))]
+    passages, documents = (_hits(builder, cases, rows) - _hits(builder, _exchanged(cases), rows) for rows in found)
+    return widened(setups) if documents - passages >= max(LEAST, WORTH * len(cases)) else setups
 
 
 def widened(setups: Sequence[Setup]) -> Sequence[Setup]:
@@ -56,6 +57,12 @@ def widened(setups: Sequence[Setup]) -> Sequence[Setup]:
 def _asked(builder: PipelineBuilder) -> tuple[Sequence[Case], list[str]]:
     cases = drawn(builder.task.examples, builder.bench.seed)[:CASES]
     return cases, [case.input for case in cases]
+
+
+def _exchanged(cases: Sequence[Case]) -> list[Case]:
+    """Each with the answers of the next, so that what rests on its passages does so by chance."""
+    others = [*cases[1:], *cases[:1]]
+    return [replace(case, output=one.output, answers=one.answers) for case, one in zip(cases, others, strict=True)]
 
 
 def _hits(builder: PipelineBuilder, cases: Sequence[Case], found: Sequence[tuple[Evidence, ...]]) -> int:

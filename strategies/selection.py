@@ -65,6 +65,7 @@ class PipelineBuilder:
     larger: Callable[[Setup], Sequence[Setup]] = lambda setup: ()
     """What is tried beyond the chosen setup where it is the largest of its space; nothing where it is not."""
     _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
+    _widened: dict[tuple[int, int], PassageIndex] = field(default_factory=dict, repr=False)
     _owed: list[Usage] = field(default_factory=list, repr=False)
     """What was built for looks that are not taken yet."""
 
@@ -98,15 +99,20 @@ class PipelineBuilder:
             self._indexes[words] = index
         return self._indexes.get(words)
 
+    def widened(self, words: int, whole_words: int) -> PassageIndex | None:
+        """The same index, with documents of at most so many words shown whole."""
+        index = self.index(words)
+        if index is not None and (words, whole_words) not in self._widened:
+            self._widened[words, whole_words] = index.widened(whole_words)
+        return self._widened.get((words, whole_words))
+
     def _indexed(self, words: int) -> PassageIndex:
         index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
         return replace(index, reranker=self.bench.reranker).taught(self.task.examples)
 
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
         schema = answer_schema(self.task, cases)
-        index = self.index(setup.passage_words) if setup.passages else None
-        if index is not None and setup.whole_words:
-            index = replace(index, whole_words=setup.whole_words)
+        index = self.widened(setup.passage_words, setup.whole_words) if setup.passages else None
         return Pipeline(
             task=self.task,
             model=self.bench.model,
@@ -120,7 +126,8 @@ class PipelineBuilder:
 
     def reading(self, setup: Setup) -> Reading | None:
         """How answers to a question could be read off the passages that this setup shows; None where they cannot."""
-        able = self.task.kind == "qa" and setup.passages and isinstance(self.bench.model, ScoresLabels)
+        asks = self.task.kind == "qa" and not self.task.labels
+        able = asks and setup.passages and isinstance(self.bench.model, ScoresLabels)
         return Reading.of(self.task.examples) if able else None
 
     def looks(self, setups: Sequence[Setup], fold: int, cases: Sequence[Case]) -> Iterator[Look]:

@@ -6,6 +6,7 @@ import math
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from benchmarks.contract import Benchmark, Candidate
 from benchmarks.probes import reworded
@@ -24,7 +25,7 @@ from strategies.answers import answer_limit
 from strategies.approaches.lora_distilled import most_requests
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval, larger
-from strategies.contract import LanguageModel, Strategy, Task, Trains, thoughts
+from strategies.contract import Document, LanguageModel, Strategy, Task, Trains, thoughts
 from strategies.finding import widened
 from strategies.finetuning.race import RECIPES
 from strategies.models.endpoint import BYTES_A_TOKEN
@@ -226,9 +227,11 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
         return [*space, *(replace(setup, form=replace(setup.form, added=longest)) for setup in space if longest)]
     if not isinstance(strategy, Retrieval):
         return [Setup(shots=MOST_SHOTS)]
-    space = [*widened(strategy.space(task, writes=True))]
-    ways = space[:1] * 2 if task.documents else []  # Where no example tells which passages are right.
-    return _with_larger(strategy, [*space, *ways], larger)
+    space = strategy.space(task, writes=True)
+    ways = (
+        space[:1] * 2 if task.documents else []
+    )  # Other ways to search, or passages alone.
+    return _with_larger(strategy, [*widened(space), *ways], larger)
 
 
 def _with_larger(
@@ -259,11 +262,19 @@ Reckoned = Callable[[str], float]
 def prompt_tokens(task: Task, setup: Setup, tokens: Reckoned = most_tokens) -> float:
     """Of one request on average, with all that this setup shows."""
     asked, answer = mean_tokens(task, tokens)
-    passage = _passage_tokens(task, max(setup.passage_words, setup.whole_words), tokens)
+    words = max(setup.passage_words, _longest_whole(task.documents, setup.whole_words))
+    passage = _passage_tokens(task, words, tokens)
     passages = setup.passages * (1 + (setup.shots if setup.grounded else 0))
     listed = tokens("".join(f"{label}, " for label in task.labels)) if setup.form.show_labels else 0.0
     told = tokens(instruction(task, setup.form))
     return FRAME + told + asked + setup.shots * (asked + answer + FRAME) + passages * passage + listed
+
+
+@lru_cache(maxsize=8)
+def _longest_whole(documents: tuple[Document, ...], words: int) -> int:
+    """Words of the longest document that has at most so many; 0 where none has."""
+    sizes = (size(each.text) for each in documents if words)
+    return max((each for each in sizes if each <= words), default=0)
 
 
 def _passage_tokens(task: Task, words: int, tokens: Reckoned = most_tokens) -> float:

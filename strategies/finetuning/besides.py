@@ -8,11 +8,15 @@ from dataclasses import asdict, replace
 
 from strategies.contract import Case, Recipe
 from strategies.pipeline import Setup
+from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Form
 from strategies.prompting.wordings import library
 from strategies.search import journalled
 from strategies.selection import PipelineBuilder
 from strategies.sources import WITHOUT
+
+TOLD = 100
+"""Examples that are looked at for one whose right passage can be told."""
 
 
 def best_instruction(builder: PipelineBuilder, setup: Setup, cases: Sequence[Case]) -> tuple[Form | None, int]:
@@ -41,7 +45,11 @@ def without_instruction(setups: Sequence[Setup], recipes: Sequence[Recipe]) -> F
 
 def lacking(builder: PipelineBuilder, setups: Sequence[Setup], recipes: Sequence[Recipe]) -> list[float]:
     """Shares of lessons without the right passage that the best setup is tried with, behind a runner-up too. None where no setup
-    shows passages, or where examples say that there is no answer, which are such lessons."""
+    shows passages, where nothing tells which of them is right, or where examples say that there is no answer, which are such
+    lessons."""
     shown = next((builder.build(setup, builder.task.examples) for setup in setups if setup.passages), None)
-    tried = shown is not None and len(recipes) > 1 and not shown.sources.declines(builder.task)
-    return [WITHOUT] if tried else []
+    if shown is None or len(recipes) < 2 or shown.sources.declines(builder.task):
+        return []
+    cases = builder.task.examples[:TOLD]
+    found = shown.sources.evidence([case.input for case in cases], shown.setup.passages, shown.setup.mode)
+    return [WITHOUT] if any(map(builder.tell, map(Shown, cases, found))) else []

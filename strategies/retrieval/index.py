@@ -80,6 +80,14 @@ class PassageIndex:
         repeats = repeated(self._versions, told) if told else frozenset()
         return replace(self, repeats=repeats) if repeats else self
 
+    def widened(self, whole_words: int) -> PassageIndex:
+        """The same, with documents of at most so many words shown whole; what is known of the documents is not found out anew."""
+        if whole_words == self.whole_words:
+            return self
+        wide = replace(self, whole_words=whole_words)
+        vars(wide).update({name: getattr(self, name) for name in ("_documents", "_versions", "named")})
+        return wide
+
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         """The best `k` passages for each text, best first, one of each document before a second one, of versions the newest."""
         if not self.passages or not texts:

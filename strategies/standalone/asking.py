@@ -120,6 +120,8 @@ class Asker:
             try:
                 found = self._sent(prompt, wishes)
             except Refused as fault:
+                if fault.refusal and self.refusals.is_filtered(fault.refusal):
+                    raise ConnectionError(f"{self._where()}: {fault}") from None
                 if fault.status in (*BAD, 403) and self._does_without(wishes, str(fault)):
                     continue
                 if fault.refusal and self.refusals.ends_all(fault.refusal, self.answered):

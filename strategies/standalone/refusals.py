@@ -17,9 +17,9 @@ UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
 NO_SUCH_PLACE = "unexpected endpoint"
 """LM Studio says so with status 200, where the address lacks its version."""
 _OF_WHAT_IT_HOLDS = re.compile(
-    r"moderation|flagged|violat|usage guidelines|safety|context|content[ _](?:policy|filter|management)", re.IGNORECASE
+    r"moderation|flagged|violat|usage guidelines|safety|content[ _](?:policy|filter|management)", re.IGNORECASE
 )
-"""A refusal of one request, for what stands in it or for its length."""
+_OF_ITS_LENGTH = re.compile("context", re.IGNORECASE)
 _OF_WHO_ASKS = re.compile(
     r"account|organi[sz]ation|suspended|deactivated|your (?:resource|access|subscription|project)", re.IGNORECASE
 )
@@ -37,10 +37,16 @@ _KEY = re.compile(
 )
 _TAG = re.compile(r"<[^<>]*>")
 _CUT_OFF = ("length", "model_length", "max_tokens", "abort")
-_FILTERED = ("content_filter", "safety")
-"""Why an answer ended, as servers say it: OpenAI, Mistral, Anthropic, Gemini in capitals, vLLM."""
-_FILTER_CODES = {*_FILTERED, "content_policy_violation", "moderation_blocked", "responsibleaipolicyviolation"}
-"""Of a refusal by a provider's filter: Azure with status 400, OpenAI."""
+_FILTERED = (
+    *("content_filter", "safety", "refusal", "sensitive", "guardrail_intervened"),
+    *("prohibited_content", "blocklist", "recitation", "spii"),
+)
+"""Why an answer ended, as servers say it: OpenAI, Mistral, Anthropic, vLLM; Z.ai, Bedrock; Gemini in capitals."""
+_FILTER_CODES = {
+    *(*_FILTERED, "content_policy_violation", "moderation_blocked", "responsibleaipolicyviolation"),
+    "data_inspection_failed",
+}
+"""Of a refusal by a provider's filter with status 400: Azure, OpenAI, Alibaba."""
 DECLINED = "the model declined to answer, or its provider kept the answer back"
 
 
@@ -104,7 +110,7 @@ def ends_all(refusal: Refusal, answered: bool) -> bool:
         return True
     if status in (400, 403) and (_MONEY.search(refusal.said) or _KEY.search(refusal.said)):
         return True
-    return status == 403 and (bool(_OF_WHO_ASKS.search(refusal.said)) or not (answered or _is_of_content(refusal)))
+    return status == 403 and (bool(_OF_WHO_ASKS.search(refusal.said)) or not (answered or _is_of_one(refusal)))
 
 
 def is_of_one(refusal: Refusal) -> bool:
@@ -112,12 +118,13 @@ def is_of_one(refusal: Refusal) -> bool:
     pass."""
     if ends_all(refusal, answered=True):
         return False
-    return refusal.status in (400, 413, 422) or (refusal.status == 403 and _is_of_content(refusal))
+    return refusal.status in (400, 413, 422) or (refusal.status == 403 and _is_of_one(refusal))
 
 
 def is_filtered(refusal: Refusal) -> bool:
     """Whether a provider's filter keeps this very request from the model, which is as good as an answer that is refused."""
-    return is_of_one(refusal) and not _FILTER_CODES.isdisjoint(refusal.codes)
+    named = not _FILTER_CODES.isdisjoint(refusal.codes)
+    return is_of_one(refusal) and (named or (refusal.status == 403 and _is_of_content(refusal)))
 
 
 def blames_key(refusal: Refusal) -> bool:
@@ -125,6 +132,10 @@ def blames_key(refusal: Refusal) -> bool:
     if refusal.status in (401, 403):
         return not _MONEY.search(refusal.said)
     return refusal.status == 400 and bool(_KEY.search(refusal.said))
+
+
+def _is_of_one(refusal: Refusal) -> bool:
+    return _is_of_content(refusal) or bool(_OF_ITS_LENGTH.search(" ".join((refusal.said, *refusal.codes))))
 
 
 def _is_of_content(refusal: Refusal) -> bool:

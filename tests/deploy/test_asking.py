@@ -218,6 +218,20 @@ def test_what_was_refused_or_filtered_is_no_answer(
     assert (failed.kind, failed.message) == ("refused", DECLINED)
 
 
+def test_a_request_that_a_filter_refuses_is_sent_once(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    error = {"code": "content_filter", "message": "The response was filtered."}
+    server.expect_request(PATH).respond_with_json({"error": error}, status=400)
+    made = hosted(server, "labels", model_folders, embedder, retries=2)
+    ((_, failed),) = made.answer([Query.of("one")], Sampling())
+    assert isinstance(failed, Failure)
+    with pytest.raises(ConnectionError, match="status 400, The response was filtered"):
+        alone.surely(exported(made, tmp_path), "", str(model_folders.embedder))("one")
+    assert failed.kind == "refused"
+    assert len(server.log) == 2, "one each, although log-probabilities are wished for"
+
+
 def _cut_off(
     server: HTTPServer, asked: tuple[str, str, dict[str, Any]], models: tuple[Folders, LocalEmbedder], folder: Path
 ) -> Failure:

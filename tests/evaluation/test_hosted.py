@@ -31,6 +31,7 @@ from strategies.models.endpoint import EndpointModel
 from strategies.models.sizes import COPIES
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
+from strategies.retrieval.chunking import PASSAGE_WORDS, WHOLE_WORDS
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
@@ -155,6 +156,19 @@ def test_a_prompt_is_as_long_as_what_it_shows() -> None:
     looked_up = replace(task, documents=(Document(id="a", text="A policy."),))
     longest = max(prompt_tokens(looked_up, each) for each in _setups(Retrieval(), looked_up) if each.passages)
     assert longest > max(prompt_tokens(looked_up, each) for each in Retrieval().space(looked_up) if each.passages)
+
+
+def test_a_passage_is_reckoned_longer_only_where_a_document_may_be_shown_whole() -> None:
+    setup, wide = Setup(passages=1), Setup(passages=1, whole_words=WHOLE_WORDS)
+    manual = Document(id="a", text="Trains go before planes. " * 400)
+    page = replace(manual, id="b", text="Trains go before planes. " * 50)
+    for documents, longer in (((manual,), 1.0), ((manual, page), 200 / PASSAGE_WORDS)):
+        task = replace(tiny.benchmark("qa").task, documents=documents)
+        bare = prompt_tokens(task, Setup())
+        shown = (prompt_tokens(task, wide) - bare) / (prompt_tokens(task, setup) - bare)
+        assert shown == pytest.approx(longer, rel=0.05)
+    shortest = min(prompt_tokens(task, each) for each in _setups(Retrieval(), task))
+    assert shortest <= min(prompt_tokens(task, each) for each in Retrieval().space(task, writes=True))
 
 
 @pytest.mark.parametrize(

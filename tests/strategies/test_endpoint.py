@@ -126,6 +126,8 @@ SORRY = "I'm sorry, I can't help with that."
         ("content_filter", {"content": "Take the first left and"}, "Take the first left and"),
         ("content_filter", {"content": None}, ""),
         ("SAFETY", {"content": None}, ""),
+        ("PROHIBITED_CONTENT", {"content": "Take the"}, "Take the"),
+        ("refusal", {"content": None}, ""),
         ("stop", {"content": None, "refusal": SORRY}, SORRY),
         ("stop", {"refusal": SORRY}, SORRY),
         ("length", {"content": "", "refusal": SORRY}, SORRY),
@@ -156,6 +158,8 @@ FILTERED = {
         "status": 400,
         "innererror": {"code": "ResponsibleAIPolicyViolation"},
     },
+    "Alibaba": {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."},
+    "moderated": {"code": 403, "message": "The model requires moderation. Your input was flagged for violence."},
     "OpenAI": {
         "code": "content_policy_violation",
         "message": "Your request was rejected.",
@@ -167,7 +171,8 @@ FILTERED = {
 @pytest.mark.parametrize("server", FILTERED)
 def test_a_request_that_a_filter_keeps_from_the_model_is_refused_too(server: str, httpserver: HTTPServer) -> None:
     """It is no fault of the network: the provider will never answer it."""
-    httpserver.expect_request(PATH).respond_with_json({"error": FILTERED[server]}, status=400)
+    status = 403 if server == "moderated" else 400
+    httpserver.expect_request(PATH).respond_with_json({"error": FILTERED[server]}, status=status)
     model = endpoint(httpserver)
     ((_, outcome),) = answer_freely(model, [Asked(key="k", prompt=PROMPT)], (20, Sampling(alternatives=5)))
     assert isinstance(outcome, Failure)
@@ -532,17 +537,17 @@ def test_a_refusal_of_everything_ends_the_rest_without_asking(httpserver: HTTPSe
 BY_FILTERS = {
     "OpenRouter": (
         {"error": {"code": 403, "message": "Your chosen model requires moderation and your input was flagged"}},
-        True,
+        "declined",
     ),
-    "xAI": ({"code": "The caller does not have permission", "error": "Content violates usage guidelines."}, True),
-    "Together": ({"error": {"message": "input tokens + max_tokens exceed the context length"}}, True),
-    "no reason": ({}, False),
+    "xAI": ({"code": "The caller does not have permission", "error": "Content violates usage guidelines."}, "declined"),
+    "Together": ({"error": {"message": "input tokens + max_tokens exceed the context length"}}, "lasting"),
+    "no reason": ({}, ""),
 }
 
 
-@pytest.mark.parametrize(("body", "lasting"), BY_FILTERS.values(), ids=BY_FILTERS.keys())
+@pytest.mark.parametrize(("body", "what"), BY_FILTERS.values(), ids=BY_FILTERS.keys())
 def test_one_message_that_is_refused_as_a_key_would_be_ends_no_other_question(
-    httpserver: HTTPServer, body: object, lasting: bool
+    httpserver: HTTPServer, body: object, what: str
 ) -> None:
     def filtering(request: Request) -> Response:
         bad = request.get_json()["messages"][0]["content"] == "kill it"
@@ -551,7 +556,8 @@ def test_one_message_that_is_refused_as_a_key_would_be_ends_no_other_question(
     httpserver.expect_request(PATH).respond_with_handler(filtering)
     model = endpoint(httpserver, concurrency=1)
     found = dict(model.generate([PROMPT, (Message("user", "kill it"),), PROMPT], 5, Sampling()))
-    assert [(each.text, each.lasting) for each in found.values()] == [("yes", False), ("", lasting), ("yes", False)]
+    assert [each.text for each in found.values()] == ["yes", "", "yes"]
+    assert (found[1].lasting, found[1].declined) == (what == "lasting", what == "declined")
     assert "Check the key" not in found[1].error
 
 

@@ -373,6 +373,16 @@ def test_where_whole_trainings_are_paid_for_one_learns_a_share_without_the_right
     assert result.tuning.setup.lacking == max(shares)
 
 
+def test_labels_that_rest_on_documents_are_never_read_off(tmp_path: Path) -> None:
+    """Of `kind: qa` with labels the race of lora + retrieval ended in a fault: what was looked at held shares of labels."""
+    task = replace(tiny.benchmark("classification", examples=60).task, kind="qa", documents=tiny.rooms())
+    speaker = ScriptedModel(name="speaker", answer=lambda _: "refund")
+    builder = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=speaker))
+    assert builder.reading(Setup(passages=1)) is None
+    questions = tiny.benchmark("qa").task
+    assert PipelineBuilder(questions, builder.bench).reading(Setup(passages=1)) is not None
+
+
 def test_no_share_without_the_right_passage_is_tried_where_none_is_shown_or_examples_are_such_lessons(
     tmp_path: Path,
 ) -> None:
@@ -386,6 +396,10 @@ def test_no_share_without_the_right_passage_is_tried_where_none_is_shown_or_exam
     folds = (replace(task.folds[0], train=(*task.folds[0].train, *none)), *task.folds[1:])
     declining = PipelineBuilder(replace(task, folds=folds), tiny.Bench(folder=tmp_path, language=silent))
     assert lacking(declining, [Setup(passages=1)], RECIPES) == []
+    labels = tiny.benchmark("classification", examples=60).task
+    unnamed = replace(labels, documents=tiny.rooms())
+    told_apart = PipelineBuilder(unnamed, tiny.Bench(folder=tmp_path, language=silent))
+    assert lacking(told_apart, [Setup(passages=1)], RECIPES) == [], "all lessons would be the same"
 
 
 @pytest.mark.parametrize(("with_it", "without", "taken"), [(0.5, 0.5, False), (0.6, 0.5, True), (0.5, 0.6, False)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,34 @@ def test_it_is_chosen_where_more_answers_stand_in_the_document_than_in_the_passa
     rooms = builder_for(tiny.rooms(), tiny.questions(24), tmp_path)
     assert suited(rooms, setups, "hybrid") == setups, "each of them is one passage"
     assert suited(builder_for((), CASES, tmp_path), setups, "hybrid") == setups
+
+
+def test_a_longer_text_that_holds_more_by_chance_is_no_reason(tmp_path: Path) -> None:
+    """Twice the text holds a "5" twice as often, whatever it is about."""
+    dice = random.Random(0)
+    numbers = [" ".join(str(dice.randrange(60)) for _ in range(12)) for _ in HALLS]
+    pages = tuple(
+        replace(each, text=f"{each.text}\n{'And so on it goes. ' * 10}{more}")
+        for each, more in zip(PAGES, numbers, strict=True)
+    )
+    cases = tuple(
+        Case(id=f"{name} {n}", input=f"Which seats has {name}? ({n})", output=str(dice.randrange(60)))
+        for name in HALLS
+        for n in range(7)
+    )
+    setups = [Setup(passages=1)]
+    assert suited(builder_for(pages, cases, tmp_path), setups, "hybrid") == setups
+
+
+def test_what_is_known_of_the_documents_is_found_out_once(tmp_path: Path) -> None:
+    builder = builder_for(PAGES, CASES, tmp_path)
+    made = [builder.build(Setup(passages=n, whole_words=WHOLE_WORDS), CASES).sources.index for n in (1, 2)]
+    assert made[0] is made[1]
+    plain, wide = builder.index(), made[0]
+    assert isinstance(wide, PassageIndex)
+    assert plain is not None
+    assert wide._versions is plain._versions
+    assert wide.named is plain.named
 
 
 def test_the_search_tries_both_and_the_report_says_which_it_took(tmp_path: Path) -> None:
