@@ -17,20 +17,20 @@ from strategies.contract import Trial
 
 
 def searching(material: Material) -> LineChart | None:
-    """None where no approach spent tokens on choosing among configurations with a score."""
+    """None where no approach spent tokens on choosing among configurations with a score; one of a single score is a dot."""
     found: dict[tuple[str, ...], tuple[str, int, tuple[tuple[float, float], ...]]] = {}
     for place, status in enumerate(material.suitable):
-        trials = material.extras.trials.get(status.candidate, ())
-        points = expected(trials)
-        search = (*sorted({trial.approach for trial in trials}), material.evaluations[status.candidate].model)
+        trials, evaluation = material.extras.trials.get(status.candidate, ()), material.evaluations[status.candidate]
+        search = (*(sorted({trial.approach for trial in trials}) or [status.candidate]), evaluation.model)
         shorter = search not in found or len(status.candidate) < len(found[search][0])
-        if len(points) > 1 and points[-1][0] > 0 and shorter:
-            found[search] = (status.candidate, place, points)
-    if not found:
+        if (evaluation.rising or any(trial.tokens for trial in trials)) and shorter:
+            found[search] = (status.candidate, place, expected(trials))
+    drawn = [each for each in found.values() if each[2]]
+    if all(len(points) < 2 for _, _, points in drawn):
         return None
-    rising = {name for name, _, _ in found.values() if material.evaluations[name].rising}
+    rising = [name for name, _, _ in found.values() if material.evaluations[name].rising]
     return LineChart(
-        title=_title([name for name, _, _ in found.values() if name in rising], len(found)),
+        title=_title(rising, len(found)),
         across="tokens spent on choosing",
         upwards=material.compared_by,
         by_factors=False,
@@ -42,9 +42,9 @@ def searching(material: Material) -> LineChart | None:
                 note="cut short" if name in rising else "",
                 dots=len(points) <= 12,
             )
-            for name, place, points in found.values()
+            for name, place, points in drawn
         ),
-        table=_table([(name, points) for name, _, points in found.values()], rising),
+        table=_table([(name, points) for name, _, points in drawn], rising),
     )
 
 
@@ -75,7 +75,7 @@ def _title(rising: Sequence[str], count: int) -> str:
     return f"Cut short by its budget: {listed(rising)}" + ("" if len(rising) == count else "; no other was")
 
 
-def _table(found: Sequence[tuple[str, tuple[tuple[float, float], ...]]], rising: set[str]) -> Table:
+def _table(found: Sequence[tuple[str, tuple[tuple[float, float], ...]]], rising: Sequence[str]) -> Table:
     rows = tuple(
         (
             name,

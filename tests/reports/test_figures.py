@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations, pairwise
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -13,6 +14,7 @@ from advisor.contract import Story
 from advisor.costs.economics import costs
 from advisor.drawn import Cell, WinnerMap
 from advisor.figures.searching import expected
+from advisor.reports.lines import draw_lines
 from advisor.story.explain import premises
 from advisor.wording import percent
 from benchmarks.costs.prices import MachinePrices
@@ -260,6 +262,26 @@ def test_a_search_without_tokens_is_left_out_and_one_that_was_cut_short_is_named
     calm = searched(rising=False).searched
     assert calm is not None
     assert calm.title == "No search was cut short by its budget"
+
+
+def test_a_search_that_was_cut_short_after_one_score_is_a_dot_and_named() -> None:
+    bakeoff = SITUATIONS["everything_meets"]()
+    tried = {"prompting": trials((0.8, 60, 900), (0.7, 60, 900)), "lora": trials((0.7, 60, 1900), (0, 0, 300))}
+    tried["lora"] = [replace(each, approach="lora") for each in tried["lora"]]
+    evaluations = tuple(replace(each, rising=each.candidate == "lora") for each in bakeoff.evaluations)
+    bakeoff = replace(bakeoff, evaluations=evaluations, extras=replace(bakeoff.extras, trials=tried))
+    chart = bakeoff.told().story.searched
+    assert chart is not None
+    assert chart.title == "Cut short by its budget: lora; no other was"
+    assert {each.name: (each.points[-1], each.note) for each in chart.series} == {
+        "prompting": ((1800.0, 0.8), ""),
+        "lora": ((2200.0, 0.7), "cut short"),
+    }
+    (row,) = (row for row in chart.table.rows if row[0] == "lora")
+    assert row == ("lora", "1", "70 %", "70 %", "70 %", "70 %", "2,200", "cut short")
+    ET.fromstring(draw_lines(chart, 900, "searched"))
+    alone = replace(bakeoff, extras=replace(bakeoff.extras, trials={"lora": tried["lora"]}))
+    assert alone.told().story.searched is None, "nothing was chosen among several"
 
 
 def test_the_learning_curve_is_that_of_the_table() -> None:
