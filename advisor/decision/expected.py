@@ -57,10 +57,11 @@ def _disagrees(decided: Decided, pair: tuple[Evaluation, Evaluation], higher: Se
     said = (
         "The task suggested otherwise" if best in higher else "The measurement disagrees with what the task suggested"
     )
+    short = " (its search was cut short)" if best.rising and best not in higher else ""
     out = " and is ruled out" if decided.statuses[best.candidate].state is State.RULED_OUT else ""
     reached = (
         f"{FAMILY_NAMES[best.family]} was expected to be highest{',' if out else ' and'} reached "
-        f"{percent(best.figure)}{out}"
+        f"{percent(best.figure)}{short}{out}"
     )
     told = "the highest within the limits is" if higher else "the highest is"
     if higher and decided.verdict in _IS:

@@ -558,6 +558,11 @@ def test_only_the_highest_figure_is_in_front() -> None:
     assert said(head, lora, constraints=quick, target=0.99).endswith(
         "of those within the limits an approach without a language model comes out highest."
     )
+    ended = dataclasses.replace(evaluation_of("lora", scores_of(100, 300), seconds=0.3), rising=True)
+    assert said(prompt, ended, task=generation) == (
+        "The measurement disagrees with what the task suggested: fine-tuning was expected to be highest and reached 33 % (its "
+        "search was cut short); the highest is prompting with 92 %."
+    )
     broken = dataclasses.replace(lora, state=State.INVALID, problem="Too many answers failed.")
     assert said(head, broken) == "", "its figure is no order"
 
