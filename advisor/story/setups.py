@@ -28,6 +28,7 @@ def told(chosen: Mapping[str, Any]) -> str:
     parts = [*_of_cascade(chosen), *_of_head(chosen), *_of_setup(setup), *_of_shift(chosen), *_of_shift(setup)]
     parts += _of_instruction(setup, WHOLE)
     parts += [*_of_recipe(recipe), *_of_mean(chosen), *_of_share(chosen), *_of_apart(chosen)]
+    parts += _of_cut(chosen)
     parts += [*_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
@@ -187,6 +188,12 @@ def _of_apart(chosen: Mapping[str, Any]) -> Iterator[str]:
     """Where there were no means to train once more on all examples."""
     if isinstance(apart := chosen.get("kept_apart"), int) and apart:
         yield f"{counted(apart, 'example')} kept apart to say when to stop, and not learnt"
+
+
+def _of_cut(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Examples of which a training could not read all."""
+    if isinstance(rows := chosen.get("truncated_training_rows"), int) and rows:
+        yield f"{counted(rows, 'example')} cut to what a training reads"
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Iterator[str]:

@@ -398,6 +398,12 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
             "2 nearest examples; rank 16, learning rate 0.001; batches of 8, 2 epochs; labels smoothed by 10 %; "
             "answers of the examples shown are learnt too",
         ),
+        (
+            {"setup": asdict(Setup()), "recipe": asdict(Recipe()), "kept_apart": 48, "truncated_training_rows": 3},
+            "no examples shown; rank 16, learning rate 0.001; batches of 8, 4 epochs; 48 examples kept apart to say when to "
+            "stop, and not learnt; 3 examples cut to what a training reads",
+        ),
+        ({"setup": asdict(Setup()), "truncated_training_rows": 0}, "no examples shown"),
         ({"C": 3.0, "copied_from": 1_500}, "inverse regularization C 3; what is copied learnt from 1,500 examples"),
         ({"counted": ["words"], "terms": 50, "C": 3.0}, "words counted; inverse regularization C 3"),
         (
