@@ -14,7 +14,7 @@ from advisor.cli.streams import put, results_alone
 from benchmarks.contract import BadInput
 
 if TYPE_CHECKING:
-    from strategies.contract import Outcome
+    from strategies.contract import Evidence, Outcome
 
 
 @click.command(name="predict", short_help="Answer new requests with what was fitted.")
@@ -44,6 +44,7 @@ def command(
 
     REQUESTS is a JSONL, JSON, CSV or Parquet file with an input column, or a .txt with one request a line; without it lines
     of standard input are answered. A line without an answer says why as its `problem`; where a server gave none, it ends with 1.
+    Where something was looked up, `evidence` says what: characters `start` to `end` of a document, or an example.
 
     Example: advisor predict runs/first new.csv > answers.jsonl
     """
@@ -114,6 +115,13 @@ def _row(text: str, outcome: Outcome, alone_from: float | None) -> dict[str, Any
         row["sure"] = round(sure, 4)
     if alone_from is not None:
         row["alone"] = sure is not None and sure >= alone_from
-    if named := [each.document_id for each in outcome.evidence if each.document_id]:
-        row["evidence"] = named
+    if places := [_place(each) for each in outcome.evidence if each.document_id]:
+        row["evidence"] = places
     return row
+
+
+def _place(found: Evidence) -> dict[str, Any]:
+    """As the program of an export names a passage; an example has no place in a document."""
+    if not found.end:
+        return {"example_id": found.document_id}
+    return {"document_id": found.document_id, "start": found.start, "end": found.end}

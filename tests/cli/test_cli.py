@@ -33,8 +33,9 @@ from benchmarks.specs.paths import without_folders
 from benchmarks.storage.bom import write_bom
 from benchmarks.storage.outcomes import text_of
 from benchmarks.storage.store import Store
-from strategies.contract import Abstention, Case, Failure, Outcome, Prediction, Query, Sampling
+from strategies.contract import Abstention, Case, Evidence, Failure, Outcome, Prediction, Query, Sampling
 from strategies.models.measured import quickest
+from strategies.standalone.lookup import Passage
 from tests import tiny
 from tests.conftest import Folders
 from tests.desk import Done, call, everything, finish, start, write_task
@@ -856,6 +857,23 @@ def test_where_a_server_gave_no_answer_it_says_so_and_ends_with_1(
         "status 401",
     ]
     assert "1 of them got no answer from the server" in done.err
+
+
+def test_an_answer_says_where_in_a_document_it_stands_as_an_export_does(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passage = Evidence(document_id="room-Ada", text="Rooms: It has 20 seats.", score=0.9, start=31, end=47)
+    example = Evidence(document_id="e007", text="where is my parcel", score=1.0)
+    outcomes = (Prediction(text="20", evidence=(passage,)), Prediction(text="parcel", evidence=(example,)))
+    monkeypatch.setattr(
+        "advisor.deploy.answering.Answerer.answers", lambda self, texts: zip(texts, outcomes, strict=True)
+    )
+    (tmp_path / "new.txt").write_text("how many seats\nwhere is my parcel\n", encoding="utf-8")
+    asked = (str(finished.folder), str(tmp_path / "new.txt"), "--candidate", "majority")
+    done = call(capsys, "predict", *asked, "--task", str(finished.desk / "task.yaml"))
+    found, near = (json.loads(line)["evidence"] for line in done.out.splitlines())
+    assert found == [Passage("room-Ada", 31, 47, passage.text).place]
+    assert near == [{"example_id": "e007"}]
 
 
 def test_without_a_name_it_is_what_the_run_recommends(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
