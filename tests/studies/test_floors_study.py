@@ -112,22 +112,21 @@ def test_the_approach_that_its_selection_cases_name_counts_and_leaks_are_left_ou
     verdict = SITUATIONS["facts_in_the_documents_change"]().told()
     both = dataclasses.replace(GOAL, approaches=("retrieval", "lora"))
     chosen = shown_as(verdict, retrieval={"selection_score": 0.5}, lora={"selection_score": 0.6})
-    found = reached(both, chosen)
+    found = reached(both, opened(chosen))
     assert found is not None
     assert found.told.startswith("lora "), "not the highest on these cases"
-    highest = reached(both, shown_as(chosen, lora={"selection_score": None}))
+    highest = reached(both, opened(shown_as(chosen, lora={"selection_score": None})))
     assert highest is not None
     assert highest.told.startswith("retrieval ")
     assert highest.counted == pytest.approx(0.87)
     assert highest.counted > found.counted
     assert highest.cases == 300
-    assert reached(dataclasses.replace(GOAL, approaches=("nobody",)), verdict) is None
+    assert reached(dataclasses.replace(GOAL, approaches=("nobody",)), opened(verdict)) is None
     leaks = Leaks(cases=10, figure=1.0, others=290, without=0.8, lower=0.75, upper=0.85)
-    without = reached(
-        dataclasses.replace(GOAL, approaches=("lora",), without_leaks=True), shown_as(verdict, lora={"leaks": leaks})
-    )
+    alone = dataclasses.replace(GOAL, approaches=("lora",), without_leaks=True)
+    without = reached(alone, opened(shown_as(verdict, lora={"leaks": leaks})))
     assert without == Reached(counted=0.8, told="0.800 (0.750-0.850)", cases=290)
-    every = reached(dataclasses.replace(both, every=True), verdict)
+    every = reached(dataclasses.replace(both, every=True), opened(verdict))
     assert every is not None
     assert every.told.startswith("lora "), "the worst of them, by the upper end of its interval"
     assert every.counted < highest.counted
@@ -164,15 +163,22 @@ def test_where_nothing_beats_one_answer_the_row_says_that_the_verdict_says_so() 
     assert "its verdict says" not in table._ahead_row(pair, opened(silent), Path())
 
 
-def test_other_metrics_are_taken_from_what_is_shown() -> None:
+def test_other_metrics_are_taken_from_what_is_shown_with_their_intervals() -> None:
     verdict = SITUATIONS["facts_in_the_documents_change"]().told()
-    shown = dataclasses.replace(
-        verdict,
-        evaluations=tuple(dataclasses.replace(each, shown={"json_valid": 0.99}) for each in verdict.evaluations),
+    shown = opened(shown_as(verdict, lora={"shown": {"json_valid": 0.99}}))
+    run = dataclasses.replace(shown, intervals={("lora", "json_valid"): (0.97, 0.995)})
+    assert reached(dataclasses.replace(GOAL, approaches=("lora",), metric="json_valid"), run) == Reached(
+        counted=0.99, told="0.990 (0.970-0.995)", cases=300
     )
-    assert reached(dataclasses.replace(GOAL, approaches=("lora",), metric="json_valid"), shown) == Reached(
-        counted=0.99, told="0.990", cases=300
-    )
+
+
+def test_the_interval_of_another_metric_is_that_of_the_stored_answers() -> None:
+    found = table.opened(program.FOLDER, "snips_slots")
+    assert found is not None
+    lora = next(each for each in found.verdict.evaluations if each.candidate == "lora")
+    (lower, upper), whole = found.intervals["lora", "field_f1"], found.intervals["lora", "json_valid"]
+    assert lora.lower < lora.upper < lower < lora.shown["field_f1"] < upper < 1
+    assert 0.98 < whole[0] < whole[1] == lora.shown["json_valid"] == 1
 
 
 def test_without_rows_the_table_says_what_is_missing(tmp_path: Path) -> None:

@@ -6,17 +6,20 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from advisor.contract import Verdict
 from advisor.experiments.stored import reopen
 from advisor.wording import listed
-from benchmarks.contract import Evaluation
+from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.data.frozen import thaw
+from benchmarks.evaluation.scoring import scored
 from benchmarks.statistics.confidence import paired_difference, shown_interval
 from benchmarks.storage.packed import unpack
+from benchmarks.storage.store import Store
 from benchmarks.studies.afternoon_rows import FILE, Record
 from benchmarks.studies.floors import searching
 from benchmarks.studies.floors.goals import (
@@ -118,6 +121,8 @@ class Opened:
     made: Mapping[str, Any]
     examples: int
     cases: int
+    intervals: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    """Of metrics that goals name beside the task's own, by approach and metric: two-sided, 95 %."""
 
 
 def document(folder: Path) -> str:
@@ -169,7 +174,23 @@ def opened(folder: Path, task: str) -> Opened | None:
         run = json.loads((Path(place) / "run.json").read_text(encoding="utf-8"))
         benchmark = thaw(run["benchmark"])
         sizes = {"examples": len(benchmark.task.examples), "cases": len(benchmark.heldout)}
-        return Opened(verdict=reopen(Path(place)), made=made, **sizes)
+        intervals = _intervals(task, benchmark, Path(place))
+        return Opened(verdict=reopen(Path(place)), made=made, intervals=intervals, **sizes)
+
+
+def _intervals(task: str, benchmark: Benchmark, run: Path) -> dict[tuple[str, str], tuple[float, float]]:
+    """Of the stored answers, scored by the metrics that goals of the task name beside its own."""
+    metrics, found = {metric.name: metric for metric in benchmark.shown_metrics}, {}
+    with closing(Store(run / "run.sqlite")) as store:
+        for goal in (goal for goal in GOALS if goal.task == task and goal.metric in metrics):
+            for name in goal.approaches:
+                outcomes = {row.key: row.outcome for row in store.rows(name, "heldout")}
+                cases = [case for case in benchmark.heldout if case.id in outcomes]
+                answered = scored(metrics[goal.metric], cases, [outcomes[case.id] for case in cases])
+                groups = [case.group or case.id for case in cases]
+                if cases:
+                    found[name, goal.metric] = shown_interval([each.score for each in answered], groups)
+    return found
 
 
 def _sizes(task: str, found: Opened) -> tuple[str, ...]:
@@ -181,7 +202,7 @@ def _row(goal: Goal, found: Opened | None) -> str:
     if found is None:
         return f"{start} - | - | not run |"
     lacking = _lacking(goal.approaches, found.verdict)
-    counted = reached(goal, found.verdict)
+    counted = reached(goal, found)
     if counted is None:
         return f"{start} - | - | not reached ({listed(lacking)} {'have' if len(lacking) > 1 else 'has'} no scores) |"
     verdict = "reached" if counted.counted >= goal.least - 1e-9 else "not reached"
@@ -217,24 +238,24 @@ def named(found: Sequence[Evaluation]) -> Evaluation:
     return max(found, key=lambda each: -math.inf if each.selection_score is None else each.selection_score)
 
 
-def reached(goal: Goal, verdict: Verdict) -> Reached | None:
+def reached(goal: Goal, run: Opened) -> Reached | None:
     """Of that of the goal's approaches which its selection cases name; of the worst where every one is to reach it. None where
     none has scores, or not every one of those that are to reach it."""
-    found = usable(goal.approaches, verdict)
+    found = usable(goal.approaches, run.verdict)
     if not found or (goal.every and len(found) < len(goal.approaches)):
         return None
     if goal.every:
-        return min((_measured(goal, each) for each in found), key=lambda each: each.counted)
-    return _measured(goal, named(found))
+        return min((_measured(goal, each, run) for each in found), key=lambda each: each.counted)
+    return _measured(goal, named(found), run)
 
 
-def _measured(goal: Goal, each: Evaluation) -> Reached:
+def _measured(goal: Goal, each: Evaluation, run: Opened) -> Reached:
     if goal.without_leaks and each.leaks is not None:
         leaks = each.leaks
         figures, cases = (leaks.without, leaks.lower, leaks.upper), leaks.others
     elif goal.metric in each.shown:
-        shown = each.shown[goal.metric]
-        return Reached(counted=shown, told=_told(goal, each, f"{shown:.3f}"), cases=len(each.scores))
+        interval = run.intervals[each.candidate, goal.metric]
+        figures, cases = (each.shown[goal.metric], *interval), len(each.scores)
     else:
         figures, cases = (each.figure, each.lower, each.upper), len(each.scores)
     told = f"{figures[0]:.3f} ({figures[1]:.3f}-{figures[2]:.3f})"
