@@ -17,7 +17,7 @@ from benchmarks.studies import afternoon
 from benchmarks.studies.afternoon_rows import FILE, Arm, Record
 from benchmarks.studies.afternoon_rows import Row as PlainRow
 from benchmarks.studies.floors import __main__ as program
-from benchmarks.studies.floors import copies, searching, table
+from benchmarks.studies.floors import copies, reading, searching, table
 from benchmarks.studies.floors.goals import AHEAD, GOALS, SEARCHES, TASKS, TWICE, Ahead, Goal, Search, approaches, arms
 from benchmarks.studies.floors.table import Opened, Reached, document, reached
 from benchmarks.studies.peers.arms import SEEDS
@@ -185,6 +185,26 @@ def test_without_rows_the_table_says_what_is_missing(tmp_path: Path) -> None:
     text = document(tmp_path)
     assert text.count("not run |") == len(GOALS) + len(AHEAD) + len(SEARCHES)
     assert f"Not run yet: {', '.join(TASKS)}." in text
+
+
+def test_every_text_on_wrong_cases_is_of_a_goal() -> None:
+    assert set(reading.READ) <= {(goal.task, goal.says) for goal in (*GOALS, *AHEAD)}
+
+
+def test_a_missed_goal_whose_wrong_cases_were_not_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = SITUATIONS["facts_in_the_documents_change"]().told()
+    run = dataclasses.replace(opened(verdict), made={"sessions": [], "left": 9, "near": 0})
+    low, high = (dataclasses.replace(GOAL, task="banking77", says=str(least), least=least) for least in (0.1, 0.99))
+    other = dataclasses.replace(high, says="another")
+    monkeypatch.setattr(table, "GOALS", (low, high, other))
+    monkeypatch.setattr(table, "opened", lambda folder, task: run if task == "banking77" else None)
+    monkeypatch.setattr(reading, "READ", {("banking77", "0.1"): "NOT MISSED", ("banking77", "0.99"): "READ AND SORTED"})
+    text = document(tmp_path)
+    assert "\nbanking77, 0.99: READ AND SORTED\n" in text
+    assert "NOT MISSED" not in text
+    assert "the wrong selection cases have not been read: banking77, another.\n" in text
 
 
 def test_a_second_check_stands_below_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

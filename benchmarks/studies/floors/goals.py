@@ -35,6 +35,10 @@ class Ahead:
     """Arms of the plain script (`benchmarks.studies.afternoon`), which answers the same cases; none: other approaches of ours."""
     others: tuple[str, ...] = ()
 
+    @property
+    def says(self) -> str:
+        return " or ".join(self.approaches)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Search:

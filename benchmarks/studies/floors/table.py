@@ -21,7 +21,7 @@ from benchmarks.statistics.confidence import paired_difference, shown_interval
 from benchmarks.storage.packed import unpack
 from benchmarks.storage.store import Store
 from benchmarks.studies.afternoon_rows import FILE, Record
-from benchmarks.studies.floors import searching
+from benchmarks.studies.floors import reading, searching
 from benchmarks.studies.floors.goals import (
     AHEAD,
     ALIKE,
@@ -81,35 +81,8 @@ SEARCH_HEAD = (
     "| documents | among the first | at least | reached | cases | |",
     "| --- | ---: | ---: | ---: | ---: | --- |",
 )
-READ = {
-    "banking77": "banking77, LoRA: of 43 selection cases that its best long training of the race had wrong the first 24. Sixteen "
-    "take a neighbour among the 77 labels, such as `top_up_failed` for `pending_top_up` or `exchange_rate` for "
-    '`exchange_charge`; of one the key looks wrong ("How to verify my identity" as `why_verify_identity`). Six are given '
-    "`transfer_fee_charged` and two `card_linking`, which mostly have nothing to do with them, by a training of a quarter of "
-    "the later one's tokens. So what lacks is mostly examples of close labels: there are eight for each.",
-    "nq_open_oracle": "nq_open_oracle, lora + retrieval: all 23 of the 48 selection cases that it had wrong. Thirteen name "
-    "another person, place or title of the passage (the writer of a song for its singer), nine something of another kind than "
-    "is asked for (a year for a day, the number of episodes for that of seasons), one half of the answer (`Minnesota`). Answers "
-    "are read off as spans of at most four words, so that what contains the right one is hardly more than what equals it. So "
-    "what lacks is reading, not search.",
-    "pubmedqa": "pubmedqa, lora + retrieval: all 16 of the 41 selection cases that it had wrong. Twelve are taken for `yes`, the "
-    "most frequent answer (eight `no` and four `maybe`), three `yes` and a `maybe` for `no`; none is taken for `maybe`, which is "
-    "the key of five of the 41. It was set up with the two nearest questions in the prompt and without the abstracts, which had "
-    ".55 of 42 cases beside .57: a model of this size answers from the sound of the question, whether the abstract stands before "
-    "it or not. So what lacks is reading. The verdict of such a run says that nothing is shown to beat one answer to all.",
-    "snips_slots": "snips_slots, nearest examples in the prompt: of the 124 of 150 selection cases that it had wrong the first "
-    "24. Twelve give one value to several slots or name a slot twice (`Lebanon` as city and as country), six take another slot "
-    "(an artist as the service), six leave a slot out or cut its value elsewhere. All are of the right form and of words of the "
-    "request, so what lacks is knowing the slots, which is what training brings. The search was not at its end when its tokens "
-    "were: eight nearest examples had .20 of 50 cases, the three that were taken .17 of 150.",
-    "tldr_commands": "tldr_commands, lora + retrieval: all 14 of the 48 selection cases that it had wrong. Five were shown a "
-    "passage that does not hold the command; of the other nine four are given another command of the page, three its heading, "
-    "two a part of the right one. Answers were read off as the sentence around the likeliest eight words, which a training of a "
-    "twentieth of the later one's tokens did better than writing (the race chose so). With all that the later one learnt, which "
-    "read worst of all (.15), writing has .80 of 150 developed cases. So what lacked was the choice, which is made after the "
-    "later training now. The 595 cases that are left are for a second check.",
-}
-"""What wrong selection cases show, by hand, where a floor was not reached."""
+NOT_MISSED = ("| reached |", "| ahead |", "| not run |")
+"""How the lines of goals end that leave nothing to explain."""
 SIZES = ("task", "examples", "cases left", "of them asked", "nearly a developed one")
 
 
@@ -129,28 +102,34 @@ def document(folder: Path) -> str:
     """The whole text of floors.md."""
     found = {task: opened(folder, task) for task in TASKS}
     there = {task: each for task, each in found.items() if each is not None}
-    lines = [*HEAD, *_figures(found, folder), *SEARCH_HEAD, *(_search_row(goal, folder) for goal in SEARCHES)]
-    lines += _asked(there)
-    if analyses := [READ[task] for task in there if task in READ]:
-        lines += [
-            "",
-            "Wrong selection cases, read and sorted where a floor was not reached:",
-            *(f"\n{each}" for each in analyses),
-        ]
+    rows = _rows(found, folder)
+    lines = [*HEAD, *_figures(rows), *SEARCH_HEAD, *(_search_row(goal, folder) for goal in SEARCHES)]
+    lines += [*_asked(there), *reading.told(_missed(rows), reading.READ)]
     if len(there) < len(TASKS):
         lines += ["", f"Not run yet: {', '.join(task for task in TASKS if task not in there)}."]
     lines += ["", _commits(there)]
     again = {task: each for task in TWICE if (each := opened(folder / SECOND, task)) is not None}
     if again:
-        lines += [*SECOND_HEAD, *_figures(again, folder / SECOND), *_asked(again), "", _commits(again)]
+        rows = _rows(again, folder / SECOND)
+        lines += [*SECOND_HEAD, *_figures(rows), *_asked(again), *reading.told(_missed(rows), {}), "", _commits(again)]
     return "\n".join(lines) + "\n"
 
 
-def _figures(found: Mapping[str, Opened | None], folder: Path) -> list[str]:
-    """The tables of the goals of these tasks."""
-    goals = [_row(goal, found[goal.task]) for goal in GOALS if goal.task in found]
-    ahead = [_ahead_row(goal, found[goal.task], folder) for goal in AHEAD if goal.task in found]
+def _rows(found: Mapping[str, Opened | None], folder: Path) -> dict[Goal | Ahead, str]:
+    """The goals of these tasks, each with its line of a table."""
+    rows: dict[Goal | Ahead, str] = {goal: _row(goal, found[goal.task]) for goal in GOALS if goal.task in found}
+    return rows | {goal: _ahead_row(goal, found[goal.task], folder) for goal in AHEAD if goal.task in found}
+
+
+def _figures(rows: Mapping[Goal | Ahead, str]) -> list[str]:
+    """The tables of the goals."""
+    goals = [row for goal, row in rows.items() if isinstance(goal, Goal)]
+    ahead = [row for goal, row in rows.items() if isinstance(goal, Ahead)]
     return [*(GOAL_HEAD if goals else ()), *goals, *(AHEAD_HEAD if ahead else ()), *ahead]
+
+
+def _missed(rows: Mapping[Goal | Ahead, str]) -> list[reading.Missed]:
+    return [(goal.task, goal.says) for goal, row in rows.items() if not row.endswith(NOT_MISSED)]
 
 
 def _asked(there: Mapping[str, Opened]) -> list[str]:
@@ -270,7 +249,7 @@ def _told(goal: Goal, each: Evaluation, figure: str) -> str:
 def _ahead_row(goal: Ahead, found: Opened | None, folder: Path) -> str:
     plain = folder / FILE.format(goal.task)
     beside = " or ".join(goal.plain or goal.others)
-    start = f"| {goal.task} | {' or '.join(goal.approaches)} | - | {beside} | - | - |"
+    start = f"| {goal.task} | {goal.says} | - | {beside} | - | - |"
     if found is None or (goal.plain and not (plain.is_file() and set(goal.plain) <= set(Record.read(plain).arms))):
         return f"{start} not run |"
     ours = usable(goal.approaches, found.verdict)
