@@ -388,6 +388,13 @@ def test_ours_and_a_tool_are_compared_case_by_case_over_all_samples(place: Place
     assert f"{len(missing)} of {len(parts())} parts were not run yet" in first
 
 
+def test_the_head_says_on_which_cases_ours_was_developed(tmp_path: Path) -> None:
+    assert "such rows are development figures" in document(tmp_path)
+    kept = [read(part_of(OURS, "words", seed), FOLDER) for seed in (0, 1, 2)]
+    developed, *others = (set(each.cases) for each in kept if each is not None)
+    assert [len(developed & other) <= len(other) // 10 for other in others] == [True, True], "nine in ten are others"
+
+
 def test_the_committed_rows_give_the_committed_document() -> None:
     assert program.DOCUMENT.read_text(encoding="utf-8") == document(FOLDER), "run `table`"
 
