@@ -276,6 +276,18 @@ def stored(part: Part, benchmark: Benchmark, answers: Sequence[str], folder: Pat
     keep(part, benchmark, found, folder, MADE)
 
 
+def test_a_part_that_is_stopped_begins_anew(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(part: Part, place: Place) -> Found:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "performed", stopped)
+    monkeypatch.setattr("advisor.experiments.comparison.prepare", lambda *_: place.prepared)
+    with pytest.raises(KeyboardInterrupt):
+        program._run(part_of("setfit"), (60, 20), tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert "one that is stopped begins anew" in " ".join(document(tmp_path).split())
+
+
 def test_a_part_is_named_by_the_commit_that_it_began_with(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
