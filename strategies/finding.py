@@ -23,7 +23,10 @@ those not counted that it would bring by chance, since a longer text holds any a
 
 def modes(builder: PipelineBuilder) -> Sequence[Mode]:
     """The way to search that finds what an answer rests on most often among the first passages. All of them where none finds any
-    of it, as where examples of labels name no documents: then answers have to decide."""
+    of it, as where examples of labels name no documents: then answers have to decide.
+
+    The builder notes for which share of the examples each way found it first, and among the first two.
+    """
     index = builder.index()
     if index is None:
         return MODES[:1]
@@ -32,8 +35,12 @@ def modes(builder: PipelineBuilder) -> Sequence[Mode]:
     with recorded(builder.bench, "search", known):
         found = {mode: index.search(texts, PASSAGES, mode) for mode in known}
     firsts = {mode: [row[:1] for row in rows] for mode, rows in found.items()}  # Small readers are mostly shown one.
-    hits = {mode: _hits(builder, cases, found[mode]) + _hits(builder, cases, firsts[mode]) for mode in known}
-    return [max(known, key=hits.__getitem__)] if any(hits.values()) else known
+    hits = {mode: [_hits(builder, cases, rows[mode]) for rows in (firsts, found)] for mode in known}
+    if not any(map(sum, hits.values())):
+        return known
+    shares = {mode: _shares(row, len(cases)) for mode, row in hits.items()}
+    builder.noted["found"] = {"examples": len(cases), "shares": shares}
+    return [max(known, key=lambda mode: sum(hits[mode]))]
 
 
 def suited(builder: PipelineBuilder, setups: Sequence[Setup], mode: Mode) -> Sequence[Setup]:
@@ -44,8 +51,13 @@ def suited(builder: PipelineBuilder, setups: Sequence[Setup], mode: Mode) -> Seq
     cases, texts = _asked(builder)
     with recorded(builder.bench, "search", ("whole", mode)):
         found = [one.search(texts, 1, mode) for one in (index, index.widened(WHOLE_WORDS))]
-    passages, documents = (_hits(builder, cases, rows) - _hits(builder, _exchanged(cases), rows) for rows in found)
-    return widened(setups) if documents - passages >= max(LEAST, WORTH * len(cases)) else setups
+    passages, documents = (_hits(builder, cases, rows) for rows in found)
+    chance = [_hits(builder, _exchanged(cases), rows) for rows in found]
+    if documents > passages:
+        passage, whole = _shares((passages, documents), len(cases))
+        builder.noted["found_whole"] = {"examples": len(cases), "passage": passage, "whole": whole}
+    gain = documents - passages - (chance[1] - chance[0])
+    return widened(setups) if gain >= max(LEAST, WORTH * len(cases)) else setups
 
 
 def widened(setups: Sequence[Setup]) -> Sequence[Setup]:
@@ -63,6 +75,10 @@ def _exchanged(cases: Sequence[Case]) -> list[Case]:
     """Each with the answers of the next, so that what rests on its passages does so by chance."""
     others = [*cases[1:], *cases[:1]]
     return [replace(case, output=one.output, answers=one.answers) for case, one in zip(cases, others, strict=True)]
+
+
+def _shares(hits: Sequence[int], count: int) -> list[float]:
+    return [round(each / count, 4) for each in hits]
 
 
 def _hits(builder: PipelineBuilder, cases: Sequence[Case], found: Sequence[tuple[Evidence, ...]]) -> int:

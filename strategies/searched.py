@@ -48,7 +48,7 @@ def fit_searched(
         course.reword(words)
     course.search_otherwise(setups)
     course.show_others()
-    record = {**course.record, **({} if words is None else words.record)}
+    record = {**course.record, **({} if words is None else words.record), **builder.noted}
     chosen = course.chosen
     return replace(builder.finish(chosen.configuration, evidence_of(chosen.notes)), record=record)
 

@@ -64,6 +64,8 @@ class PipelineBuilder:
     """Not for tuned models: training teaches the labels' prior, and that of a fold's adapter is not that of the refit."""
     larger: Callable[[Setup], Sequence[Setup]] = lambda setup: ()
     """What is tried beyond the chosen setup where it is the largest of its space; nothing where it is not."""
+    noted: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What its record says besides of how it was fitted, in plain values."""
     _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
     _widened: dict[tuple[int, int], PassageIndex] = field(default_factory=dict, repr=False)
     _owed: list[Usage] = field(default_factory=list, repr=False)

@@ -29,7 +29,7 @@ def told(chosen: Mapping[str, Any]) -> str:
     parts += _of_instruction(setup, WHOLE)
     parts += [*_of_recipe(recipe), *_of_mean(chosen), *_of_share(chosen), *_of_apart(chosen)]
     parts += _of_cut(chosen)
-    parts += [*_of_proposals(chosen), *_of_lessons(chosen)]
+    parts += [*_of_search(chosen), *_of_proposals(chosen), *_of_lessons(chosen)]
     return "; ".join(parts) or NONE
 
 
@@ -157,6 +157,18 @@ def _of_instruction(setup: Mapping[str, Any], most: int) -> Iterator[str]:
     for key, what in (("added", "added to the instruction"), ("proposed", "instruction proposed by the teacher")):
         if form.get(key):
             yield f"{what}: \u201c{textwrap.shorten(form[key], most, placeholder=' ...')}\u201d"
+
+
+def _of_search(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """By what the way to search was chosen, and whether short documents are shown whole (`strategies.finding`)."""
+    told = chosen.get("found")
+    if isinstance(told, Mapping) and {"examples", "shares"} <= told.keys():
+        ways = (f"{way} {' and '.join(map(percent, shares))}" for way, shares in told["shares"].items())
+        yield f"right passage first, and among two, of {counted(told['examples'], 'example')}: {', '.join(ways)}"
+    told = chosen.get("found_whole")
+    if isinstance(told, Mapping) and {"passage", "whole"} <= told.keys():
+        part, whole = percent(told["passage"]), percent(told["whole"])
+        yield f"first passage right for {part}, its document shown whole for {whole}"
 
 
 def _of_proposals(chosen: Mapping[str, Any]) -> Iterator[str]:

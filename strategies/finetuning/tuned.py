@@ -179,7 +179,8 @@ def fit_tuned(approach: str, builder: PipelineBuilder, setups: Sequence[Setup]) 
     if len(training.losses) > 1 and not training.losses[-1] < training.losses[0]:
         raise DeadAdapter(f"the training loss did not fall ({training.losses[0]:.3f} to {training.losses[-1]:.3f})")
     proof = {"logit_change": round(effect, 3), "examples": len(task.examples) - len(again.apart)}
-    return replace(pipeline, record=_record(validation, len(result.entries), (again, training)) | proof)
+    record = _record(validation, len(result.entries), (again, training))
+    return replace(pipeline, record=record | proof | builder.noted)
 
 
 def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[Case]) -> Training:

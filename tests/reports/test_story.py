@@ -403,6 +403,18 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
             "no examples shown; rank 16, learning rate 0.001; batches of 8, 4 epochs; 48 examples kept apart to say when to "
             "stop, and not learnt; 3 examples cut to what a training reads",
         ),
+        (
+            {
+                "setup": asdict(Setup(passages=1)),
+                "found": {
+                    "examples": 150,
+                    "shares": {"hybrid": [0.4, 0.55], "dense": [0.38, 0.5], "reranked": [0, 0.02]},
+                },
+                "found_whole": {"examples": 150, "passage": 0.4, "whole": 0.62},
+            },
+            "no examples shown; 1 passage, hybrid search; right passage first, and among two, of 150 examples: hybrid 40 % and "
+            "55 %, dense 38 % and 50 %, reranked 0 % and 2 %; first passage right for 40 %, its document shown whole for 62 %",
+        ),
         ({"setup": asdict(Setup()), "truncated_training_rows": 0}, "no examples shown"),
         ({"C": 3.0, "copied_from": 1_500}, "inverse regularization C 3; what is copied learnt from 1,500 examples"),
         ({"counted": ["words"], "terms": 50, "C": 3.0}, "words counted; inverse regularization C 3"),

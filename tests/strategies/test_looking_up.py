@@ -170,7 +170,8 @@ def test_following_changed_facts_costs_the_index_of_a_real_fit(tmp_path: Path) -
 def test_what_is_looked_up_for_training_belongs_to_the_training(tmp_path: Path) -> None:
     model: LocalModel = tiny.local_model(tiny.model_folder(tmp_path / "model"))
     bench = tiny.Bench(folder=tmp_path, language=model, embedder=Slow())
-    LoraRetrieval().fit(DOCUMENTS.task, bench)
+    fitted = LoraRetrieval().fit(DOCUMENTS.task, bench)
+    assert set(fitted.describe()["found"]["shares"]) == {"hybrid", "dense"}, "it says by what its search was chosen"
     assert seconds(bench.spent, "training") >= SLOW * len(DOCUMENTS.task.examples)
     assert seconds(bench.spent, "training", "tiny") > 0
 

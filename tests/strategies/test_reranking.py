@@ -126,7 +126,10 @@ def test_it_is_taken_only_where_the_answers_are_found_more_often(tmp_path: Path)
     hard = dataclasses.replace(tiny.benchmark("qa").task, folds=(fold,), documents=(*asked, *answered))
     for reranker, taken in ((Knowing(1.0), True), (Knowing(-1.0), False), (None, False)):
         bench = tiny.Bench(folder=tmp_path, reranker=reranker)
-        assert (modes(PipelineBuilder(hard, bench)) == ["reranked"]) == taken
+        builder = PipelineBuilder(hard, bench)
+        assert (modes(builder) == ["reranked"]) == taken
+        found = {"examples": 4, "shares": {"hybrid": [0.0, 0.0], "dense": [0.0, 0.0], "reranked": [1.0, 1.0]}}
+        assert builder.noted == ({"found": found} if taken else {}), "where none finds any, nothing is known"
 
 
 def test_a_saved_fit_reranks_when_it_is_loaded(tmp_path: Path) -> None:
@@ -192,6 +195,7 @@ def test_where_no_passage_is_known_to_be_right_the_answers_choose_the_way_to_sea
         fitted = Retrieval().fit(task, bench)
         assert isinstance(fitted, Pipeline)
         assert fitted.setup.mode == mode
+        assert "found" not in fitted.describe(), "nothing is known of it"
         tried = {(trial.configuration["passages"], trial.configuration["mode"]) for trial in bench.trials}
         assert {(1, "hybrid"), (1, "dense"), (1, "reranked")} <= tried
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.story.setups import told
+from advisor.wording import percent
 from benchmarks.data.split import cut_folds, grouped
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.retrieval import Retrieval
@@ -133,7 +134,15 @@ def test_the_search_tries_both_and_the_report_says_which_it_took(tmp_path: Path)
     assert isinstance(builder.bench, tiny.Bench)
     tried = [trial.configuration for trial in builder.bench.trials]
     assert {one["whole_words"] for one in tried if one["passages"]} == {0, WHOLE_WORDS}
-    assert "short documents shown whole" in told(fitted.describe())
+    said, known = told(fitted.describe()), fitted.describe()
+    assert "short documents shown whole" in said
+    part, whole = known["found_whole"]["passage"], known["found_whole"]["whole"]
+    assert whole > part
+    assert f"first passage right for {percent(part)}, its document shown whole for {percent(whole)}" in said
+    rooms = builder_for(tiny.rooms(), tiny.questions(24), tmp_path)
+    of_rooms = Retrieval().fit(rooms.task, rooms.bench).describe()
+    assert set(of_rooms["found"]["shares"]) == {"hybrid", "dense"}
+    assert "right passage first, and among two, of " in told(of_rooms)
     assert fitted.setup.passages
 
 
