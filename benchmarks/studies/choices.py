@@ -22,6 +22,7 @@ from unittest.mock import patch
 import click
 import numpy as np
 
+from advisor.wording import listed
 from benchmarks.contract import BadInput
 from benchmarks.running.workbench import Bench, NoJournal
 from benchmarks.statistics.confidence import paired_difference
@@ -265,8 +266,12 @@ def table_command(rows: Path, into: Path) -> None:
 
 SAYS = f"""LoRA on {EXAMPLES} examples, {RECIPE.epochs} epochs, and {CASES} other examples asked with it; no held-out case is
 looked at. Each way is set against the plain one with the same seeds; the difference in points with its 95 % interval, over
-the cases, of which each counts once with the mean of its seeds. Tokens are those of a whole request. Written by
-`python -m benchmarks.studies.choices table` from the rows."""
+the cases, of which each counts once with the mean of its seeds. What another seed would change is not in an interval of one.
+Tokens are those of a whole request, seconds include whatever else the machine did. Written by
+`python -m benchmarks.studies.choices table` from `rows/choices/`."""
+BESIDES = """Measured outside of this study, in other ways than here (`LOG.md`): rsLoRA beside plain adapters as wide (28 November
+2026), labels smoothed, which is how labels are trained since, and lessons without the passage (both 1 December). DoRA and
+repeated rare labels were tried nowhere."""
 
 
 def document(found: Mapping[str, Sequence[Row]]) -> str:
@@ -274,7 +279,25 @@ def document(found: Mapping[str, Sequence[Row]]) -> str:
     head = ("task", "way", "seeds", "right", "difference", "tokens", "seconds")
     lines = [line for name, rows in found.items() for line in _lines(name, rows)]
     made = sorted({f"- {row.machine}, commit {row.commit or 'unknown'}" for rows in found.values() for row in rows})
-    return "\n\n".join(["# Which ways to train pay?", SAYS, markdown(head, lines, range(2, 7)), "\n".join(made)]) + "\n"
+    parts = ["# Which ways to train pay?", SAYS, markdown(head, lines, range(2, 7))]
+    if left := [f"- {name}: {told}" for name, rows in found.items() if (told := _not_run(name, rows))]:
+        parts += ["\n".join(["Not run yet:", "", *left])]
+    return "\n\n".join([*parts, BESIDES, "\n".join(made)]) + "\n"
+
+
+def _not_run(name: str, rows: Sequence[Row]) -> str:
+    """The ways of the task that lack seeds, and which; empty where nothing is missing."""
+    done, lacking = {(row.way, row.seed) for row in rows}, dict[tuple[int, ...], list[str]]()
+    for way in TASKS[name]:
+        lacking.setdefault(tuple(seed for seed in SEEDS if (way, seed) not in done), []).append(way)
+    lacking.pop((), None)
+    return "; ".join(f"{_told(seeds)} of {listed(ways)}" for seeds, ways in lacking.items())
+
+
+def _told(seeds: Sequence[int]) -> str:
+    if seeds == SEEDS:
+        return "every seed"
+    return f"seed{'s' if len(seeds) > 1 else ''} {listed([str(seed) for seed in seeds])}"
 
 
 def _lines(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:

@@ -259,7 +259,7 @@ def test_no_page_calls_a_method_a_rung(page: Path) -> None:
 def test_what_was_measured_beside_others_is_linked_from_the_front_page() -> None:
     front = README.read_text(encoding="utf-8")
     studies = ROOT / "benchmarks" / "studies"
-    for name in ("speed", "scale", "equality", "peers", "floors", "decisions"):
+    for name in ("speed", "scale", "equality", "peers", "floors", "decisions", "choices"):
         assert f"]({(studies / f'{name}.md').relative_to(ROOT)})" in front
 
 

@@ -102,7 +102,21 @@ def test_the_document_sets_every_way_against_the_plain_one() -> None:
     text = choices.document({"banking77": rows, "sms_spam": []})
     assert f"| banking77 | {PLAIN} | 2 | 66.7 % |  | 40 | 9 |" in text
     assert "| banking77 | DoRA | 2 | 100.0 % | +33.3 (" in text
-    assert "rsLoRA" not in text, "its seed has no plain training to stand against"
+    assert "| rsLoRA |" not in text, "its seed has no plain training to stand against"
+
+
+def test_what_was_not_run_is_listed() -> None:
+    rows = [_row(way, 0, (1.0, 0.0)) for way in choices.TASKS["sms_spam"][:2]]
+    text = choices.document({"sms_spam": rows, "nq_open_oracle": []})
+    assert f"- sms_spam: seeds 1 and 2 of {PLAIN} and a wide adapter; every seed of rare labels repeated\n" in text
+    assert f"- nq_open_oracle: every seed of {PLAIN}, a wide adapter and a fifth without the passage\n" in text
+    whole = [_row(way, seed, (1.0, 0.0)) for way in choices.TASKS["sms_spam"] for seed in choices.SEEDS]
+    assert "Not run yet" not in choices.document({"sms_spam": whole})
+
+
+def test_the_committed_rows_give_the_committed_document() -> None:
+    rows = {name: choices.read(choices.file_of(name, choices.FOLDER)) for name in choices.TASKS}
+    assert choices.DOCUMENT.read_text(encoding="utf-8") == choices.document(rows), "run `table`"
 
 
 def _row(way: str, seed: int, scores: tuple[float, ...]) -> Row:
