@@ -18,7 +18,19 @@ from strategies.approaches.contrastive_head import EPOCHS, STRENGTHS, Contrastiv
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.majority import Majority, commonest
 from strategies.approaches.word_head import Counting, WordClassifier, WordHead
-from strategies.contract import Case, DeadAdapter, Document, Fold, Outcome, Prediction, Query, Sampling, Task, Usage
+from strategies.contract import (
+    Case,
+    DeadAdapter,
+    Document,
+    Fold,
+    Outcome,
+    Prediction,
+    Query,
+    Sampling,
+    Strategy,
+    Task,
+    Usage,
+)
 from strategies.heads import Head, Looked, best_of, chosen, looked
 from strategies.models.contrastive import Lessons
 from strategies.models.embedding import LocalEmbedder
@@ -212,6 +224,15 @@ def test_a_small_budget_pays_for_fewer_epochs_and_that_is_told(embedder: Trainab
         told = ContrastiveHead().fit(task, bench).describe()
         assert (told["epochs"], told["rising"]) == (epochs, rising)
         assert sum(trial.tokens for trial in bench.trials) <= bench.tuning_tokens
+
+
+@pytest.mark.parametrize("strategy", [LinearHead(), WordHead()], ids=lambda each: each.name)
+def test_a_head_tries_the_same_at_every_effort(strategy: Strategy, tmp_path: Path) -> None:
+    benches = [tiny.Bench(folder=tmp_path, tuning_tokens=tokens) for tokens in (0, 1_000_000)]
+    told = [strategy.fit(tiny.benchmark().task, bench).describe() for bench in benches]
+    assert told[0] == told[1]
+    assert [trial.configuration for trial in benches[0].trials] == [each.configuration for each in benches[1].trials]
+    assert len(benches[0].trials) > 1
 
 
 def test_what_was_trained_before_a_kill_is_not_trained_again(
