@@ -105,6 +105,8 @@ def guard_card(found: Guard) -> list[str]:
         "95 % interval",
         *_COLUMNS[found.graded],
         *asked,
+        "expected to answer",
+        "expected of these",
     )
     rows = [
         (
@@ -115,6 +117,8 @@ def guard_card(found: Guard) -> list[str]:
             percent(held.stopped),
             percent(held.lost),
             *(refusals(found, held) if found.unanswerable else ()),
+            percent(held.expected_answered),
+            percent(held.expected_figure),
         )
         for held in found.held
     ]
@@ -129,5 +133,7 @@ def guard_card(found: Guard) -> list[str]:
         "lost; this is what they did on the held-out cases:",
         "",
         *(f"| {' | '.join(row)} |" for row in (columns, ("---",) * len(columns), *rows)),
+        "",
+        "Expected: what the selection cases got, each under a threshold that was set on others.",
         "",
     ]

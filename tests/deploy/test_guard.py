@@ -166,6 +166,14 @@ def test_of_a_metric_over_rows_single_answers_are_held_back() -> None:
     assert any("| right of these |" in line for line in guard_card(found))
 
 
+def test_the_card_of_an_export_shows_what_the_selection_cases_let_expect() -> None:
+    """The documentation said so, and the card told what was counted alone."""
+    strict = replace(GUARD.held[1], expected_answered=0.85, expected_figure=0.84)
+    card = guard_card(replace(GUARD, held=(GUARD.held[0], strict)))
+    assert "| 0.05 | 260 of 300 | 88 % | 83 to 92 % | 40 % | 4 % | 85 % | 84 % |" in card
+    assert any(line.endswith("| right ones lost | expected to answer | expected of these |") for line in card)
+
+
 def test_a_failure_is_no_answer_under_any_threshold() -> None:
     new = [*drawn(2, 196), *([(None, 0.0)] * 4)]
     found = guarded(benchmark_of(cases=200), looks(drawn(1, 200)), rows(new))
