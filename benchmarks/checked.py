@@ -36,9 +36,9 @@ class Agreement:
     right_then_wrong: int
     wrong_then_right: int
     alpha: float | None = None
-    """Krippendorff's alpha of the two answers, right ones being one answer; None where all answers are one."""
+    """Krippendorff's alpha of all answers to each case, right ones being one answer; None where all answers are one."""
     by_group: ByGroup = ()
-    """The same answers."""
+    """The same answers; of a case with more than two answers each two are a pair, and these pairs a group."""
     moved: int | None = None
     """Where scores are graded: pairs whose score moves by more than rounding. None where answers are right or wrong."""
     flips_by_group: ByGroup = ()

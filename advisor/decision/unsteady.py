@@ -39,7 +39,7 @@ def perhaps_too_unsteady(evaluation: Evaluation, benchmark: Benchmark) -> Iterat
         drawn = (
             ""
             if draws is None
-            else f" ({_changed(draws):,} of {draws.pairs:,} where the very same question was drawn again)"
+            else f" ({_changed(draws):,} of {draws.pairs:,} pairs where the very same question was drawn again)"
         )
         yield (
             f"{start(evaluation.candidate)} may be too unsteady: {changed} of {check.pairs:,} changed under harmless edits"

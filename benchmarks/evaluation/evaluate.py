@@ -364,20 +364,18 @@ def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row], timed: bool 
 def agreements(benchmark: Benchmark, rows: Mapping[str, Row], candidate: About, store: Store) -> tuple[Agreement, ...]:
     found, of = [], {case.id: case for case in benchmark.heldout}
     for purpose in NAMES:
-        pairs, cases, moves = [], list[Case](), list[float]()
+        again: dict[str, list[Row]] = defaultdict(list)
         for row in store.rows(candidate.name, purpose):
-            if purpose == "repeat" and row.variant != "1":
-                continue  # Pairs are of different cases; `passes` tells of further draws.
-            first = rows[row.key]
-            if is_lost(first.outcome) or is_lost(row.outcome):
-                continue  # What nobody answered was not answered otherwise.
-            pairs.append(((text_of(first.outcome), right(first)), (text_of(row.outcome), right(row))))
-            cases.append(of[row.key])
-            moves.append(abs(row.score - first.score))
-        if pairs:
+            again[row.key].append(row)
+        # What nobody answered was not answered otherwise.
+        whole = [[row for row in (rows[key], *more) if not is_lost(row.outcome)] for key, more in again.items()]
+        asked = [given for given in whole if len(given) > 1]
+        if asked:
             says = consistency.varied(purpose, benchmark.task)
-            graded = moves if benchmark.metric.graded else None
-            found.append(consistency.agreement(NAMES[purpose], says, pairs, cases, graded))
+            answers = [[(text_of(row.outcome), right(row)) for row in given] for given in asked]
+            scores = [[row.score for row in given] for given in asked] if benchmark.metric.graded else None
+            cases = [of[given[0].key] for given in asked]
+            found.append(consistency.agreement(NAMES[purpose], says, answers, cases, scores))
     return tuple(found)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from math import comb
 
 from benchmarks.checked import Agreement
@@ -130,14 +131,22 @@ def passes(cases: Sequence[Sequence[bool]]) -> tuple[float, ...]:
 def agreement(
     name: str,
     says: str,
-    pairs: Sequence[tuple[Answer, Answer]],
+    answers: Sequence[Sequence[Answer]],
     cases: Sequence[Case] = (),
-    moves: Sequence[float] | None = None,
+    scores: Sequence[Sequence[float]] | None = None,
 ) -> Agreement:
-    """Counts pairs of (answer, right): flips are shown together with right and wrong. `cases`: of each pair, where their
-    groups are to count. `moves`: where scores are graded, by how much that of each pair differs; few of them are right, so that
-    hardly any turns from right to wrong."""
-    flips = [one[1] != other[1] for one, other in pairs] if moves is None else [each > ROUNDING for each in moves]
+    """Counts pairs, each two answers to one case: flips are shown together with right and wrong. `cases`: whose answers they
+    are; several pairs of one case are a group, and so are those of cases of one group. `scores`: of the answers, where they
+    are graded; few of them are right, so that hardly any turns from right to wrong."""
+    pairs = [pair for given in answers for pair in combinations(given, 2)]
+    owners = [
+        replace(case, group=case.group or case.id)
+        for case, given in zip(cases, answers, strict=bool(cases))
+        for _ in combinations(given, 2)
+    ]
+    flips = [one[1] != other[1] for one, other in pairs]
+    if scores is not None:
+        flips = [abs(one - other) > ROUNDING for given in scores for one, other in combinations(given, 2)]
     counts = {"right_twice": 0, "same": 0, "different": 0, "lost": 0, "won": 0}
     for (first, first_right), (second, second_right) in pairs:
         if first_right and second_right:
@@ -156,10 +165,10 @@ def agreement(
         wrong_twice_different=counts["different"],
         right_then_wrong=counts["lost"],
         wrong_then_right=counts["won"],
-        alpha=nominal_alpha(pairs),
-        by_group=by_group(cases, [_alike(*pair) for pair in pairs]),
-        moved=None if moves is None else sum(flips),
-        flips_by_group=by_group(cases, flips),
+        alpha=nominal_alpha(answers),
+        by_group=by_group(owners, [_alike(*pair) for pair in pairs]),
+        moved=None if scores is None else sum(flips),
+        flips_by_group=by_group(owners, flips),
     )
 
 
@@ -182,7 +191,7 @@ def varied(check: str, task: Task) -> str:
 
 SAYS: Mapping[str, str] = {
     "repeat": "the same question asked again among other batch neighbours",
-    "sampled": "the same question drawn again at the task's temperature",
+    "sampled": "the same question drawn again at the task's temperature, each two draws of it being a pair",
     "format": "the same question in another form of the prompt, or with its examples in another order",
     "reworded": "the same question in other words, which a model wrote and nobody checked",
     "seed": "the same configuration built once more with another seed",

@@ -55,7 +55,7 @@ def test_what_is_merely_drawn_again_is_told_beside_what_an_edit_changes(flipped:
         return " ".join((*bakeoff.recommended().reasons, *_asked_again(found), bakeoff.told().story.probed.note))
 
     drawn = told(replace(alone, passes=(0.7, 0.5)))
-    ends = "where the very same question is drawn again; the task asks", "(24 of 100 where the very same question"
+    ends = "where the very same question is drawn again; the task asks", "(24 of 100 pairs where the very same question"
     assert ends[not beyond] in drawn
     assert (
         f"in {flipped} % of the cases when it is asked again: letters, spaces and greetings were changed; where"

@@ -245,7 +245,8 @@ def test_drawn_answers_are_drawn_four_times_more_and_others_once() -> None:
     assert len(set(repeated(0.7))) == REPEATS == 4
 
 
-def test_only_the_first_draw_again_is_a_pair_and_all_count_for_passing(tmp_path: Path) -> None:
+def test_every_draw_counts_for_agreement_alpha_and_passing(tmp_path: Path) -> None:
+    """Agreement and alpha rested on the first of four redraws alone."""
     benchmark = tiny.benchmark(heldout=10)
     benchmark = replace(benchmark, task=replace(benchmark.task, temperature=0.7))
     about = About(name="c", approach="c", family="prompting", model="m", simplicity=1)
@@ -270,11 +271,14 @@ def test_only_the_first_draw_again_is_a_pair_and_all_count_for_passing(tmp_path:
             store.finish(UnitResult(unit=str(number), kind=purpose, candidate="c", rows=drawn(purpose, variant, right)))
         found = evaluate(benchmark, about, store, {})
     check = next(each for each in found.agreements if each.name == "repeats")
-    assert (check.pairs, check.right_twice, check.right_then_wrong) == (10, 8, 1)
+    assert (check.pairs, check.right_twice, check.wrong_twice_same, check.flips) == (100, 70, 10, 20)
+    assert check.alpha == pytest.approx(1 - 49 * (2 * 20 / 4) / (2 * 40 * 10))
+    assert check.by_group == ((10, 10),) * 6 + ((6, 10), (4, 10), (4, 10), (6, 10))
+    assert check.flips_by_group == ((0, 10),) * 6 + ((4, 10), (6, 10), (6, 10), (4, 10))
     assert len(found.passes) == 5
     assert found.passes[0] == pytest.approx(0.8)
     assert found.passes[-1] == pytest.approx(0.6)
-    assert (check.by_group, found.valid_by_group) == ((), ())
+    assert found.valid_by_group == ()
 
 
 def test_cases_of_one_group_are_counted_by_group(tmp_path: Path) -> None:
