@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from advisor.contract import Story
@@ -48,8 +49,9 @@ def show(story: Story, console: Console) -> None:
         console.print(_text(story.main.note, "dim"), width=min(console.width, _WIDEST))
     for table in (story.probed, story.probed_further):
         if table.rows:
-            console.print()
-            console.print(main_table(table, console.width))
+            for part in _parts(table, console.width):
+                console.print()
+                console.print(main_table(part, console.width))
             console.print(_text(table.note, "dim"), width=min(console.width, _WIDEST))
     for title, lines in (*_found(story), ("Next", story.next_steps), ("What would change this", story.would_change)):
         if lines:
@@ -94,9 +96,7 @@ def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTabl
     from rich import box
     from rich.table import Table as RichTable
 
-    rows = [[one_line(cell) for cell in row] for row in table.rows]
-    if _wide(table.columns, rows) > width:
-        rows = [[row[0], *(_folded(cell) for cell in row[1:])] for row in rows]
+    rows = _rows(table, width)
     least = _least(table.columns, rows, wrapped)
     gap = 2 if sum(least) + 2 * len(least) <= width else 1
     taken = [each + gap for each in least]
@@ -124,6 +124,41 @@ def main_table(table: Table, width: int = 80, wrapped: bool = False) -> RichTabl
         named = [f"{_CHOSEN}{row[0]}", *row[1:]] if chosen else row
         laid.add_row(*(_cell(named[index], chosen) for index in kept))
     return laid
+
+
+def _rows(table: Table, width: int) -> list[list[str]]:
+    """Its cells as lines, which break where the table is wider than that."""
+    rows = [[one_line(cell) for cell in row] for row in table.rows]
+    if _wide(table.columns, rows) > width:
+        rows = [[row[0], *(_folded(cell) for cell in row[1:])] for row in rows]
+    return rows
+
+
+def _parts(table: Table, width: int) -> Iterator[Table]:
+    """The columns that have room beside the names, and those that have none in tables below: nothing is left out."""
+    title, places = table.title, list(range(1, len(table.columns)))
+    while places:
+        parts = (_part(table, title, places[:count]) for count in range(len(places), 0, -1))
+        part = next(each for each in parts if len(each.columns) == 2 or _fits(each, width))
+        yield part
+        title, places = f"{table.title}, continued", places[len(part.columns) - 1 :]
+
+
+def _part(table: Table, title: str, places: Sequence[int]) -> Table:
+    kept = (0, *places)
+    return replace(
+        table,
+        title=title,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in table.rows),
+        numeric=tuple(new for new, place in enumerate(kept) if place in table.numeric),
+    )
+
+
+def _fits(table: Table, width: int) -> bool:
+    """With all its columns, standing as close together as they may."""
+    least = _least(table.columns, _rows(table, width), wrapped=False)
+    return sum(least) + len(least) <= width
 
 
 def _with_room(columns: Sequence[str], taken: Sequence[int], width: int, wrapped: bool) -> list[int]:

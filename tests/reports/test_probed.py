@@ -236,6 +236,28 @@ def test_with_a_format_that_is_altered_it_still_fits() -> None:
     assert not any("Left out, since there is no room" in line for line in lines)
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_columns_without_room_stand_in_a_table_below(width: int) -> None:
+    """Of the fullest task over documents the last probe was left out at 80 columns, and two where a format was altered too."""
+    story = everything()
+    found = [f"{letter * 5}" for letter in "stuvw"]
+    full = replace(
+        story.probed,
+        columns=(*story.probed.columns, *found),
+        rows=tuple((*row, *("1/50" for _ in found)) for row in story.probed.rows),
+        numeric=tuple(range(1, 16)),
+    )
+    lines = in_the_terminal(replace(story, probed=full), width)
+    assert max(map(len, lines)) <= width
+    start, end = (next(place for place, line in enumerate(lines) if text in line) for text in (full.title, "Flips:"))
+    shown = lines[start:end]
+    heads = [line.split() for line in shown if line.split()[:1] == ["approach"]]
+    assert [name for head in heads for name in head if name != "approach"] == list(full.columns[1:])
+    assert sum("continued" in line for line in shown) == len(heads) - 1
+    assert (len(heads) == 1) == (width == 120)
+    assert not any("Left out" in line for line in shown)
+
+
 @pytest.mark.parametrize("name", ["html", "markdown", "json"])
 def test_every_format_holds_the_table_and_each_probe_of_every_approach(name: str) -> None:
     story = everything()
