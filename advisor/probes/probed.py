@@ -187,6 +187,12 @@ PROBES: tuple[Probe, ...] = (
         cell=lambda each, _: _of(shares.declined(each)),
     ),
     Probe(
+        name="wrongly",
+        says="questions with an answer of which it is said that there is none",
+        lacks="it never says that there is none",
+        cell=lambda each, _: _of(shares.declined_wrongly(each)),
+    ),
+    Probe(
         name="guard",
         says="of what is wrong, what is held back where an approach says so when it is unsure",
         lacks="it does not tell how sure it is, or no threshold was found",

@@ -111,12 +111,37 @@ def in_the_terminal(story: Story, width: int = 80) -> list[str]:
 def test_one_row_an_approach_holds_every_probe() -> None:
     table = everything().probed
     assert table.columns == (
-        *("approach", "flips", "built", "docs", "refuse", "guard", "obeys", "drift", "facts", "format", "heart"),
+        *(
+            "approach",
+            "flips",
+            "built",
+            "docs",
+            "refuse",
+            "wrongly",
+            "guard",
+            "obeys",
+            "drift",
+            "facts",
+            "format",
+            "heart",
+        ),
     )
     assert {row[0]: row[1:] for row in table.rows} == {
-        "majority": ("4 %", "67 %", "91 %", "45/90", "-", "0/50", "-", "-", "48/50", "-"),
-        "retrieval": ("5 %", "67 %", "91 %", "45/90", "38 %", "1/50", "-", "36/40", "48/50", "-"),
-        "lora + retrieval": ("6 %", "67 %", "91 %", "45/90", "38 %", "2/50", "1.16", "36/40", "48/50", "41/50"),
+        "majority": ("4 %", "67 %", "91 %", "45/90", "3/210", "-", "0/50", "-", "-", "48/50", "-"),
+        "retrieval": ("5 %", "67 %", "91 %", "45/90", "3/210", "38 %", "1/50", "-", "36/40", "48/50", "-"),
+        "lora + retrieval": (
+            "6 %",
+            "67 %",
+            "91 %",
+            "45/90",
+            "3/210",
+            "38 %",
+            "2/50",
+            "1.16",
+            "36/40",
+            "48/50",
+            "41/50",
+        ),
     }
 
 
@@ -131,7 +156,7 @@ def test_why_a_cascade_lacks_something_is_told_truly() -> None:
     before, whose parts were asked in other words, that it was not."""
     story = everything(cascade=True)
     row = next(row for row in story.probed.rows if row[0] == "lora + retrieval after majority")
-    assert row[1:] == ("6 %", "-", "67 %", "91 %", "45/90", "38 %", "2/50", "1.16", "-", "-", "-")
+    assert row[1:] == ("6 %", "-", "67 %", "91 %", "45/90", "3/210", "38 %", "2/50", "1.16", "-", "-", "-")
     parts = "of a cascade it is not put together, and each part has a row of its own (words and heart)"
     assert story.probed.note.count(parts) == 1
     assert "Of a cascade both parts were built again, and the sureness below which it hands on was kept." in (
