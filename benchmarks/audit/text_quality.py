@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from benchmarks.audit.findings import LISTED, Finding, Severity, ids, many
+from benchmarks.audit.findings import LISTED, Finding, Severity, ids, listed, many
 from benchmarks.metrics._json import leaves
 from benchmarks.metrics._json import read as read_json
 from strategies.contract import Case, Document, Kind
@@ -86,6 +86,21 @@ def text_findings(
     yield from private_ids(cases)
 
 
+def labels_unwritten(cases: Sequence[Case]) -> Iterator[Finding]:
+    """A note where labels that were taken from the rows look like placeholders; such a word may be a label, as a state is."""
+    if found := unwritten(cases):
+        names = sorted({case.output for case in found})
+        yield Finding(
+            kind="labels like placeholders",
+            count=len(found),
+            examples=ids(found),
+            says=f"{many(len(found), 'row has', 'rows have')} a label that looks like a placeholder: {listed(names)}.",
+            effect="It is taught as a label like the others, and a real one counts as wrong there.",
+            what_to_do=f"Write the labels, leave these rows out, or name it under `labels` where it is meant. {LISTED}",
+            severity="note",
+        )
+
+
 def _broken_cases(broken: Sequence[Case], among: int) -> Finding:
     """A warning, or a note where they are so few that they may as well speak of such characters."""
     few = len(broken) < min(_FEW_BROKEN, _FEW_BROKEN_SHARE * among)
@@ -147,6 +162,11 @@ def placeholders(cases: Sequence[Case], kind: Kind, labels: Sequence[str] = (), 
     few = max(5, _DELIBERATE * len(cases))
     seldom = {mark for mark in _PERHAPS_MEANT if counts[mark] < few}
     return [case for case in cases if _mark(case.output) in seldom or _is_unwritten(case.output, case.input)]
+
+
+def unwritten(cases: Sequence[Case]) -> list[Case]:
+    """Cases whose output stands for one that nobody wrote, whatever the others have."""
+    return [case for case in cases if _is_unwritten(case.output, case.input)]
 
 
 def _mark(text: str) -> str:

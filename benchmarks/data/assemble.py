@@ -14,6 +14,7 @@ from benchmarks.audit.findings import Finding, gravest_first
 from benchmarks.audit.schema_findings import schema_findings
 from benchmarks.audit.side_findings import Answers, few_groups, side_findings
 from benchmarks.audit.summary import Summary, summarise
+from benchmarks.audit.text_quality import labels_unwritten
 from benchmarks.contract import BadInput, Benchmark, Look, Metric, Procedure
 from benchmarks.costs.price_table import endings
 from benchmarks.data.escapes import written_out
@@ -140,7 +141,8 @@ def assemble(
     sides = _sides(data, kind, limits, seed)
     examples, heldout = sides.examples, sides.heldout
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
-    of_files = audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)
+    of_files = [*audit(data.examples, data.heldout or (), data.documents, spec, data.unlabelled)]
+    of_files += labels_unwritten([*data.examples, *(data.heldout or ())]) if labels and not labels_given else ()
     few = few_groups(sides.heldout, data.heldout or data.examples, data.group, mapped=spec.columns.group is not None)
     metric, shown, metric_notes = _metrics(spec, folder, allow_code)
     if isinstance(metric, NumericTolerance) and spec.metric and "decimal" not in spec.metric.parameters:

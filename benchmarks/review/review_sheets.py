@@ -13,7 +13,7 @@ from typing import Any, Literal
 from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt
 from benchmarks.audit.file_findings import exclude_each_other, without_input
-from benchmarks.audit.text_quality import broken_encoding, held_by, placeholders
+from benchmarks.audit.text_quality import broken_encoding, held_by, placeholders, unwritten
 from benchmarks.audit.text_shape import cut_off, other_languages
 from benchmarks.contract import Metric
 from benchmarks.data.assemble import Assembly, Loaded
@@ -151,7 +151,9 @@ def _odd_texts(cases: Sequence[Case], material: Material) -> Iterator[tuple[str,
     """Why single texts are to be looked at, as findings say it of both sides together, and which."""
     kind = material.kind
     yield "characters that a wrong encoding makes", broken_encoding(cases)
-    yield "looks like a placeholder, or holds one", placeholders(cases, kind, material.labels, material.schema)
+    taken = bool(material.labels) and not material.labels_given
+    odd = unwritten(cases) if taken else placeholders(cases, kind, material.labels, material.schema)
+    yield "looks like a placeholder, or holds one", odd
     yield "an empty input", without_input(cases)
     yield "looks as if something was cut", cut_off(cases, kind)
     for part, main, others in other_languages(cases, kind):

@@ -634,3 +634,18 @@ def test_held_out_answers_of_a_form_that_the_examples_rule_out_are_counted() -> 
         {"tags": list("abcd"), "note": "x" * 60},
     ]
     assert _schema_findings(some, long, None)["unlike the examples"].count == 2
+
+
+@pytest.mark.parametrize(("output", "noted"), [("TODO", True), ("[tbd]", True), ("none", False), ("n/a", False)])
+def test_a_label_that_nobody_wrote_is_noted_unless_the_task_names_it(output: str, noted: bool) -> None:
+    """Labels that are taken from the rows took `TODO` for one without a word."""
+    unwritten = [replace(case, output=output) for case in _clean(0, 4)]
+    data = Loaded(examples=(*unwritten, *_clean(4, 116)))
+    named = SPEC.model_copy(update={"labels": ("a", "b", output)})
+    assert "labels like placeholders" not in {each.kind for each in assemble(named, data=data).findings}
+    told = {each.kind: each for each in assemble(SPEC.model_copy(update={"labels": None}), data=data).findings}
+    assert ("labels like placeholders" in told) == noted
+    if noted:
+        found = told["labels like placeholders"]
+        assert (found.count, found.examples, found.severity) == (4, ("c0", "c1", "c2"), "note")
+        assert found.says == f'4 rows have a label that looks like a placeholder: "{output}".'

@@ -718,6 +718,8 @@ def test_labels_and_values_that_the_schema_names_are_no_placeholders_in_the_shee
 
     assert not listed("qa", "none", labels=("yes", "none"))
     assert not listed("extraction", '{"state": "Todo"}', schema={"properties": {"state": {"enum": ["Todo"]}}})
+    assert not listed("qa", "TODO", labels=("yes", "TODO"))
+    assert listed("qa", "TODO", labels=("yes", "TODO"), labels_given=False), "nobody said that it is meant"
 
 
 # ---------------------------------------------------------------- what the sample says
