@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.decision.unsteady import REPEATS
+from advisor.decision.unsteady import REPEATS, edited
 from advisor.drawn import Table
 from advisor.probes.probed import NOT_BUILT_WITHOUT, Probe, side_by_side
 from advisor.story.material import Material
 from advisor.wording import digits, percent
+from benchmarks.checked import Counted
 from benchmarks.contract import Evaluation
 from benchmarks.probes.rebuilds import spread
 
@@ -48,6 +49,20 @@ def _everyday(evaluation: Evaluation) -> str:
     return f"{found.same:,}/{found.prompts:,}" if found and found.prompts else ""
 
 
+def _right_twice(evaluation: Evaluation) -> str:
+    check = edited(evaluation)
+    return "" if check is None else percent(check.right_twice / check.pairs)
+
+
+def _wrong_twice(evaluation: Evaluation) -> str:
+    check = edited(evaluation)
+    return "" if check is None else percent((check.wrong_twice_same + check.wrong_twice_different) / check.pairs)
+
+
+def _known(counted: Counted | None) -> str:
+    return f"{counted.right:,}/{counted.cases:,}" if counted and counted.cases else ""
+
+
 def _lost(evaluation: Evaluation) -> str:
     found = evaluation.forgetting and evaluation.forgetting.general
     return f"{sum(task.upper < 0 for task in found.tasks):,}/{len(found.tasks):,}" if found and found.tasks else ""
@@ -83,8 +98,22 @@ _ASKED_AGAIN = (
 )
 _OTHERS = (
     Probe(
+        name="both",
+        says="right to the request as it stands and to the harmlessly edited one",
+        graded="of full score for the request as it stands and for the harmlessly edited one",
+        lacks="no edits were asked",
+        cell=lambda each, _: _right_twice(each),
+    ),
+    Probe(
+        name="neither",
+        says="right to neither, which is steady too where the answer stays",
+        graded="of full score for neither, which is steady too where the answer stays",
+        lacks="no edits were asked",
+        cell=lambda each, _: _wrong_twice(each),
+    ),
+    Probe(
         name="forms",
-        says="that stay in other forms of the prompt, or with its examples in another order",
+        says="answers that stay in other forms of the prompt, or with its examples in another order",
         lacks="it has no prompt, or was not asked in other forms of it",
         cell=lambda each, _: _stays(each, "prompt forms"),
         of_parts=True,
@@ -109,6 +138,20 @@ _OTHERS = (
         cell=lambda each, _: _surest(each),
     ),
     Probe(
+        name="KL",
+        says="divergence from its base on general text, in nats a token",
+        lacks="nothing is tuned",
+        cell=lambda each, _: "" if each.forgetting is None else digits(each.forgetting.divergence),
+        of_tuned=True,
+    ),
+    Probe(
+        name="next",
+        says="places of that text at which it goes on with the token that its base does",
+        lacks="nothing is tuned",
+        cell=lambda each, _: "" if each.forgetting is None else percent(each.forgetting.same),
+        of_tuned=True,
+    ),
+    Probe(
         name="daily",
         says="everyday prompts that it answers as its base does",
         lacks="nothing is tuned",
@@ -121,6 +164,22 @@ _OTHERS = (
         lacks="nothing is tuned",
         cell=lambda each, _: _lost(each),
         of_tuned=True,
+    ),
+    Probe(
+        name="retold",
+        says="right without documents when facts of its training are asked in other words",
+        lacks="nothing is tuned",
+        cell=lambda each, _: "" if each.by_heart is None else _known(each.by_heart.rephrased),
+        of_tuned=True,
+        of_parts=True,
+    ),
+    Probe(
+        name="untold",
+        says="right without documents on facts that no example told, so guessed or known before",
+        lacks="nothing is tuned",
+        cell=lambda each, _: "" if each.by_heart is None else _known(each.by_heart.untold),
+        of_tuned=True,
+        of_parts=True,
     ),
     Probe(
         name="relabel",

@@ -34,6 +34,9 @@ from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of,
 
 NAMES = ("majority", "retrieval", "lora + retrieval")
 DOCUMENTS = ("The vault opens at nine.", "Refunds take two weeks.")
+KNOWN = ByHeart(
+    taught=Counted(cases=50, right=41), rephrased=Counted(cases=38, right=9), untold=Counted(cases=50, right=1)
+)
 
 
 def everything(cascade: bool = False) -> Story:
@@ -86,10 +89,7 @@ def everything(cascade: bool = False) -> Story:
     drift = Forgetting(
         texts=36, tokens=900, before=20.0, after=23.2, ratio=1.16, lower=1.1, upper=1.22, divergence=0.2, same=0.9
     )
-    known = ByHeart(
-        taught=Counted(cases=50, right=41), rephrased=Counted(cases=38, right=9), untold=Counted(cases=50, right=1)
-    )
-    found[2] = replace(found[2], forgetting=drift, by_heart=known)
+    found[2] = replace(found[2], forgetting=drift, by_heart=KNOWN)
     if cascade:
         more = [replace(found[1].agreements[0], name=name) for name in ("prompt forms", "rewordings")]
         found[1] = replace(found[1], agreements=(*found[1].agreements, *more))
@@ -207,11 +207,14 @@ def further() -> Story:
     everything_of: dict[str, Any] = {"rebuilds": built, "coverage": knows, "added": labels, "passes": (0.7, 0.6, 0.5)}
     found = [
         replace(evaluation_of("majority", scores_of(200, 300)), agreements=(same,)),
-        replace(evaluation_of("prompting", scores_of(201, 300)), agreements=(same, forms), **everything_of),
+        replace(
+            evaluation_of("prompting", scores_of(201, 300)), agreements=(same, forms, edits(80, 16, 4)), **everything_of
+        ),
         replace(
             evaluation_of("lora", scores_of(202, 300)),
-            agreements=(same, forms, seed),
+            agreements=(same, forms, seed, edits(2, 98, 0)),
             forgetting=replace(drift, general=general),
+            by_heart=KNOWN,
             **everything_of | {"passes": (0.7, 0.5)},
         ),
     ]
@@ -224,20 +227,26 @@ def test_the_terminal_shows_the_rest_in_a_second_table() -> None:
     story = further()
     table = story.probed_further
     assert table.columns == (
-        *("approach", "again", "draws", "forms", "seed", "spread", "half", "daily", "skills", "relabel"),
+        *("approach", "again", "draws", "both", "neither", "forms", "seed", "spread", "half"),
+        *("KL", "next", "daily", "skills", "retold", "untold", "relabel"),
     )
     assert {row[0]: row[1:] for row in table.rows} == {
-        "majority": ("96 %", *["-"] * 8),
-        "prompting": ("96 %", "60 %", "96 %", "-", "19", "81 %", "-", "-", "41/50"),
-        "lora": ("96 %", "50 %", "96 %", "96 %", "19", "81 %", "18/20", "1/2", "41/50"),
+        "majority": ("96 %", *["-"] * 14),
+        "prompting": ("96 %", "60 %", "80 %", "16 %", "96 %", "-", "19", "81 %", *["-"] * 6, "41/50"),
+        "lora": (
+            *("96 %", "50 %", "2 %", "98 %", "96 %", "96 %", "19", "81 %"),
+            *("0.2", "90 %", "18/20", "1/2", "9/38", "1/50", "41/50"),
+        ),
     }
     assert "pass^2" in table.note
-    assert table.note.count("nothing is tuned (daily and skills)") == 1
+    assert table.note.count("nothing is tuned (KL, next, daily, skills, retold and untold)") == 1
     lines = in_the_terminal(story)
     assert max(map(len, lines)) <= 80
     start = next(place for place, line in enumerate(lines) if "More of what was measured" in line)
-    assert lines[start + 2].split() == list(table.columns)
-    assert any("18/20" in line and "41/50" in line for line in lines[start:])
+    heads = [line.split()[1:] for line in lines[start:] if line.split()[:1] == ["approach"]]
+    assert [name for head in heads for name in head] == list(table.columns[1:])
+    assert any("18/20" in line and "98 %" in line for line in lines[start:])
+    assert any("9/38" in line and "41/50" in line for line in lines[start:])
     assert "More of what was measured" not in reports.render(story, "html") + reports.render(story, "markdown")
 
 
@@ -254,7 +263,7 @@ def test_with_a_format_that_is_altered_it_still_fits() -> None:
         whole.probed_further,
         columns=(*whole.probed_further.columns, "reformat"),
         rows=tuple((*row, "50/50") for row in whole.probed_further.rows),
-        numeric=tuple(range(1, 11)),
+        numeric=tuple(range(1, 17)),
     )
     lines = in_the_terminal(replace(whole, probed_further=wide))
     assert max(map(len, lines)) <= 80
