@@ -146,6 +146,10 @@ class Forgetting:
     """Share of places at which both go on with the same token."""
     general: GeneralAnswers | None = None
     """None where nothing was asked."""
+    divergence_within: tuple[float, float] | None = None
+    """Its two-sided 95 % interval for other texts like these; None in rows from before it was told."""
+    same_within: tuple[float, float] | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -411,6 +411,8 @@ def forgot(ratio: float, reach: float) -> Forgetting:
         upper=ratio + reach,
         divergence=0.21,
         same=0.87,
+        divergence_within=(0.16, 0.26),
+        same_within=(0.84, 0.9),
     )
 
 

@@ -11,6 +11,7 @@ from advisor.wording import NONE, counted, digits, listed, percent, points, star
 from benchmarks.checked import Forgetting, GeneralAnswers
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
+from benchmarks.statistics.confidence import exact_interval
 
 
 def forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> str:
@@ -44,7 +45,7 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
     whose = f"the tuned part of {evaluation.candidate}" if evaluation.approach == CASCADE else evaluation.candidate
     yield (
         f"{start(whose)} finds {counted(found.texts, 'general text')} {_range(found)} times as hard to predict as its base does "
-        f"(perplexity){_shown(found)}; in {percent(found.same)} of the places both predict the same next "
+        f"(perplexity){_shown(found)}; in {same_tokens(found)} of the places both predict the same next "
         f"token.{_answers_as_before(found.general)}"
     )
 
@@ -90,9 +91,9 @@ def forgetting_table(material: Material) -> Table:
                 digits(found.before),
                 digits(found.after),
                 _range(found),
-                percent(found.same),
-                digits(found.divergence),
-                *([_same_answers(found.general), *(_of_task(found.general, name) for name in tasks)] if asked else []),
+                same_tokens(found),
+                divergence(found),
+                *([same_answers(found.general), *(_of_task(found.general, name) for name in tasks)] if asked else []),
             )
         )
     return Table(
@@ -121,14 +122,18 @@ def _also(asked: bool) -> str:
     if not asked:
         return ""
     return (
-        " Same answers: everyday prompts, asked for the likeliest answer, at which it says what its base does. Then right "
-        "answers in general tasks, before and after, with the 95 % interval of the difference in points; only tasks at which the "
-        "base is shown to be better than chance."
+        " Same answers: everyday prompts, asked for the likeliest answer, at which it says what its base does, with the 95 % "
+        "interval. Then right answers in general tasks, before and after, with the 95 % interval of the difference in points; "
+        "only tasks at which the base is shown to be better than chance."
     )
 
 
-def _same_answers(found: GeneralAnswers | None) -> str:
-    return NONE if found is None or not found.prompts else f"{found.same:,} of {found.prompts:,}"
+def same_answers(found: GeneralAnswers | None) -> str:
+    """Everyday prompts that are answered as by the base: `20 of 24 (63-95 %)`."""
+    if found is None or not found.prompts:
+        return NONE
+    low, high = exact_interval(found.same, found.prompts)
+    return f"{found.same:,} of {found.prompts:,} ({low * 100:.0f}-{high * 100:.0f} %)"
 
 
 def _of_task(found: GeneralAnswers | None, name: str) -> str:
@@ -153,6 +158,22 @@ def _gain(evaluation: Evaluation, others: Sequence[Evaluation]) -> str:
 def _range(found: Forgetting) -> str:
     """`1.16 (1.10-1.22)`."""
     return f"{found.ratio:.2f} ({found.lower:.2f}-{found.upper:.2f})"
+
+
+def same_tokens(found: Forgetting) -> str:
+    """The share of places with the same next token: `87 % (84-90)`."""
+    if found.same_within is None:
+        return percent(found.same)
+    low, high = found.same_within
+    return f"{percent(found.same)} ({low * 100:.0f}-{high * 100:.0f})"
+
+
+def divergence(found: Forgetting) -> str:
+    """In nats a token: `0.21 (0.15-0.27)`."""
+    if found.divergence_within is None:
+        return digits(found.divergence)
+    low, high = found.divergence_within
+    return f"{digits(found.divergence)} ({digits(low)}-{digits(high)})"
 
 
 def _shown(found: Forgetting) -> str:

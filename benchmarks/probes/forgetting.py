@@ -23,28 +23,38 @@ def forgetting(drifts: Sequence[Mapping[str, Any]], general: Mapping[str, Any] |
     """From the sums of each text (`strategies.finetuning.drift.Drift` as plain values) and what was noted of everyday prompts;
     None for fewer than two texts.
 
-    The logarithm of the ratio is one of sums, with texts as clusters, so its interval is that of a ratio estimator with a
-    t quantile (Cochran, Sampling Techniques, 6.3).
+    The logarithm of the ratio is one of sums, as are the divergence and the share of equal tokens, with texts as clusters.
     """
-    from scipy import special
-
     if len(drifts) < 2:
         return None
-    count, tokens = len(drifts), sum(each["tokens"] for each in drifts)
-    before, after = (sum(each[name] for each in drifts) / tokens for name in ("base", "tuned"))
-    lost = after - before
-    away = [each["tuned"] - each["base"] - lost * each["tokens"] for each in drifts]
-    error = math.sqrt(count / (count - 1) * sum(value**2 for value in away)) / tokens
-    reach = float(special.stdtrit(count - 1, 0.975)) * error
+    tokens = [each["tokens"] for each in drifts]
+    before, after = (sum(each[name] for each in drifts) / sum(tokens) for name in ("base", "tuned"))
+    lost, reach = _a_token([each["tuned"] - each["base"] for each in drifts], tokens)
+    divergence, far = _a_token([each["divergence"] for each in drifts], tokens)
+    same, around = _a_token([each["same"] for each in drifts], tokens)
     return Forgetting(
-        texts=count,
-        tokens=tokens,
+        texts=len(drifts),
+        tokens=sum(tokens),
         before=math.exp(before),
         after=math.exp(after),
         ratio=math.exp(lost),
         lower=math.exp(lost - reach),
         upper=math.exp(lost + reach),
-        divergence=sum(each["divergence"] for each in drifts) / tokens,
-        same=sum(each["same"] for each in drifts) / tokens,
+        divergence=divergence,
+        same=same,
         general=general_answers(general or {}),
+        divergence_within=(max(0.0, divergence - far), divergence + far),
+        same_within=(max(0.0, same - around), min(1.0, same + around)),
     )
+
+
+def _a_token(sums: Sequence[float], tokens: Sequence[int]) -> tuple[float, float]:
+    """What falls to a token of the sums over texts, and how far its 95 % interval reaches to either side: that of a ratio
+    estimator with a t quantile (Cochran, Sampling Techniques, 6.3)."""
+    from scipy import special
+
+    count, every = len(sums), sum(tokens)
+    mean = sum(sums) / every
+    away = [each - mean * size for each, size in zip(sums, tokens, strict=True)]
+    error = math.sqrt(count / (count - 1) * sum(value**2 for value in away)) / every
+    return mean, float(special.stdtrit(count - 1, 0.975)) * error

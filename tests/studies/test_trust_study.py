@@ -213,7 +213,10 @@ def test_what_was_paid_is_said_where_the_interval_lies_above_one() -> None:
     }
     assert page.elsewhere(rows).startswith("Of 2 tuned models 1 find")
     assert "lora on one, 3 times" in page.elsewhere(rows)
-    assert "| one | lora | +20 points | 3.00 (2.00-6.00) | 60 % |" in tables.forgotten(rows)
+    assert "| one | lora | +20 points | 3.00 (2.00-6.00) | 0.5 | 60 % |" in tables.forgotten(rows)
+    known = replace(forgot(3.0, 2.0), divergence_within=(0.4, 0.61), same_within=(0.55, 0.65))
+    told = tables.forgotten({"one": [replace(checked("lora"), forgetting=known)]})
+    assert "| 0.5 (0.4-0.61) | 60 % (55-65) |" in told
     assert page.elsewhere({"other": rows["other"]}) == ""
 
 
@@ -237,6 +240,7 @@ def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
         "Of 2 tuned models 1 lost some of what the base can do elsewhere: lora on one (16 right of 24 before, 7 after)."
     )
     assert "| one | lora | topic | 16 of 24 | 7 of 24 | -50 to -10 |" in page.general_tasks(rows)
+    assert "| 60 % | 0 of 24 (0-14 %) |" in tables.forgotten(rows)
     assert page.worse_elsewhere({"one": [checked("lora")]}) == "" == page.general_tasks({"one": [checked("lora")]})
 
 

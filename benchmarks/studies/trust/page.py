@@ -55,7 +55,9 @@ where rows are from before it was kept and hold the share of right answers only,
 """
 FORGOTTEN = """\
 Perplexity says how surprised a model is by text. Here it is general text (stories, recipes, code, letters), after tuning over
-before: 1 is as before. The gain on the task is over the best that the same model reaches untuned.
+before: 1 is as before. KL is the Kullback-Leibler divergence of the tuned model from its base in nats a token, 0 where nothing
+moved. In brackets are 95 % intervals, for other such texts and prompts; rows of the checked runs are from before KL and the next
+token had theirs. The gain on the task is over the best that the same model reaches untuned.
 """
 GENERAL = """\
 Questions that have nothing to do with the task, where the base is shown to be better than chance. An interval below 0 is a loss.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from advisor.probes.forgotten import divergence, same_answers, same_tokens
 from advisor.wording import NONE, digits, listed, percent, points
 from benchmarks.checked import Agreement, Forgetting, GeneralTask, Rebuilds
 from benchmarks.evaluation.guard import AT_MOST
@@ -154,16 +155,16 @@ def steadier_rebuilt(rows: Rows) -> dict[tuple[str, str], dict[str, Share]]:
 
 
 def forgotten(rows: Rows) -> str:
-    """Perplexity of general text after tuning over before, and what it brought on the task."""
+    """How far tuning moved the model on general text and everyday prompts, and what it brought on the task."""
     found = list(each_with(rows, lambda each: each.forgetting))
     asked = any(each.general for _, _, each in found)
     lines = []
     for task, approach, each in found:
-        general = f"{each.general.same:,} of {each.general.prompts:,}" if each.general else NONE
-        cells = (task, approach.candidate, _gain(rows[task], approach), _ratio(each), percent(each.same))
-        lines.append((*cells, general) if asked else cells)
-    columns = ("task", "approach", "gain on the task", "perplexity, times", "same next token")
-    return table((*columns, "same everyday answers") if asked else columns, lines, range(2, 6))
+        moved = (_ratio(each), divergence(each), same_tokens(each))
+        cells = (task, approach.candidate, _gain(rows[task], approach), *moved)
+        lines.append((*cells, same_answers(each.general)) if asked else cells)
+    columns = ("task", "approach", "gain on the task", "perplexity, times", "KL a token", "same next token")
+    return table((*columns, "same everyday answers") if asked else columns, lines, range(2, 7))
 
 
 def not_read(rows: Rows) -> str:
