@@ -237,5 +237,14 @@ def test_the_grid_says_who_is_ahead_in_every_draw_and_what_was_not_run() -> None
     assert "not run yet" in text
 
 
+def test_lists_of_doubts_that_are_from_before_a_change_are_said_to_be() -> None:
+    """The page gave counts of lists that the product no longer makes."""
+    who: dict[str, Any] = {"part": "flips", "task": "notes", "share": 0.2, "how": "confusable", "weak": True}
+    told = report.document([{**who, "draw": 0}])
+    assert "These rows are from before the changes of the evening of 1 December 2026" in told
+    assert "Of the 2 rows 1 is from before" in report.document([{**who, "draw": 0}, {**who, "draw": 1, "commit": "a"}])
+    assert "from before the changes" not in report.document([{**who, "draw": 0, "commit": "a"}])
+
+
 def test_the_committed_rows_give_the_committed_document() -> None:
     assert study.DOCUMENT.read_text(encoding="utf-8") == report.document(study.read(study.FILE)), "run `table`"
