@@ -65,9 +65,22 @@ def test_what_is_spoilt_gets_no_score_and_the_others_keep_theirs(how: str, folde
 
 
 def test_what_is_not_spoilt_is_scored(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "RATES", {"as it is": 5e-3})
-    (row,) = tuning.spoilt(lab(messages(), folder, tmp_path / "run"), "as it is")
+    monkeypatch.setattr(tuning, "RATES", {tuning.AS_IT_WAS: 5e-3})
+    (row,) = tuning.spoilt(lab(messages(), folder, tmp_path / "run"), tuning.AS_IT_WAS)
     assert not row["caught"], row
+
+
+def test_whom_the_verdict_named_is_told_and_a_healthy_adapter_is_no_fault_to_be_caught() -> None:
+    ill = {"part": "dead adapter", "how": "all zeros", "caught": True, "says": "no effect", "named": "copy nearest"}
+    told = "\n".join(report_models.sections([ill]))
+    assert "| adapter | all zeros | yes | no effect | copy nearest |" in told
+    assert "| adapter | nothing | not run yet |" in told
+    assert "1 of 1 are caught before a score is shown. Whether a healthy adapter is passed is not known yet" in told
+    healthy = {**ill, "how": tuning.AS_IT_WAS, "caught": False, "says": "", "named": ""}
+    told = "\n".join(report_models.sections([ill, healthy]))
+    assert "| adapter | nothing | no | - | none |" in told
+    assert "1 of 1 are caught before a score is shown." in told
+    assert "not known yet" not in told
 
 
 def test_of_each_training_it_is_told_how_far_general_text_has_moved(

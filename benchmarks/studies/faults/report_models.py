@@ -135,16 +135,25 @@ def _spoilt(rows: Rows) -> list[str]:
     for how in (*tuning.SPOILT, *tuning.RATES):
         row = known.get(how)
         what = "adapter" if how in tuning.SPOILT else "training"
-        lines.append([what, how, *(("yes" if row["caught"] else "no", row["says"]) if row else (NOT_YET, ""))])
-    caught = sum(row["caught"] for row in rows)
-    said = f"{caught} of {len(rows)} are caught before a score is shown." if rows else ""
+        told = (
+            ("yes" if row["caught"] else "no", row["says"] or "-", row["named"] or "none") if row else (NOT_YET, "", "")
+        )
+        lines.append([what, how, *told])
+    ill = [row for row in rows if row["how"] != tuning.AS_IT_WAS]
+    caught = sum(row["caught"] for row in ill)
+    said = f"{caught} of {len(ill)} are caught before a score is shown." if ill else ""
+    if tuning.AS_IT_WAS not in known:
+        said += (
+            " Whether a healthy adapter is passed is not known yet: the run in which nothing is spoilt was not made."
+        )
     return [
         "## Adapters without effect, and trainings that diverge",
         f"Whole runs of LoRA on {tuning.SPOILT_ON} examples of support-intents in which every training ends so. Caught: no score "
-        "is shown for it, and a sentence says why; the goal is always. With tiny models the same runs are made by "
+        "is shown for it, and a sentence says why; the goal is always, and never where nothing is spoilt. Beside it "
+        "copy nearest is asked, which the verdict is to name then. With tiny models the same runs are made by "
         "`tests/studies/test_faulty_models_study.py`.",
-        table(("spoilt", "how", "caught", "what is said"), lines),
-        *([said] if said else []),
+        table(("spoilt", "how", "caught", "what is said", "named by the verdict"), lines),
+        said.strip(),
     ]
 
 

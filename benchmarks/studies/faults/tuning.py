@@ -91,7 +91,9 @@ def _up(change: Callable[[Any], Any]) -> Callable[[Path], None]:
     return _weights(lambda name, tensor: (name, change(tensor) if "lora_B" in name else tensor))
 
 
+AS_IT_WAS = "nothing"
 SPOILT: Mapping[str, Callable[[Path], None]] = {
+    AS_IT_WAS: lambda folder: None,
     "all zeros": _up(lambda tensor: tensor * 0),
     "a millionth of its size": _up(lambda tensor: tensor * 1e-6),
     "under names that the model does not have": _weights(
@@ -99,7 +101,7 @@ SPOILT: Mapping[str, Callable[[Path], None]] = {
     ),
     "one number that is none": _up(lambda tensor: _first(tensor, float("nan"))),
 }
-"""What becomes of an adapter after each training."""
+"""What becomes of an adapter after each training; once nothing, so that alarms at a healthy one are counted too."""
 RATES: Mapping[str, float] = {
     "a learning rate of 1e30": 1e30,
     "a learning rate of 10,000": 1e4,
