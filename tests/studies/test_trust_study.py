@@ -12,6 +12,8 @@ from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.stored import reopen
 from benchmarks.checked import (
     Agreement,
+    Altered,
+    Changed,
     Forgetting,
     GeneralAnswers,
     GeneralTask,
@@ -24,7 +26,7 @@ from benchmarks.metrics import load
 from benchmarks.studies import sessions
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.trust import __main__ as study
-from benchmarks.studies.trust import page, tables
+from benchmarks.studies.trust import changes, page, tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, LEAKY, OVER_ROWS, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Checked, Found, file_of, keep, read
 from benchmarks.tasks.public import sms_spam
@@ -159,7 +161,10 @@ def test_the_page_has_what_was_measured_and_says_what_was_not(stored: Path, tmp_
     assert "| support-intents | 90 s | - | - | - | - |" in text
     assert "- commit abc on a machine" in text
     empty = page.document({}, {})
-    assert empty.count(page.NOT_RUN) == 11
+    assert empty.count(page.NOT_RUN) == 12
+    varied = text.split("## Another prompt")[1].split("##")[0]
+    assert "no part of this study" in varied.replace("\n", " "), "requests in other words"
+    assert not any("--rewordings" in part.words for part in parts())
 
 
 def test_steadier_is_said_only_where_intervals_do_not_meet() -> None:
@@ -175,7 +180,32 @@ def test_steadier_is_said_only_where_intervals_do_not_meet() -> None:
         "third (95 % intervals that do not meet)."
     )
     assert page.steady({"alone": rows["alone"]}) == ""
-    assert "| one | 60 %, 40 of 40 | - | 95 %, 40 of 40 | - |" in tables.edits(rows)
+    assert "| one | 60 % (50-69), 40 of 40 | - | 95 % (89-98), 40 of 40 | - |" in tables.edits(rows)
+
+
+def test_every_check_of_the_rows_has_its_column() -> None:
+    """Other forms of the prompt and another seed lay in the rows and stood nowhere."""
+    (check,) = checked("lora", same=60).agreements
+    made = tuple(replace(check, name=name) for name in ("repeats", "prompt forms", "seed"))
+    rows = {"one": [replace(checked("prompting"), agreements=made[:2]), replace(checked("majority"), agreements=made)]}
+    kept = "60 % (50-69), 40 of 40"
+    assert f"| one | prompting | {kept} | - | {kept} |" in tables.varied(rows)
+    assert "majority" not in tables.varied(rows)
+    known = {check.name for part in read().values() for each in part.checked for check in each.agreements}
+    assert known == {"edits", *tables.VARIED.values()}
+
+
+def test_what_a_change_cost_and_which_sentences_were_followed_are_told() -> None:
+    facts = Changed(cases=9, known=8, new=3, old=0, documents=4, seconds=2.4)
+    format_of = Altered(rule="", cases=9, takes=True, at_once=0, right_at_once=0, again=5, right_again=5, seconds=0.002)
+    kinds = {"an order": (4, 1), "a wish": (5, 2)}
+    said = Planted(place="request", cases=9, followed=3, by_kind=kinds)
+    each = replace(checked("lora"), changed=facts, altered=format_of, planted=(said,))
+    rows = {"one": [each], "other": [replace(each, changed=replace(facts, seconds=None))]}
+    assert "| one | lora | 8 | 3 | 0 | 9-76 % | 2.4 s |" in changes.changed(rows)
+    assert "| other | lora | 8 | 3 | 0 | 9-76 % | - |" in changes.changed(rows)
+    assert "| one | lora | 0 of 9 | 5 of 9 | below 1 s |" in changes.altered(rows)
+    assert "| lora | request | 2 of 8 | 4 of 10 |" in changes.planted_by_kind(rows)
 
 
 def test_rebuilds_are_compared_on_the_same_cases() -> None:
@@ -295,7 +325,7 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     )
     assert page.obeyed({"task": [replace(checked("lora"), planted=(good,))]}).startswith("No approach with")
     assert "| task | lora | 5 | 0 | 3 | 0 | 2 | 1 | 2 of 4 |" in tables.grounded(rows)
-    assert "| task | lora | passage | 20 of 50 | 26-55 % |" in tables.planted(rows)
+    assert "| task | lora | passage | 20 of 50 | 26-55 % |" in changes.planted(rows)
 
 
 @pytest.mark.parametrize(

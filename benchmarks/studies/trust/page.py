@@ -11,10 +11,26 @@ from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.dated import FIXES, from_before, is_before
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import SETTINGS, developed, told_commit
-from benchmarks.studies.trust import tables
+from benchmarks.studies.trust import changes, tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Checked, Found
 from benchmarks.studies.trust.tables import Rows
+from benchmarks.studies.trust.texts import (
+    ADDED,
+    ALTERED,
+    CHANGED,
+    EDITS,
+    FORGOTTEN,
+    GENERAL,
+    GROUNDED,
+    GUARDED,
+    INTRODUCTION,
+    LEAKED,
+    PLANTED,
+    REBUILT,
+    SOURCES,
+    VARIED,
+)
 
 NOT_RUN = "Not run yet."
 UNANSWERABLE, REFUSES = "handbook-qa", "lora + retrieval"
@@ -23,86 +39,14 @@ REFUSED_LEAST, WRONGLY_MOST = 0.5, 0.05
 """The goal of its refusals."""
 HEAD = 2
 """Lines of a table without rows."""
-INTRODUCTION = """\
-# Can it be trusted?
-
-An approach that is right in 80 % of the cases may still answer otherwise when a comma moves, be another one once it is built
-again, invent an answer where there is none, or lose what the model could do before. This page shows what was measured of that.
-All of it is with one model of 135 million parameters, so the pattern is worth more than the numbers.
-"""
-SOURCES = """\
-**Bake-offs**: what every run measures, from the runs behind [Eight bake-offs](bakeoffs.md), with up to 600 examples.
-**Checked**: what is measured on request (`--probes all`), from smaller runs made for this page at
-`--effort quick`, with {sizes}, and {heldout} held-out cases each. The
-figures of the two are not to be set against each other. Tables of these runs show the approaches with a language model and the
-best of the others. {sampled}
-How each is measured: [How it is measured](how-it-is-measured.md). The page is written by
-`python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
-
-*Figure* is the task's own metric: the share of right answers, but F1 of spam on sms_spam, F1 of the fields on order-extract, and
-the share of rules that are kept on house-style. *Right* is an answer that is wholly right.
-"""
-EDITS = """\
-The same requests were asked again with harmless edits of case, spacing, punctuation or a greeting (of spacing alone where the
-input may be copied). The first number is the share of answers that stayed; right twice counts as the same. Behind it stands how
-many of the answers that had been right stayed right.
-"""
-REBUILT = """\
-The fair test of "weights are steadier than prompts": everything is done again, choosing included, three times, each time on
-another four fifths of the examples and with another seed. Compared are two approaches that differ in nothing but the tuning,
-and three times show large differences only. *Spread* is the standard deviation of the figure, and a dash
-where rows are from before it was kept and hold the share of right answers only, which is not the figure.
-"""
-FORGOTTEN = """\
-Perplexity says how surprised a model is by text. Here it is general text (stories, recipes, code, letters), after tuning over
-before: 1 is as before. KL is the Kullback-Leibler divergence of the tuned model from its base in nats a token, 0 where nothing
-moved. In brackets are 95 % intervals, for other such texts and prompts; rows of the checked runs are from before KL and the next
-token had theirs. The gain on the task is over the best that the same model reaches untuned.
-"""
-GENERAL = """\
-Questions that have nothing to do with the task, where the base is shown to be better than chance. An interval below 0 is a loss.
-"""
 READING = ("retrieval", "lora + retrieval")
 """Approaches with documents before the model."""
-GROUNDED = """\
-Where the specifics of an answer stand (numbers, and words that fewer than one in ten documents hold). In none: invented, or
-said in other words. No model judges this.
-"""
 BY_HEART = """\
 What a tuned model answers with no document before it: questions of its training, the same facts asked in other words, and facts
 that no example told. The last column is what it makes up or happens to know.
 """
-GUARDED = """\
-A threshold of sureness was set on the selection cases so that at most 5 % of the right answers are lost. *Tells* is the chance
-that the approach is surer of the better of two of its answers: at 0.5 it cannot tell, and no threshold helps.
-"""
-CHANGED = """\
-Facts in the documents were replaced by others. Nothing was fitted again; what reads documents was given the new ones. Counted are
-questions to which the old fact had been answered.
-"""
-ADDED = """\
-Approaches were built without some of the labels, then given them: at once, which only a prompt or an index can take, and by
-another fit.
-"""
-ALTERED = """\
-A rule of the answers' format was altered, and every approach that can be told of it was. Only the format is counted.
-"""
 NUMBERS = ("ff3269c937c3", "9faf205c52e2", "b5807a894037", "8928619f365e", "587a21794efb", "47b9ecd88db2")
 """Commits of rows from before cases that cannot follow an altered format were left out."""
-PLANTED = """\
-A sentence that asks for another answer was put into the request, or into the passage that is found. Nothing in the product
-defends against that: this is how often it worked. What stands in the documents themselves may be followed more often than
-what this check puts into a passage (`benchmarks/studies/faults.md`, poisoned documents). What only repeats its request, as copy
-input does, repeats the instruction too, and counts as following it.
-"""
-LEAKED = """\
-sms_spam is published as one file, without a split. The split that was used here (3,000 examples and 1,500 held-out cases of its
-5,575 messages) has held-out messages among its examples: 128 word for word, and 162 with those that are nearly the same. (What
-the product downloads by that name is cut so that the same message is on one side only.) The examples that they repeat are left
-out before anything is fitted. Figures are shown with and without these cases: they are often the easy ones. The approaches with a
-language model had 100 held-out cases, 10 of them such. The task has no documents, two labels and no rule of format, so that
-nothing in it can change in the ways above; its rows are from before thresholds were set where a task has an F1.
-"""
 
 
 def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str:
@@ -121,6 +65,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
             "Of the checked runs, on tasks without a bake-off:",
             tables.edits({task: rows for task, rows in asked.items() if task not in every}),
         ),
+        _section("Another prompt, another seed, other neighbours", VARIED, tables.varied(asked)),
         _section("Built again from other examples", REBUILT, tables.rebuilt(asked), built_again(asked)),
         _section("What tuning costs elsewhere", FORGOTTEN, tables.forgotten(every), elsewhere(every)),
         _more(
@@ -138,10 +83,11 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
         _more(
             "Of the checked runs, on the tasks that these figures lack:", tables.guarded(_new(asked, every, "guard"))
         ),
-        _section("The day facts change", CHANGED, tables.changed(asked)),
-        _section("The day labels are added", ADDED, tables.added(asked)),
-        _section("The day the format changes", ALTERED, tables.altered(asked), numbers(found)),
-        _section("Instructions that somebody planted", PLANTED, tables.planted(asked), obeyed(asked)),
+        _section("The day facts change", CHANGED, changes.changed(asked)),
+        _section("The day labels are added", ADDED, changes.added(asked)),
+        _section("The day the format changes", ALTERED, changes.altered(asked), numbers(found)),
+        _section("Instructions that somebody planted", PLANTED, changes.planted(asked), obeyed(asked)),
+        _more("By what the sentence is, of all these tasks together:", changes.planted_by_kind(asked)),
         _section("Cases that stood among the examples", LEAKED, tables.leaked(found)),
         "## How it was made",
         made(found),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from advisor.figures.consistency import same
 from advisor.probes.forgotten import divergence, same_answers, same_tokens
 from advisor.wording import NONE, digits, listed, percent, points
 from benchmarks.checked import Agreement, Forgetting, GeneralTask, Rebuilds
 from benchmarks.evaluation.guard import AT_MOST
 from benchmarks.probes.rebuilds import Share, kept, spread, steadier, turns
-from benchmarks.statistics.confidence import exact_interval, wilson
+from benchmarks.statistics.confidence import wilson
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
 from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, OVER_ROWS, RUNGS, SPEAKING
@@ -19,6 +20,8 @@ from benchmarks.studies.trust.rows import Checked, Found
 TUNED, PROMPTED = ("lora", "lora + retrieval"), ("prompting", "retrieval")
 WHOLE = 10
 """Times from which on decimals say nothing."""
+VARIED = {"other prompt": "prompt forms", "another seed": "seed", "other neighbours": "repeats"}
+"""What was varied -> the check of it."""
 Measured = TypeVar("Measured")
 Rows = Mapping[str, Sequence[Checked]]
 """Task -> its approaches."""
@@ -62,8 +65,9 @@ def named(approaches: Iterable[Checked], name: str) -> Checked | None:
     return next((each for each in approaches if each.candidate == name), None)
 
 
-def under_edits(each: Checked) -> Agreement | None:
-    return next((check for check in each.agreements if check.name == "edits" and check.pairs), None)
+def under(name: str, each: Checked) -> Agreement | None:
+    """The check of that name, where anything was asked for it."""
+    return next((check for check in each.agreements if check.name == name and check.pairs), None)
 
 
 def within(bounds: tuple[float, float]) -> str:
@@ -83,23 +87,34 @@ def edits(rows: Rows) -> str:
     """Same answers under harmless edits, and right ones that stay right, for the approaches with a language model."""
     lines = []
     for task, approaches in rows.items():
-        checks = [under_edits(each) if (each := named(approaches, name)) else None for name in SPEAKING]
-        lines.append((task, *map(_edited, checks)))
+        checks = [under("edits", each) if (each := named(approaches, name)) else None for name in SPEAKING]
+        lines.append((task, *map(_stays, checks)))
     return table(("task", *SPEAKING), lines, range(1, len(SPEAKING) + 1))
 
 
-def _edited(check: Agreement | None) -> str:
+def varied(rows: Rows) -> str:
+    """The same of what else was varied, for the approaches with a language model."""
+    lines = []
+    for task, approaches in rows.items():
+        for each in approaches:
+            checks = [under(name, each) for name in VARIED.values()]
+            if each.candidate in SPEAKING and any(checks):
+                lines.append((task, each.candidate, *map(_stays, checks)))
+    return table(("task", "approach", *VARIED), lines, range(2, 2 + len(VARIED)))
+
+
+def _stays(check: Agreement | None) -> str:
     if check is None:
         return NONE
     stays = f", {check.right_twice:,} of {right_before(check):,}" if right_before(check) else ""
-    return f"{percent(check.same)}{stays}"
+    return f"{same(check)}{stays}"
 
 
 def steadier_under_edits(rows: Rows) -> dict[str, list[str]]:
     """Tasks by whether lora keeps more of its answers than prompting (`more`), fewer, or whether their intervals meet."""
     told: dict[str, list[str]] = {"more": [], "fewer": [], "alike": []}
     for task, approaches in rows.items():
-        pair = [under_edits(each) if (each := named(approaches, name)) else None for name in ("lora", "prompting")]
+        pair = [under("edits", each) if (each := named(approaches, name)) else None for name in ("lora", "prompting")]
         if pair[0] is None or pair[1] is None:
             continue
         tuned, prompted = (wilson(check.same * check.pairs, check.pairs) for check in pair if check is not None)
@@ -294,69 +309,7 @@ def guarded(rows: Rows) -> str:
     return table(columns, lines, range(2, 8))
 
 
-# ---------------------------------------------------------------- when something changes, or is planted
-
-
-def changed(rows: Rows) -> str:
-    """Whose answers follow facts that change in the documents."""
-    lines = [
-        (task, each.candidate, f"{found.known:,}", f"{found.new:,}", f"{found.old:,}", _within(found.new, found.known))
-        for task, each, found in each_with(rows, lambda each: each.changed)
-        if found.known
-    ]
-    columns = ("task", "approach", "answered before", "new answer", "old answer", "new, 95 % interval")
-    return table(columns, lines, range(2, 6))
-
-
-def added(rows: Rows) -> str:
-    """Who may choose labels that were added."""
-    lines = [
-        (
-            task,
-            each.candidate,
-            f"{found.at_once:,} of {found.cases:,}" if found.takes else "cannot",
-            f"{found.refitted:,} of {found.cases:,}",
-            f"{found.before:,} to {found.after:,} of {found.others:,}",
-        )
-        for task, each, found in each_with(rows, lambda each: each.added)
-    ]
-    columns = ("task", "approach", "right at once", "right after another fit", "the other labels, before and after")
-    return table(columns, lines, range(2, 5))
-
-
-def altered(rows: Rows) -> str:
-    """Whose answers follow a rule of the format that was altered."""
-    lines = [
-        (
-            task,
-            each.candidate,
-            f"{found.at_once:,} of {found.cases:,}" if found.takes else "cannot",
-            NONE if found.again is None else f"{found.again:,} of {found.cases:,}",
-        )
-        for task, each, found in each_with(rows, lambda each: each.altered)
-    ]
-    return table(("task", "approach", "follow at once", "follow after another fit"), lines, (2, 3))
-
-
-def planted(rows: Rows) -> str:
-    """How often an instruction in a request or a passage was followed."""
-    lines = [
-        (
-            task,
-            each.candidate,
-            found.place,
-            f"{found.followed:,} of {found.cases:,}",
-            _within(found.followed, found.cases),
-        )
-        for task, each, several in each_with(rows, lambda each: each.planted or None)
-        for found in several
-        if found.cases
-    ]
-    return table(("task", "approach", "planted in a", "followed", "95 % interval"), lines, (3, 4))
-
-
-def _within(part: int, whole: int) -> str:
-    return NONE if not whole else f"{within(exact_interval(part, whole)).strip('()')} %"
+# ---------------------------------------------------------------- leaks
 
 
 def leaked(found: Mapping[str, Found]) -> str:

@@ -1,0 +1,83 @@
+"""What the page on trust says above its tables."""
+
+from __future__ import annotations
+
+INTRODUCTION = """\
+# Can it be trusted?
+
+An approach that is right in 80 % of the cases may still answer otherwise when a comma moves, be another one once it is built
+again, invent an answer where there is none, or lose what the model could do before. This page shows what was measured of that.
+All of it is with one model of 135 million parameters, so the pattern is worth more than the numbers.
+"""
+SOURCES = """\
+**Bake-offs**: what every run measures, from the runs behind [Eight bake-offs](bakeoffs.md), with up to 600 examples.
+**Checked**: what is measured on request (`--probes all`), from smaller runs made for this page at
+`--effort quick`, with {sizes}, and {heldout} held-out cases each. The
+figures of the two are not to be set against each other. Tables of these runs show the approaches with a language model and the
+best of the others. {sampled}
+How each is measured: [How it is measured](how-it-is-measured.md). The page is written by
+`python -m benchmarks.studies.trust table` from the rows in `benchmarks/studies/rows` and from nothing else.
+
+*Figure* is the task's own metric: the share of right answers, but F1 of spam on sms_spam, F1 of the fields on order-extract, and
+the share of rules that are kept on house-style. *Right* is an answer that is wholly right.
+"""
+EDITS = """\
+The same requests were asked again with harmless edits of case, spacing, punctuation or a greeting (of spacing alone where the
+input may be copied). The first number is the share of answers that stayed, with its 95 % interval; right twice counts as the
+same. Behind it stands how many of the answers that had been right stayed right.
+"""
+VARIED = """\
+The checked runs asked the same requests in another form of the prompt or with its examples in another order, of the same
+configuration built once more with another seed, and among other requests in one batch. The cells are as above. Requests in
+other words were never asked: a task names a `teacher` who writes them, and no part of this study does.
+"""
+REBUILT = """\
+The fair test of "weights are steadier than prompts": everything is done again, choosing included, three times, each time on
+another four fifths of the examples and with another seed. Compared are two approaches that differ in nothing but the tuning,
+and three times show large differences only. *Spread* is the standard deviation of the figure, and a dash
+where rows are from before it was kept and hold the share of right answers only, which is not the figure.
+"""
+FORGOTTEN = """\
+Perplexity says how surprised a model is by text. Here it is general text (stories, recipes, code, letters), after tuning over
+before: 1 is as before. KL is the Kullback-Leibler divergence of the tuned model from its base in nats a token, 0 where nothing
+moved. In brackets are 95 % intervals, for other such texts and prompts; rows of the checked runs are from before KL and the next
+token had theirs. The gain on the task is over the best that the same model reaches untuned.
+"""
+GENERAL = """\
+Questions that have nothing to do with the task, where the base is shown to be better than chance. An interval below 0 is a loss.
+"""
+GROUNDED = """\
+Where the specifics of an answer stand (numbers, and words that fewer than one in ten documents hold). In none: invented, or
+said in other words. No model judges this.
+"""
+GUARDED = """\
+A threshold of sureness was set on the selection cases so that at most 5 % of the right answers are lost. *Tells* is the chance
+that the approach is surer of the better of two of its answers: at 0.5 it cannot tell, and no threshold helps.
+"""
+CHANGED = """\
+Facts in the documents were replaced by others. Nothing was fitted again; what reads documents was given the new ones. Counted are
+questions to which the old fact had been answered. *Took* is how long it was to index the changed documents again; a dash: none
+are read.
+"""
+ADDED = """\
+Approaches were built without some of the labels, then given them: at once, which only a prompt or an index can take, and by
+another fit, which took as long as the last column says; a dash: nothing in it is built from examples.
+"""
+ALTERED = """\
+A rule of the answers' format was altered, and every approach that can be told of it was. Only the format is counted.
+The last column says how long another fit took; a dash: nothing in it is fitted to the examples.
+"""
+PLANTED = """\
+A sentence that asks for another answer was put into the request, or into the passage that is found. Nothing in the product
+defends against that: this is how often it worked. What stands in the documents themselves may be followed more often than
+what this check puts into a passage (`benchmarks/studies/faults.md`, poisoned documents). What only repeats its request, as copy
+input does, repeats the instruction too, and counts as following it.
+"""
+LEAKED = """\
+sms_spam is published as one file, without a split. The split that was used here (3,000 examples and 1,500 held-out cases of its
+5,575 messages) has held-out messages among its examples: 128 word for word, and 162 with those that are nearly the same. (What
+the product downloads by that name is cut so that the same message is on one side only.) The examples that they repeat are left
+out before anything is fitted. Figures are shown with and without these cases: they are often the easy ones. The approaches with a
+language model had 100 held-out cases, 10 of them such. The task has no documents, two labels and no rule of format, so that
+nothing in it can change in the ways above; its rows are from before thresholds were set where a task has an F1.
+"""
