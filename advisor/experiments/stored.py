@@ -224,7 +224,7 @@ def _verdict(
     families = {evaluation.candidate: evaluation.family for evaluation in found}
     of_examples = [evaluation.candidate for evaluation in found if evaluation.of_examples]
     wrong = mistakes(benchmark, answers, families, handed_over(store), of_examples)
-    provenance = store.meta("provenance") or {}
+    provenance = (store.meta("provenance") or {}) | about.get("lineage", {})
     prediction = about.get("prediction", {})
     extras = Extras(
         provenance=provenance,

@@ -26,8 +26,9 @@ def _about(prepared: Prepared) -> dict[str, Any]:
     from advisor.deploy.brought import packages_of
     from benchmarks.costs.kept_prices import freeze_prices
     from benchmarks.data.frozen import freeze
+    from benchmarks.review.lineage import read_lineage
 
-    spec = prepared.assembly.spec
+    spec, lineage = prepared.assembly.spec, read_lineage(prepared.assembly.folder)
     return {
         "benchmark": freeze(prepared.assembly.benchmark),
         "spec": spec.model_dump(mode="json", by_alias=True),
@@ -42,5 +43,6 @@ def _about(prepared: Prepared) -> dict[str, Any]:
         "subject": subject_of(prepared),
         "origin": prepared.origin,
         "prediction": dict(prepared.prediction),
+        **({"lineage": dict(lineage.named)} if lineage else {}),
         "heldout_from": "a file of their own" if spec.heldout else "the examples, cut off before the run",
     }

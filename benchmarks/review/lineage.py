@@ -108,12 +108,19 @@ class Lineage:
     """Whether the sample is of other held-out cases than there are by now, so that nothing follows from it."""
     written: Mapping[str, str] = field(default_factory=dict)
     """File of the copy -> hash of what was written into it, by which a later change of it is seen."""
+    original: str = ""
+    """Hash of the data before the first of several reviews; empty where this is the first."""
 
     def write(self, folder: Path) -> None:
         """Whole, or as it was."""
         partial = folder / f"{FILE}.partial"
         partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
         partial.replace(folder / FILE)
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """The hashes of the data before and after, as a run's provenance calls them: its files may be gone by then."""
+        return {"data before its review": self.original or self.source, "data after its review": self.data}
 
     def beside(self, examples: Sequence[Case], heldout: Sequence[Case], documents: Sequence[Document]) -> Lineage:
         """The same of the data that lies beside it by now, which a person may have changed since."""
@@ -135,6 +142,7 @@ class Lineage:
         unless that is outdated, the sample of the earlier one until as many are labelled anew as it takes."""
         both = replace(
             self,
+            original=earlier.original or earlier.source,
             examples=self.examples.after(earlier.examples),
             heldout=self.heldout.after(earlier.heldout),
             changed=earlier.changed,

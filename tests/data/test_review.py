@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.found import find
+from advisor.experiments.stored import reopen
 from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt, doubts
 from benchmarks.contract import BadInput
@@ -811,6 +813,25 @@ def test_the_ceiling_holds_the_truth_where_cases_are_corrected_and_left_out_befo
     assert held >= 0.95 * draws
 
 
+def test_a_run_of_a_copy_names_the_data_before_and_after_when_both_are_gone(desk: Desk) -> None:
+    """It said how much was changed, and of which data nothing but the folder knew."""
+    task = desk.folder / "task.yaml"
+    lines = [
+        line for line in task.read_text(encoding="utf-8").splitlines() if not line.startswith(("models", "embedder"))
+    ]
+    task.write_text("\n".join(lines), encoding="utf-8")
+    lineage = desk.fix().lineage
+    prepared = prepare(desk.folder / "copy" / "task.yaml", Wishes(approaches=("majority",), probes="none"))
+    told = execute(prepared, desk.folder / "run").story
+    shutil.rmtree(desk.folder / "copy")
+    for story in (told, reopen(desk.folder / "run").story):
+        assert story.provenance["data before its review"] == lineage.source
+        assert story.provenance["data after its review"] == lineage.data
+        assert story.facts["provenance"] == story.provenance
+    unreviewed = prepare(task, Wishes(approaches=("majority",), probes="none"))
+    assert not [name for name in execute(unreviewed, desk.folder / "plain").story.provenance if "review" in name]
+
+
 def test_a_copy_of_a_copy_knows_what_the_first_review_found(desk: Desk) -> None:
     desk.fix()
     first, second = desk.folder / "copy", desk.folder / "second"
@@ -819,7 +840,8 @@ def test_a_copy_of_a_copy_knows_what_the_first_review_found(desk: Desk) -> None:
     before = desk.fix().lineage
     again = Desk(folder=first, truth=desk.truth)
     lineage = again.fix(second).lineage
-    assert dataclasses.replace(lineage, source=before.source, folder=before.folder) == before
+    assert lineage.named == before.named, "the data before the first review is named"
+    assert dataclasses.replace(lineage, source=before.source, folder=before.folder, original="") == before
     assert find(second).assembled().inferred[:3] == find(first).assembled().inferred[:3]
 
     def leave_out(_: int, row: Row) -> Mapping[str, str]:
