@@ -30,9 +30,10 @@ LATER = Change(since="2026-12-01 08:25 UTC", what="the changes of 1 December 202
 """The order of the nearest examples, searched examples where there are folds, the way to search where no passage is known to be
 right, how sure a linear head is of an object, smoothed labels, recipes that only validation tells apart, by
 what labels are weighed."""
-LATEST = Change(since="2026-12-01 20:10 UTC", what="the changes of the evening of 1 December 2026")
+LATEST = Change(since="2026-12-01 23:30 UTC", what="the changes of the evening of 1 December 2026")
 """Whether a tuned model that looks things up writes answers or reads them off, lessons without the right passage, which of
-documents with dates are versions, refusals of hosted models, end tokens, texts in other forms of Unicode."""
+documents with dates are versions, refusals of hosted models, end tokens, texts in other forms of Unicode, short documents shown
+whole, the way to search, calibration by inputs without content."""
 
 
 def is_before(change: Change, began: str) -> bool:
