@@ -45,7 +45,7 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
     whose = f"the tuned part of {evaluation.candidate}" if evaluation.approach == CASCADE else evaluation.candidate
     yield (
         f"{start(whose)} finds {counted(found.texts, 'general text')} {_range(found)} times as hard to predict as its base does "
-        f"(perplexity){_shown(found)}; in {same_tokens(found)} of the places both predict the same next "
+        f"(perplexity){_shown(found)}; in {percent(found.same)} of the places both predict the same next "
         f"token.{_answers_as_before(found.general)}"
     )
 
