@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard, cast
+from typing import Literal, TypeGuard, cast
 
 from strategies.contract import (
     Case,
@@ -65,9 +65,14 @@ class Request:
         return used if self.looked_up is None else (*used, replace(self.looked_up, step=used[0].step))
 
 
+PriorFrom = Literal["batch", "content-free"]
+"""What the labels' shares are averaged over: selection cases (batch calibration, arXiv 2309.17249), or inputs without content
+under the same prompt (contextual calibration, arXiv 2102.09690)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """Log-prior of each label under this prompt, to be subtracted (batch calibration, arXiv 2309.17249)."""
+    """Log-prior of each label under this prompt, to be subtracted: see `PriorFrom`."""
 
     values: tuple[float, ...]
     strength: float = 1.0
@@ -124,7 +129,7 @@ def probabilities(scores: Sequence[float], prior: Prior | None) -> list[float]:
 
 
 def mean_prior(rows: Sequence[Sequence[float]]) -> Prior:
-    """Log of the mean probability of each label over a batch of unlabelled requests."""
+    """Log of the mean probability of each label over unlabelled requests."""
     shares = [probabilities(row, None) for row in rows]
     means = [sum(column) / len(shares) for column in zip(*shares, strict=True)]
     return Prior(values=tuple(math.log(max(mean, 1e-12)) for mean in means))

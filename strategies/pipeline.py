@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from strategies import answers, portable, spans
-from strategies.answers import Prior, Request
+from strategies.answers import Prior, PriorFrom, Request
 from strategies.contract import (
     Case,
     Failure,
@@ -75,6 +75,7 @@ class Setup:
     mode: Mode = "hybrid"
     calibration: float = 0.0
     """Share of the labels' log-prior that is taken off; 0: none."""
+    prior: PriorFrom = "batch"
     votes: float = 0.0
     """Weight of the nearest examples' votes in the label probabilities; 0: none."""
     shown: tuple[str, ...] = ()

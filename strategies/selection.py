@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from strategies import answers, spans
+from strategies.answers import PriorFrom
 from strategies.contract import (
     Case,
     Evidence,
@@ -40,6 +41,7 @@ from strategies.weighing import (
     Weighing,
     best,
     crossed,
+    has_content_free,
     leant,
     log_share,
     priors_of,
@@ -48,6 +50,8 @@ from strategies.weighing import (
 )
 
 CALIBRATIONS = (0.0, 0.5, 1.0)
+CONTENT_FREE = ("N/A", "[MASK]", "...")
+"""Inputs that say nothing of any label."""
 VOTES = (0.0, 0.3, 0.5, 0.7)
 DRAWS = 8
 """Sets of examples that are tried."""
@@ -206,13 +210,20 @@ class PipelineBuilder:
         ]
 
     def _label_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
-        """Keeps the raw likelihoods and votes in the notes, so that calibration and votes can be chosen for nothing."""
-        rows, usage = pipeline.label_evidence(queries, "search")
+        """Keeps the raw likelihoods and votes in the notes, so that calibration and votes can be chosen for nothing.
+
+        The first row of a look has the likelihoods for inputs without content, where requests differ in nothing but the input.
+        """
+        alike = not (pipeline.asks_examples or pipeline.setup.passages)
+        free = CONTENT_FREE if self.calibrates and alike else ()
+        rows, usage = pipeline.label_evidence([*queries, *map(Query.of, free)], "search")
         context = pipeline.context
-        raw = [
+        raw: list[dict[str, Any]] = [
             {"scores": row.scores, "votes": row.votes, "case": case.id, "context": context}
-            for row, case in zip(rows, cases, strict=True)
+            for row, case in zip(rows[: len(cases)], cases, strict=True)
         ]
+        if free:
+            raw[0]["content_free"] = [row.scores for row in rows[len(cases) :]]
         return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
 
     def _reading_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
@@ -268,7 +279,7 @@ class PipelineBuilder:
         self, setup: Setup, evidence: Sequence[dict[str, Any]]
     ) -> Iterator[tuple[Setup, Sequence[Row], Sequence[float]]]:
         """What raw evidence gives by each way to weigh it, how sure, and the log-shares of right labels, the simplest first."""
-        options = self._weights(setup)
+        options = self._weights(setup, has_content_free(evidence))
         if setup.reading is not None:
             for option in options:
                 yield option, [spans.from_note(raw, cast(Reading, option.reading)) for raw in evidence], ()
@@ -289,7 +300,7 @@ class PipelineBuilder:
     def _shares(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> list[list[float]]:
         """Label probabilities after weighing."""
         rows = [LabelEvidence(tuple(raw["scores"]), tuple(raw["votes"])) for raw in evidence]
-        priors = priors_of(evidence)
+        priors = priors_of(evidence, setup.prior)
         return [weigh(row, priors[raw["context"]], setup) for row, raw in zip(rows, evidence, strict=True)]
 
     def _logs(self, shares: Sequence[Sequence[float]], evidence: Sequence[dict[str, Any]]) -> list[float]:
@@ -313,7 +324,7 @@ class PipelineBuilder:
                 pipeline.sources.neighbours.open()
         if not evidence or "scores" not in evidence[0] or setup.reading is not None:
             return pipeline
-        return replace(pipeline, prior=priors_of(evidence)[pipeline.context])
+        return replace(pipeline, prior=priors_of(evidence, pipeline.setup.prior)[pipeline.context])
 
     def weighed(self, setup: Setup, evidence: Sequence[dict[str, Any]]) -> Setup:
         """The setup with the calibration and votes, or the bonus, that are best; ties go to the simpler, the smaller."""
@@ -330,17 +341,19 @@ class PipelineBuilder:
             found.append(Weighing(option, tuple(rows), tuple(logs)))
         return found
 
-    def _weights(self, setup: Setup) -> list[Setup]:
+    def _weights(self, setup: Setup, content_free: bool = False) -> list[Setup]:
         """What may be chosen without asking the model again, the simplest first."""
         if setup.reading is not None:
             bonuses = spans.BONUSES if setup.reading.standing else spans.BONUSES[:1]
             whole = (False,) if self.task.schema else (False, True)  # A sentence is hardly of a pattern.
             readings = [replace(setup.reading, sentence=one, bonus=bonus) for one in whole for bonus in bonuses]
             return [replace(setup, reading=reading) for reading in readings]
+        taken: list[tuple[PriorFrom, float]] = [("batch", share) for share in CALIBRATIONS]
+        taken += [("content-free", share) for share in CALIBRATIONS[1:]] if content_free else []
         return [
-            replace(setup, calibration=calibration, votes=votes)
+            replace(setup, calibration=calibration, prior=prior, votes=votes)
             for votes in (VOTES if self.uses_votes else VOTES[:1])
-            for calibration in (CALIBRATIONS if self.calibrates else CALIBRATIONS[:1])
+            for prior, calibration in (taken if self.calibrates else taken[:1])
         ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from strategies import answers
-from strategies.answers import Prior, mean_prior
+from strategies.answers import Prior, PriorFrom, mean_prior
 from strategies.contract import Case, Outcome, Prediction
 from strategies.leaning import Shift, parts_of
 
@@ -64,12 +64,19 @@ def written(raw: Mapping[str, Any], shift: Shift | None) -> Row:
     return best, shares[best]
 
 
-def priors_of(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Prior]:
+def priors_of(evidence: Sequence[Mapping[str, Any]], over: PriorFrom = "batch") -> dict[str, Prior]:
     """The labels' prior under each context that was looked at."""
     rows: dict[str, list[Sequence[float]]] = {}
     for raw in evidence:
-        rows.setdefault(raw["context"], []).append(raw["scores"])
+        given = [raw["scores"]] if over == "batch" else raw.get("content_free", ())
+        rows.setdefault(raw["context"], []).extend(given)
     return {context: mean_prior(scores) for context, scores in rows.items()}
+
+
+def has_content_free(evidence: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether inputs without content were scored under each context that was looked at."""
+    having = {raw["context"] for raw in evidence if raw.get("content_free")}
+    return having == {raw.get("context") for raw in evidence}
 
 
 def log_share(shares: Mapping[str, float], case: Case) -> float:

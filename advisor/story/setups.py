@@ -126,7 +126,8 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
     if setup["form"]["show_labels"]:
         yield "all labels listed"
     if setup.get("calibration"):
-        yield f"{plain_percent(setup['calibration'])} of the labels' prior taken off"
+        over = "inputs without content" if setup.get("prior") == "content-free" else "selection cases"
+        yield f"{plain_percent(setup['calibration'])} of the labels' prior over {over} taken off"
     if setup.get("votes"):
         yield f"{plain_percent(setup['votes'])} weight on the nearest examples' votes"
 

@@ -137,6 +137,7 @@ SETUPS: dict[str, tuple[Kind, Setup]] = {
     "the nearest first": ("generation", replace(NEAREST, form=replace(TURNS, turned=True))),
     "the nearest first, too long": ("qa", replace(NEAREST, shots=12, passages=3, form=replace(INLINE, turned=True))),
     "votes": ("classification", replace(NEAREST, form=INLINE, varied=True, votes=0.6, calibration=0.5)),
+    "votes, over no content": ("classification", Setup(votes=0.3, calibration=1.0, prior="content-free")),
     "votes alone": ("classification", Setup(votes=0.9)),
     "votes, shifted": ("classification", Setup(votes=0.6, calibration=0.5, shift=TO_REFUND)),
     "passages": ("qa", Setup(passages=2, mode="dense")),

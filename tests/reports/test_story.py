@@ -367,8 +367,12 @@ READING = Setup(shots=4, shown=("a", "b", "c", "d"), passages=1, mode="dense", r
         ({"C": 10.0}, "inverse regularization C 10"),
         (
             {"setup": asdict(NEAREST)},
-            "8 nearest examples; all labels listed; 50 % of the labels' prior taken off; "
+            "8 nearest examples; all labels listed; 50 % of the labels' prior over selection cases taken off; "
             "70 % weight on the nearest examples' votes",
+        ),
+        (
+            {"setup": asdict(Setup(calibration=1.0, prior="content-free"))},
+            "no examples shown; 100 % of the labels' prior over inputs without content taken off",
         ),
         (
             {"setup": asdict(READING)},

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
+from benchmarks.data.split import cut_folds, grouped
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
-from strategies.contract import Case, Kind, Prompt, Task
-from strategies.pipeline import Setup
+from strategies.contract import Case, Ends, Kind, LabelScores, Prediction, Prompt, Query, Sampling, Step, Task
+from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
-from strategies.selection import VOTES, PipelineBuilder
+from strategies.selection import CONTENT_FREE, VOTES, PipelineBuilder, evidence_of
 from strategies.spans import BONUSES, Read, Reading, Span, noted
 from strategies.weighing import LEAST_SHARE, Weighing, best, crossed, log_share, priors_of
 from tests import tiny
@@ -102,6 +105,97 @@ def test_a_prior_belongs_to_the_examples_that_are_shown() -> None:
         "a": True,
         "b": False,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skewed(ScriptedModel):
+    """The script names the log-odds of the second label to the first."""
+
+    def score_labels(
+        self,
+        prompts: Sequence[Prompt],
+        labels: Sequence[Sequence[str]],
+        step: Step = "answering",
+        ends: Ends = "where needed",
+    ) -> Iterator[tuple[int, LabelScores]]:
+        for index, scored in super().score_labels(prompts, labels, step, ends):
+            yield index, replace(scored, log_likelihoods=(0.0, float(self.answer(prompts[index]))))
+
+
+def rare_spam() -> Task:
+    """A tenth is spam, and half of the rest looks a little like it."""
+    cases = [
+        Case(
+            id=f"{n}", input=f"{('sure', 'odd')[n % 2] if n % 10 else 'prize'} {n}", output="ham" if n % 10 else "spam"
+        )
+        for n in range(120)
+    ]
+    folds = cut_folds(grouped(tuple(cases)), "classification", 0)
+    return replace(tiny.benchmark().task, folds=folds, labels=("ham", "spam"))
+
+
+def skewed(prompt: Prompt) -> str:
+    """By 3 towards spam, without any content too."""
+    leads = {"sure": -4.0, "odd": -1.0, "prize": 1.0}
+    return str(3.0 + leads.get(prompt[-1].asked.split()[0], 0.0))
+
+
+def right(pipeline: Pipeline, cases: Sequence[Case]) -> float:
+    outcomes = dict(pipeline.answer([Query.of(case.input) for case in cases], Sampling()))
+    texts = [(outcomes[Query.of(case.input).key], case.output) for case in cases]
+    return sum(isinstance(said, Prediction) and said.text == wanted for said, wanted in texts) / len(cases)
+
+
+def test_a_model_that_leans_to_a_rare_label_is_put_right_by_what_it_says_of_nothing(tmp_path: Path) -> None:
+    """The mean over requests cannot tell a lean from labels that are frequent; older evidence has nothing else."""
+    task = rare_spam()
+    bench = tiny.Bench(folder=tmp_path, language=Skewed(name="skewed", answer=skewed))
+    builder = PipelineBuilder(task, bench)
+    setup = builder.draws(Setup(shots=2))[0]
+    looks = [look for number, fold in enumerate(task.folds) for look in builder.looks([setup], number, fold.selection)]
+    assert all(set(look.scores) == {1.0} for look in looks)
+    rows = evidence_of([look.notes for look in looks])
+    fitted = builder.finish(setup, rows)
+    assert (fitted.setup.prior, fitted.setup.calibration) == ("content-free", 1.0)
+    assert right(fitted, task.examples) == 1.0
+    fitted.save(tmp_path / "fit")
+    assert load_pipeline(tmp_path / "fit", bench).setup == fitted.setup
+    assert right(load_pipeline(tmp_path / "fit", bench), task.examples) == 1.0
+    older = [{key: value for key, value in row.items() if key != "content_free"} for row in rows]
+    mixed = [old if row["context"] == fitted.context else row for old, row in zip(older, rows, strict=True)]
+    assert older != mixed != rows
+    for known in (older, mixed):
+        before = builder.finish(setup, known)
+        assert before.setup.prior == "batch"
+        assert before.prior == priors_of(rows)[fitted.context]
+        assert right(before, task.examples) < 0.7
+
+
+def test_without_content_is_asked_only_where_all_requests_show_the_same_and_that_counts(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def answer(prompt: Prompt) -> str:
+        asked.append(prompt[-1].asked)
+        return "refund"
+
+    task = replace(tiny.benchmark().task, documents=tiny.rooms())
+    bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="m", answer=answer))
+    cases = task.folds[0].selection
+    own = [case.input for case in cases]
+    near, same = [Setup(shots=2, picks="nearest"), Setup(passages=1)], [Setup(), Setup(shots=2)]
+    for calibrates, setup, further in (
+        *((True, setup, CONTENT_FREE) for setup in same),
+        *((True, setup, ()) for setup in near),
+        *((False, setup, ()) for setup in same),
+    ):
+        asked.clear()
+        (look,) = PipelineBuilder(task, bench, calibrates=calibrates).looks([setup], 0, cases)
+        assert asked == [*own, *further]
+        assert len(look.scores) == len(cases)
+        assert any("content_free" in row for row in look.notes["evidence"]) == bool(further)
+        if setup == Setup():
+            (usage,) = (row for row in look.usage if row.model == "m")
+            assert usage.calls == len(own) + len(further)
 
 
 def test_no_look_shows_a_selection_case_as_an_example(tmp_path: Path) -> None:
