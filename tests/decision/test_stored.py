@@ -76,12 +76,13 @@ def test_another_volume_costs_in_proportion(run: Path) -> None:
     assert after.recommendation.statuses == before.recommendation.statuses
 
 
-@pytest.mark.parametrize(("of", "most"), [("example", 480_000), ("banking77", 1_080_000)])
+@pytest.mark.parametrize(("of", "most"), [("example", 490_000), ("banking77", 1_100_000)])
 def test_it_takes_no_model_and_little_work(run: Path, tmp_path: Path, of: str, most: int) -> None:
     """Two seconds of a processor are the aim (`studies/LOG.md`). A machine with other work takes twice as long for the same,
     so calls of our own functions are counted, from the first import to the report files, which are always as many: a fifth
     more than on 2026-11-28 is allowed, what tells since then how far flips may be off, and of banking77, the stored bake-off with
-    the most, how sure copy nearest is of its labels and what a threshold does to the answers of the cascade."""
+    the most, how sure copy nearest is of its labels and what a threshold does to the answers of the cascade, and since 2026-12-01
+    every draw of a case, columns that have no room in a table below, and how far divergence may be off."""
     if of != "example":
         run = tmp_path / "run"
         unpack(ROOT / "benchmarks" / "studies" / "rows" / f"bakeoff-{of}.jsonl.gz", run)
