@@ -329,7 +329,8 @@ def test_what_was_trained_on_one_teachers_answers_is_not_taken_for_what_another_
 
         def answer(prompt: Prompt, erring: str = erring) -> str:
             asked = prompt[-1].content
-            right = next(label for label, words in tiny.TOPICS.items() if any(word in asked for word in words))
+            known = (label for label, words in tiny.TOPICS.items() if any(word in asked for word in words))
+            right = next(known, "login")  # Of an input without content.
             return "refund" if erring and erring in asked else right
 
         model = ScriptedModel(name="teacher", answer=answer)
