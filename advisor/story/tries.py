@@ -27,7 +27,7 @@ def tuning_table(material: Material) -> Table:
         score = evaluation.selection_score
         if score is None:
             score = max((trial.score for trial in trials if trial.cases), default=None)
-        state = "no choice to make" if tried <= 1 else "cut short" if evaluation.rising else "saturated"
+        state = "cut short" if evaluation.rising else "no choice to make" if tried <= 1 else "saturated"
         rows.append(
             (
                 status.candidate,

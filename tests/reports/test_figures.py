@@ -282,6 +282,8 @@ def test_a_search_that_was_cut_short_after_one_score_is_a_dot_and_named() -> Non
     ET.fromstring(draw_lines(chart, 900, "searched"))
     alone = replace(bakeoff, extras=replace(bakeoff.extras, trials={"lora": tried["lora"]}))
     assert alone.told().story.searched is None, "nothing was chosen among several"
+    once = replace(bakeoff, extras=replace(bakeoff.extras, trials={"lora": tried["lora"][:1]})).told().story.tuning
+    assert {row[0]: row[4] for row in once.rows}["lora"] == "cut short", "more of it might have been a choice"
 
 
 def test_the_learning_curve_is_that_of_the_table() -> None:
