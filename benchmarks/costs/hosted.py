@@ -228,9 +228,8 @@ def _setups(strategy: Strategy, task: Task) -> list[Setup]:
     if not isinstance(strategy, Retrieval):
         return [Setup(shots=MOST_SHOTS)]
     space = strategy.space(task, writes=True)
-    ways = (
-        space[:1] * 2 if task.documents else []
-    )  # Other ways to search, or passages alone.
+    # Other ways to search, where no example tells which passages are right, or passages without their documents.
+    ways = space[:1] * 2 if task.documents else []
     return _with_larger(strategy, [*widened(space), *ways], larger)
 
 

@@ -59,7 +59,7 @@ def askers(
         named = {name for _, cases in parts for case in cases for name in case.document_ids}
         documents = [document for document in task.documents if document.id in named]
         index = PassageIndex.build(documents, fitted.sources.embedder, fitted.setup.passage_words)
-        index = replace(index, whole_words=fitted.setup.whole_words)
+        index = index.widened(fitted.setup.whole_words)
     for fold, cases in parts:
         sources = Sources(task.folds[fold].train, fitted.sources.embedder, fitted.sources.index)
         yield with_gold(replace(fitted, sources=sources), cases, index), cases

@@ -20,6 +20,7 @@ _OF_WHAT_IT_HOLDS = re.compile(
     r"moderation|flagged|violat|usage guidelines|safety|content[ _](?:policy|filter|management)", re.IGNORECASE
 )
 _OF_ITS_LENGTH = re.compile("context", re.IGNORECASE)
+"""Refusals of one request: for what stands in it, and for its length."""
 _OF_WHO_ASKS = re.compile(
     r"account|organi[sz]ation|suspended|deactivated|your (?:resource|access|subscription|project)", re.IGNORECASE
 )
@@ -135,11 +136,15 @@ def blames_key(refusal: Refusal) -> bool:
 
 
 def _is_of_one(refusal: Refusal) -> bool:
-    return _is_of_content(refusal) or bool(_OF_ITS_LENGTH.search(" ".join((refusal.said, *refusal.codes))))
+    return _is_of_content(refusal) or _names(_OF_ITS_LENGTH, refusal)
 
 
 def _is_of_content(refusal: Refusal) -> bool:
-    return bool(_OF_WHAT_IT_HOLDS.search(" ".join((refusal.said, *refusal.codes))))
+    return _names(_OF_WHAT_IT_HOLDS, refusal)
+
+
+def _names(words: re.Pattern[str], refusal: Refusal) -> bool:
+    return bool(words.search(" ".join((refusal.said, *refusal.codes))))
 
 
 def parsed(text: str) -> object:
