@@ -287,8 +287,18 @@ class Changed:
     documents: int
     seconds: float | None
     """What it took to index these documents again; None: the approach reads none, so nothing changed for it."""
+    examples: int = 0
+    """That told such a fact, and were rewritten for another fit."""
+    told: int = 0
+    """Questions for such a fact, of those `known`; of these `again` give the new one after that fit."""
+    again: int | None = None
+    """None where nothing in it is fitted to the examples, or none told such a fact."""
+    again_seconds: float | None = None
+    """What that fit took, nothing being chosen anew."""
     by_group: ByGroup = ()
     """The `new` ones, of those `known`."""
+    again_by_group: ByGroup = ()
+    """The `again` ones, of those `told`."""
 
 
 @dataclass(frozen=True, kw_only=True)

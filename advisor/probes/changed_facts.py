@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from advisor.drawn import Table
 from advisor.probes.added_labels import added_table
@@ -23,26 +23,32 @@ def changed_table(material: Material) -> Table:
     known = any_known([each for each in takes.values() if each])
     rows = tuple(_row(name, each, _takes(each, takes[name], known)) for name, each in found.items() if each.cases)
     columns = ("approach", "questions", "answered before", "new answer", "95 % interval", "old answer", "neither")
+    measured = [each for each in found.values() if each.again is not None]
+    again = _AGAIN.format(examples=counted(measured[0].examples, "example")) if measured else ""
     return Table(
         title="The day facts in the documents change",
-        columns=(*columns, "what following takes"),
-        rows=rows,
-        note=_NOTE + unknown_says(material, [each for each in takes.values() if each])
+        columns=(*columns, *(["new when fitted again"] if measured else []), "what following takes"),
+        rows=tuple(row if measured else (*row[:-2], row[-1]) for row in rows),
+        note=_NOTE + again + _ELSEWHERE + unknown_says(material, [each for each in takes.values() if each])
         if rows
         else _NOTHING
         if found
         else "",
-        numeric=tuple(range(1, 7)),
+        numeric=tuple(range(1, 8 if measured else 7)),
     )
 
 
 _NOTE = (
     "A program replaced numbers and names in the documents by others of their kind from the task's examples, only where "
-    "the answer stands once in the document that the question names. Nothing was fitted again: what reads documents was given "
-    "the changed ones, what reads none answers as before. New, old and neither: of the questions whose old answer it had "
-    "given. New examples: one for each question, which somebody has to write. A fact that another document states too may still "
-    "be found there."
+    "the answer stands once in the document that the question names. At first nothing was fitted again: what reads documents was "
+    "given the changed ones, what reads none answers as before. New, old and neither: of the questions whose old answer it had "
+    "given. New examples: one for each question, which somebody has to write."
 )
+_AGAIN = (
+    " Fitted again: with the {examples} that told such a fact in other words, rewritten by program, nothing being chosen anew; a "
+    "prompt was shown them. Counted are the questions for a fact that they tell."
+)
+_ELSEWHERE = " A fact that another document states too may still be found there."
 _NOTHING = (
     "No fact could be changed with certainty: no answer is a number or a name that stands once in the document that its "
     "question names, with another of its kind among the examples."
@@ -53,7 +59,8 @@ def _row(name: str, found: Changed, takes: str) -> tuple[str, ...]:
     counts = (found.new, found.old, found.known - found.new - found.old)
     new, old, neither = (f"{count:,}" if found.known else NONE for count in counts)
     share = " to ".join(f"{100 * bound:.0f}" for bound in _interval(found)) + " %" if found.known else NONE
-    return (name, f"{found.cases:,}", f"{found.known:,}", new, share, old, neither, takes)
+    again = NONE if not found.told else f"{found.again:,} of {found.told:,}"
+    return (name, f"{found.cases:,}", f"{found.known:,}", new, share, old, neither, again, takes)
 
 
 def _takes(found: Changed, each: Following | None, known: bool) -> str:
@@ -73,7 +80,7 @@ def the_day_it_changes(material: Material) -> Iterator[str]:
     """One sentence on who gives the new answers at once, and who goes on giving the old ones."""
     found = {name: each for name, each in _found(material).items() if each.known}
     readers = {name: each for name, each in found.items() if each.seconds is not None}
-    others = [name for name, each in found.items() if each.seconds is None]
+    others = {name: each for name, each in found.items() if each.seconds is None}
     told = []
     if readers:
         best = max(readers, key=lambda name: _interval(readers[name])[0])
@@ -86,11 +93,29 @@ def the_day_it_changes(material: Material) -> Iterator[str]:
     if others:
         gives, it = ("gives", "it is") if len(others) == 1 else ("give", "they are")
         told.append(
-            f"{listed(others)} {gives} the old ones as long as {it} not fitted again with new examples, and what that would "
-            "bring is not measured"
+            f"{listed(list(others))} {gives} the old ones as long as {it} not fitted again with new examples, {_then(others)}"
         )
     if told:
         yield start(f"on the day on which facts in the documents change, {'; '.join(told)}.")
+
+
+def _then(others: Mapping[str, Changed]) -> str:
+    """What fitting again brings those that read no documents: of the one that follows best."""
+    measured = {name: each for name, each in others.items() if each.told}
+    if not measured:
+        return "and what that would bring is not measured"
+    best = max(measured, key=lambda name: _interval_again(measured[name])[0])
+    each = measured[best]
+    low, high = _interval_again(each)
+    whose = "then it" if len(others) == 1 else f"then {best}, the best of them,"
+    return (
+        f"and {whose} gives the new one to {each.again or 0:,} of {counted(each.told, 'question')} for facts that examples tell "
+        f"({100 * low:.0f} to {100 * high:.0f} %)"
+    )
+
+
+def _interval_again(found: Changed) -> tuple[float, float]:
+    return interval(found.again or 0, found.told, found.again_by_group)
 
 
 def _found(material: Material) -> dict[str, Changed]:

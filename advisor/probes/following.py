@@ -10,6 +10,7 @@ from advisor.contract import Amount
 from advisor.costs.amounts import total
 from advisor.story.material import Material
 from advisor.wording import amount, duration
+from benchmarks.checked import Changed
 from benchmarks.contract import Evaluation
 from benchmarks.evaluation.cascade import parts_of
 
@@ -57,9 +58,7 @@ def _alone(material: Material, name: str) -> dict[str, Following]:
         if facts.seconds is not None:  # Only indexing, which this machine does whoever answers.
             found["changed"] = Following(seconds=facts.seconds, examples=0, cost=_money(material, facts.seconds, 0))
         else:
-            spent = sum(usage.seconds for usage in evaluation.fitting)
-            cost = _with_labels(material, material.costs[name].spent, facts.cases)
-            found["changed"] = Following(seconds=spent, examples=facts.cases, cost=cost)
+            found["changed"] = _refitted(material, name, facts)
     if (labels := evaluation.added) is not None and labels.cases:
         built = labels.seconds or 0.0
         cost = _built(material, evaluation, built, labels.examples)
@@ -68,6 +67,18 @@ def _alone(material: Material, name: str) -> dict[str, Following]:
         cost = _built(material, evaluation, rule.seconds, 0)
         found["altered"] = Following(seconds=rule.seconds, examples=0, cost=cost)
     return found
+
+
+def _refitted(material: Material, name: str, facts: Changed) -> Following:
+    """What reads no documents needs an example for each question, and another fit: as it was timed then, else as the whole of its
+    fit, choosing included."""
+    evaluation = material.evaluations[name]
+    if facts.again_seconds is not None:
+        cost = _built(material, evaluation, facts.again_seconds, facts.cases)
+        return Following(seconds=facts.again_seconds, examples=facts.cases, cost=cost)
+    spent = sum(usage.seconds for usage in evaluation.fitting)
+    cost = _with_labels(material, material.costs[name].spent, facts.cases)
+    return Following(seconds=spent, examples=facts.cases, cost=cost)
 
 
 def facts_of(material: Material, name: str) -> dict[str, Any]:

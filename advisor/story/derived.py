@@ -22,7 +22,7 @@ from advisor.story.gap import USABLE, between_models
 from advisor.story.material import Material
 from advisor.story.more_data import all_ahead, prompt_worth
 from advisor.story.nothing_beats import unbeaten
-from benchmarks.checked import Agreement, ByHeart, Grounding, Handover, Latency
+from benchmarks.checked import Agreement, ByHeart, Changed, Grounding, Handover, Latency
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.statistics.counted import interval, shown
 
@@ -189,6 +189,12 @@ def _chosen(winners: WinnerMap | None) -> list[dict[str, Any]]:
 def counts(found: Any, counted: int, cases: int) -> dict[str, Any]:
     """The fields of a check with the 95 % interval of the share that it counts."""
     return {**_stated(found), "interval": list(interval(counted, cases, found.by_group)) if cases else None}
+
+
+def changed(found: Changed) -> dict[str, Any]:
+    """With the interval of those that follow at once, and of those that do once it is fitted again."""
+    again = None if found.again is None else interval(found.again, found.told, found.again_by_group)
+    return {**counts(found, found.new, found.known), "again_interval": list(again) if again and found.told else None}
 
 
 def _stated(found: Any) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def _candidate(status: Status, material: Material) -> dict[str, Any]:
         "passes": list(evaluation.passes),
         "draws": len(evaluation.passes),
         "rebuilds": _rebuilds(evaluation.rebuilds),
-        "changed": None if (facts := evaluation.changed) is None else derived.counts(facts, facts.new, facts.known),
+        "changed": None if (facts := evaluation.changed) is None else derived.changed(facts),
         "added": None if (more := evaluation.added) is None else derived.counts(more, more.at_once, more.cases),
         "retrieval": _retrieval(evaluation),
         "mistakes": as_fact(material.extras.all_mistakes.get(status.candidate)),

@@ -10,6 +10,7 @@ from benchmarks.costs.hosted import CHARACTERS_A_TOKEN, answers_after_fit, lesso
 from benchmarks.data.split import SELECTION_SHARE
 from benchmarks.probes.added import adds_labels
 from benchmarks.probes.altered import has_a_rule
+from benchmarks.probes.changed import asks_for_facts
 from benchmarks.probes.consistency import PROBE_CASES
 from benchmarks.probes.curve import DRAWS, sizes
 from benchmarks.probes.rebuilds import SHARE
@@ -152,6 +153,8 @@ def _refit(task: Task, candidate: Candidate, options: Options, row: float) -> tu
 def _refits(benchmark: Benchmark, candidate: Candidate, options: Options, further: Further) -> float:
     """How many times as much is trained again for what was asked for besides."""
     refits = 0.0
+    if further.changed and asks_for_facts(benchmark):
+        refits += 1.0
     if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):
         refits += 1.0
     if further.curve and candidate.strategy.family != "prompting":

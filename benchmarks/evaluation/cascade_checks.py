@@ -58,14 +58,19 @@ def rebuilt_in(cascade: Evaluation, store: Store) -> list[Row]:
 
 def changed_in(cascade: Evaluation, store: Store) -> tuple[dict[str, Any], list[Row]]:
     """The note and the rows of facts that changed, as a unit of its own would leave them; both empty where a part has none. A
-    part that reads no documents answers as before."""
+    part that reads no documents answers as before, and one that is not fitted again then as it does at once."""
     notes = _notes(cascade, store, "changed", "edits")
     if not notes:
         return {}, []
-    parts = [{**_rows(store, name, "heldout"), **_rows(store, name, "changed")} for name in parts_of(cascade)]
-    keys = {edit["key"] for edit in notes[0]["edits"]}
-    rows = [row for row in _together(cascade, parts) if row.key in keys]
-    return {"edits": notes[0]["edits"], "seconds": _seconds(notes)}, rows
+    names, keys = parts_of(cascade), {edit["key"] for edit in notes[0]["edits"]}
+    parts = [{**_rows(store, name, "heldout"), **_rows(store, name, "changed", "")} for name in names]
+    rows = [replace(row, variant="") for row in _together(cascade, parts) if row.key in keys]
+    again = [_rows(store, name, "changed", "again") for name in names]
+    if asked := {key for each in again for key in each}:
+        parts = [{**one, **other} for one, other in zip(parts, again, strict=True)]
+        rows += [replace(row, variant="again") for row in _together(cascade, parts) if row.key in asked]
+    spent = _seconds([{"seconds": note.get("again_seconds")} for note in notes])
+    return {**notes[0], "seconds": _seconds(notes), "again_seconds": spent}, rows
 
 
 def added_in(cascade: Evaluation, store: Store) -> tuple[dict[str, Any], list[Row]]:

@@ -1,27 +1,30 @@
-"""Changed facts: what an approach answers on the day on which facts in the documents are others, without being fitted again.
+"""Changed facts: what an approach answers on the day on which facts in the documents are others, and once it is fitted again.
 
 A fact is changed by program, and only where that is certain: the answer stands once in the one document that the case names, of
 which there is no copy, word for word, and is a number or a name. A number gives way to another of its kind (a year to a year,
 else as many digits), a name to another that answers the same kind of question, all from the answers of the task's own examples.
 What is counted is who gives the new answer and who still gives the old one.
+
+Fitting again learns from the examples that told such a fact, by the same certainty, with the new one in their answers: they ask
+for it in other words than the held-out questions do. Facts that no example tells are not asked then.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.checked import Changed
+from benchmarks.checked import ByGroup, Changed
 from benchmarks.contract import Benchmark, Row
 from benchmarks.metrics._words import CLOSED, KOREAN, stands, words
 from benchmarks.probes.consistency import probe_cases
 from benchmarks.statistics.counted import by_group
 from benchmarks.storage.outcomes import text_of
 from strategies.answers import is_lost
-from strategies.contract import Case, Document, Task
+from strategies.contract import Case, Document, Fold, Task
 from strategies.retrieval.chunking import heading
 from strategies.retrieval.named import Named
 from strategies.standalone.reading import UNSPACED
@@ -73,14 +76,14 @@ def asks_for_facts(benchmark: Benchmark) -> bool:
 
 def edits(benchmark: Benchmark, seed: int) -> list[Edit]:
     """The facts that are changed, the same for every approach. Two questions for one fact share its new value."""
-    task, made, named = benchmark.task, list[Edit](), Named(benchmark.task.documents)
+    task, made, place_of = benchmark.task, list[Edit](), _Places(benchmark.task.documents)
     documents = {document.id: document for document in task.documents}
     for case in asked_first(benchmark, seed):
         if len(made) == CASES:
             break
-        if (found := _place(case, [documents[name] for name in named.all_of(case)])) is None:
+        if (found := place_of(case)) is None:
             continue
-        document, start, old = found
+        document, (_, start, old) = documents[found[0]], found
         there = [edit for edit in made if edit.document == document.id]
         twin = next((edit for edit in there if (edit.start, edit.old) == (start, old)), None)
         if twin is None and any(start < edit.end and edit.start < start + len(old) for edit in there):
@@ -105,7 +108,53 @@ def edited(task: Task, changes: Sequence[Edit]) -> list[Document]:
     return found
 
 
+@dataclass(frozen=True)
+class Later:
+    """The task from that day on: with the changed documents, and new answers in the examples that told a changed fact."""
+
+    task: Task
+    examples: int
+    """That were rewritten."""
+    told: tuple[str, ...]
+    """The cases that ask for a fact which one of these tells."""
+
+    @classmethod
+    def of(cls, task: Task, changes: Sequence[Edit]) -> Later:
+        place_of, rewritten, told = _Places(task.documents), dict[str, Case](), list[str]()
+        for case in task.examples:
+            place = place_of(case)
+            here = [edit for edit in changes if place == (edit.document, edit.start, edit.old)]
+            told += [edit.key for edit in here]
+            for edit in here[:1]:  # Others of one fact have its new value too.
+                answers = tuple(map(edit.within, case.answers))
+                rewritten[case.id] = replace(case, output=edit.within(case.output), answers=answers)
+        return cls(_with(task, changes, rewritten), len(rewritten), tuple(dict.fromkeys(told)))
+
+
+def _with(task: Task, changes: Sequence[Edit], rewritten: Mapping[str, Case]) -> Task:
+    def part(cases: Sequence[Case]) -> tuple[Case, ...]:
+        return tuple(rewritten.get(case.id, case) for case in cases)
+
+    now = {document.id: document for document in edited(task, changes)}
+    return replace(
+        task,
+        documents=tuple(now.get(document.id, document) for document in task.documents),
+        folds=tuple(Fold(train=part(fold.train), selection=part(fold.selection)) for fold in task.folds),
+    )
+
+
 # ---------------------------------------------------------------- what can be changed with certainty
+
+
+class _Places:
+    """Where the answer of a case stands: (id of the document, first character, the number or name in it); None where that is not
+    certain."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._documents, self._named = {document.id: document for document in documents}, Named(documents)
+
+    def __call__(self, case: Case) -> tuple[str, int, str] | None:
+        return _place(case, [self._documents[name] for name in self._named.all_of(case)])
 
 
 def asked_first(benchmark: Benchmark, seed: int) -> Iterator[Case]:
@@ -117,8 +166,7 @@ def asked_first(benchmark: Benchmark, seed: int) -> Iterator[Case]:
         yield from (case for case in benchmark.heldout if case.id not in known)
 
 
-def _place(case: Case, named: Sequence[Document]) -> tuple[Document, int, str] | None:
-    """Where the answer stands: (document, first character, the number or name in it); None where that is not certain."""
+def _place(case: Case, named: Sequence[Document]) -> tuple[str, int, str] | None:
     holding = [document for document in named if any(stands(answer, document.text) for answer in case.accepted)]
     if len(holding) != 1 or any(stands(answer, case.input) for answer in case.accepted):
         return None
@@ -132,7 +180,7 @@ def _place(case: Case, named: Sequence[Document]) -> tuple[Document, int, str] |
         start = found[0] + fact[0]
         rest = f"{heading(document)}{document.text[:start]} \0 {document.text[start + len(fact[1]) :]}"
         gone = not any(stands(answer, rest) for answer in case.accepted)
-        return (document, start, fact[1]) if gone else None
+        return (document.id, start, fact[1]) if gone else None
     return None
 
 
@@ -198,8 +246,8 @@ def _cased(value: str, like: str) -> str:
 def changed(
     benchmark: Benchmark, note: Mapping[str, Any], before: Mapping[str, Row], after: Sequence[Row]
 ) -> Changed | None:
-    """From what the unit noted, and the answers before and after; who reads no documents answers as before. Answers that were
-    lost are left out.
+    """From what the unit noted, and the answers before, at once and after another fit; who reads no documents answers at once as
+    before. Answers that were lost are left out.
 
     None where it was not asked for, or where the approach cannot be given other documents from here.
     """
@@ -207,24 +255,39 @@ def changed(
         return None
     cases = {case.id: case for case in benchmark.heldout}
     seconds = note["seconds"]
-    before = {key: row for key, row in before.items() if not is_lost(row.outcome)}
-    later = before if seconds is None else {row.key: row for row in after if not is_lost(row.outcome)}
-    said: list[tuple[Case, str]] = []
+    before = _kept(before.values())
+    later = before if seconds is None else _kept(row for row in after if not row.variant)
+    again = _kept(row for row in after if row.variant == "again")
     made = [Edit(**edit) for edit in note["edits"] if edit["key"] in before and edit["key"] in later]
-    for edit in made:
-        accepted = cases[edit.key].accepted
-        if _given(edit, accepted, text_of(before[edit.key].outcome)) == "old":
-            said.append((cases[edit.key], _given(edit, accepted, text_of(later[edit.key].outcome))))
-    documents = len({edit["document"] for edit in note["edits"]})
+
+    def gives(edit: Edit, rows: Mapping[str, Row]) -> str:
+        return _given(edit, cases[edit.key].accepted, text_of(rows[edit.key].outcome))
+
+    def counted(edits: Sequence[Edit], rows: Mapping[str, Row]) -> tuple[list[str], ByGroup]:
+        said = [gives(edit, rows) for edit in edits]
+        return said, by_group([cases[edit.key] for edit in edits], [which == "new" for which in said])
+
+    known = [edit for edit in made if gives(edit, before) == "old"]
+    told = [edit for edit in known if edit.key in again]
+    (said, groups), (then, groups_then) = counted(known, later), counted(told, again)
     return Changed(
         cases=len(made),
-        known=len(said),
-        new=sum(which == "new" for _, which in said),
-        old=sum(which == "old" for _, which in said),
-        documents=documents,
+        known=len(known),
+        new=said.count("new"),
+        old=said.count("old"),
+        documents=len({edit["document"] for edit in note["edits"]}),
         seconds=seconds,
-        by_group=by_group([case for case, _ in said], [which == "new" for _, which in said]),
+        examples=note.get("examples", 0),
+        told=len(told),
+        again=then.count("new") if again else None,
+        again_seconds=note.get("again_seconds"),
+        by_group=groups,
+        again_by_group=groups_then,
     )
+
+
+def _kept(rows: Iterable[Row]) -> dict[str, Row]:
+    return {row.key: row for row in rows if not is_lost(row.outcome)}
 
 
 def _given(edit: Edit, accepted: Sequence[str], text: str) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contract import Candidate, Row
-from benchmarks.probes import added, altered, changed, consistency, general, handed
+from benchmarks.contract import Candidate
+from benchmarks.probes import consistency, general, handed
 from benchmarks.probes.by_heart import Questions
+from benchmarks.probes.changes import facts_changed, format_altered, labels_added
 from benchmarks.probes.curve import sampled
 from benchmarks.probes.forgetting import general_texts
 from benchmarks.probes.gold import naming, with_gold
@@ -36,15 +36,6 @@ if TYPE_CHECKING:
 
 LATENCY_REQUESTS, LEAST_REQUESTS, LATENCY_S = 20, 10, 30.0
 """Single requests, one at a time, after two to warm up; fewer, but so many at least, once they took so many seconds."""
-
-
-@contextmanager
-def _scratch(worker: Worker, unit: Unit) -> Iterator[None]:
-    """What the unit trains goes with it. What a killed attempt left is taken up: it lies there by its content."""
-    try:
-        yield
-    finally:
-        shutil.rmtree(worker.scratch(unit), ignore_errors=True)
 
 
 def _edit(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
@@ -108,9 +99,10 @@ def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     size, draw = curve_part(worker.benchmark, unit.part)
     few = candidate.strategy.needs or worker.benchmark.sequential  # Not every case may be answered there.
     cases, outcomes = worker.probe_cases() if few else list(worker.benchmark.heldout), list[Outcome]()
-    bench = replace(worker.bench(candidate, worker.options.seed + draw), folder=worker.scratch(unit))
+    bench = worker.bench(candidate, worker.options.seed + draw)
     task = sampled(worker.benchmark.task, size, worker.options.seed + draw)
-    with _scratch(worker, unit), suppress(Diverged, DeadAdapter):  # With a sample missing there is no curve.
+    with worker.scratch(unit) as folder, suppress(Diverged, DeadAdapter):  # With a sample missing there is no curve.
+        bench = replace(bench, folder=folder)
         fitted = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
         outcomes = [] if fitted is None else worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
     named = ("curve", f"{size}/{draw}")
@@ -121,11 +113,11 @@ def _curve(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
 
 def _rebuild(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """The whole fit again, choosing included, on other examples and with another seed. What is fitted is not kept."""
-    seed, scratch = worker.options.seed + 1 + unit.part, worker.scratch(unit)
+    seed = worker.options.seed + 1 + unit.part
     task = resampled(worker.benchmark.task, seed)
-    bench = replace(worker, benchmark=replace(worker.benchmark, task=task), folder=scratch).bench(candidate, seed)
     cases, named = worker.probe_cases(), ("rebuild", str(unit.part))
-    with _scratch(worker, unit):
+    with worker.scratch(unit) as folder:
+        bench = replace(worker, benchmark=replace(worker.benchmark, task=task), folder=folder).bench(candidate, seed)
         fitted = worker.attempt(candidate, task, bench)
         if isinstance(fitted, dict):  # A rebuild without rows is one that failed.
             done = worker.done(unit, candidate, (), fitted)
@@ -181,89 +173,6 @@ def _told_in_documents(worker: Worker, fitted: Quoting, inputs: Sequence[str], t
     poisoned = {evidence.document_id for shown in found for evidence in shown}
     with NotRemembering(worker.models):
         return updated(fitted, [documents[name] for name in sorted(poisoned)]) or fitted
-
-
-def _changed(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
-    """Questions whose answer is another one now in the documents; asked only of what reads documents."""
-    from strategies.extending import updated
-    from strategies.pipeline import Pipeline
-
-    fitted, benchmark = worker.fitted(candidate), worker.benchmark
-    if not isinstance(fitted, Pipeline) and candidate.strategy.family in ("retrieval", "combined", "recorded"):
-        return worker.done(unit, candidate, ())  # Whatever it reads, it cannot be given other documents from here.
-    made = changed.edits(benchmark, worker.options.seed)
-    note: dict[str, Any] = {"edits": [asdict(edit) for edit in made], "seconds": None}
-    start = time.perf_counter()
-    with NotRemembering(worker.models):
-        current = updated(fitted, changed.edited(benchmark.task, made)) if made else None
-    if current is None:
-        return worker.done(unit, candidate, (), note)
-    note["seconds"] = time.perf_counter() - start
-    cases = {case.id: case for case in benchmark.heldout}
-    asked = [cases[edit.key] for edit in made]
-    outcomes = worker.ask(current, [case.input for case in asked], worker.sampling(0))
-    rows = [worker.row(candidate, ("changed", ""), case, found) for case, found in zip(asked, outcomes, strict=True)]
-    return worker.done(unit, candidate, rows, note)
-
-
-def _added(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
-    """Built without some labels, asked, given them and their examples, and asked again. What is trained is not kept."""
-    from strategies.extending import extended, narrowed
-
-    benchmark, seed = worker.benchmark, worker.options.seed
-    task, new = benchmark.task, added.new_labels(benchmark, seed)
-    fewer, asked = added.without(task, new, seed), added.Asked.of(benchmark, new, seed)
-    bench = replace(worker.bench(candidate, seed), folder=worker.scratch(unit))
-    note: dict[str, Any] = {"labels": new, "examples": len(task.examples) - len(fewer.examples)}
-    try:
-        with _scratch(worker, unit):
-            start = time.perf_counter()
-            built = candidate.strategy.rebuilt(worker.fit_folder(candidate), fewer, bench)
-            note["seconds"] = time.perf_counter() - start if built is not None else None
-            before = narrowed(built or worker.fitted(candidate), task.labels, fewer)
-            after = extended(before, task)
-            known = asked.others if after else asked.all
-            rows = _answers(worker, candidate, (before, "added", "before"), known)
-            rows += _answers(worker, candidate, (after, "added", "after"), asked.all) if after else []
-            note |= {"asked": asked.keys, "takes": after is not None}
-    except (Diverged, DeadAdapter) as error:
-        rows, note = [], {"problem": str(error)}  # What could not be built without them is not told of.
-    done = worker.done(unit, candidate, rows, note)
-    return replace(done, usage=(*total(bench.spent), *done.usage))
-
-
-def _altered(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
-    """Told of another format and asked, then built again and asked. What is trained is not kept."""
-    from strategies.extending import extended
-    from strategies.pipeline import Pipeline
-
-    fitted, task = worker.fitted(candidate), altered.altered(worker.benchmark.task)
-    prompted = isinstance(fitted, Pipeline) and fitted.adapter is None  # A prompt has nothing else to be built again.
-    cases = altered.asked(worker.benchmark, worker.options.seed)
-    bench = replace(worker.bench(candidate, worker.options.seed), folder=worker.scratch(unit))
-    told = extended(fitted, task)
-    rows = _answers(worker, candidate, (told, "altered", "at once"), cases) if told else []
-    note: dict[str, Any] = {"cases": len(cases), "takes": told is not None, "seconds": None}
-    try:
-        if not prompted:
-            with _scratch(worker, unit):
-                start = time.perf_counter()
-                again = candidate.strategy.rebuilt(worker.fit_folder(candidate), task, bench)
-                if again is None and not candidate.strategy.needs:
-                    again = candidate.strategy.fit(task, bench)
-                note["seconds"] = time.perf_counter() - start
-                rows += _answers(worker, candidate, (again, "altered", "again"), cases) if again else []
-    except (Diverged, DeadAdapter) as error:
-        rows, note = [], {"problem": str(error)}
-    done = worker.done(unit, candidate, rows, note)
-    return replace(done, usage=(*total(bench.spent), *done.usage))
-
-
-def _answers(worker: Worker, candidate: Candidate, of: tuple[Fitted, str, str], cases: Sequence[Case]) -> list[Row]:
-    """`of`: who is asked, for which purpose, and which variant of it that is."""
-    fitted, purpose, when = of
-    outcomes = worker.ask(fitted, [case.input for case in cases], worker.sampling(0))
-    return [worker.row(candidate, (purpose, when), case, found) for case, found in zip(cases, outcomes, strict=True)]
 
 
 def _latency(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
@@ -383,9 +292,9 @@ CHECKS: Mapping[str, Callable[[Worker, Unit, Candidate], UnitResult]] = {
     "curve": _curve,
     "planted": _planted,
     "rebuild": _rebuild,
-    "changed": _changed,
-    "added": _added,
-    "altered": _altered,
+    "changed": facts_changed,
+    "added": labels_added,
+    "altered": format_altered,
     "latency": _latency,
     "oracle": _oracle,
     "handed": _handed,

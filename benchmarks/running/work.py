@@ -6,7 +6,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -178,9 +179,15 @@ class Worker:
             cache=self.cache,
         )
 
-    def scratch(self, unit: Unit) -> Path:
-        """For what the unit trains and nobody keeps; no other unit, and so no other worker, has the same one."""
-        return self.folder / f"scratch-{unit.name}"
+    @contextmanager
+    def scratch(self, unit: Unit) -> Iterator[Path]:
+        """A folder for what the unit trains and nobody keeps: it goes with the unit, and no other unit has the same one. What
+        a killed attempt left is taken up, since it lies there by its content."""
+        folder = self.folder / f"scratch-{unit.name}"
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def fit_folder(self, candidate: Candidate) -> Path:
         return self.folder / "fits" / self.fits[candidate.name]

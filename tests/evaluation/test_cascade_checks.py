@@ -65,6 +65,23 @@ def test_a_changed_fact_is_followed_where_the_part_that_answers_reads_documents(
     assert found is not None
     assert (found.cases, found.known, found.seconds) == (40, 40, 2.0)
     assert (found.new, found.old) == (len(handed(done)), 40 - len(handed(done)))
+    assert found.again is None
+
+
+def test_fitted_again_a_cascade_follows_where_the_part_that_answers_does(done: Run) -> None:
+    made = [
+        {"key": case.id, "document": "d", "start": 0, "old": case.output, "new": NEW} for case in done.benchmark.heldout
+    ]
+    note = {"edits": made, "examples": 3, "told": [edit["key"] for edit in made[:20]]}
+    with closing(Store(done.folder / "run.sqlite")) as store:
+        rows = like(list(store.rows("careful", "heldout")), "changed", "", lambda _: NEW)
+        noted(store, "changed", "careful", {**note, "seconds": 2.0}, rows)
+        again = like(list(store.rows("quick", "heldout"))[:20], "changed", "again", lambda _: NEW)
+        noted(store, "changed", "quick", {**note, "seconds": None, "again_seconds": 5.0}, again)
+    found = evaluated(done)[CASCADE].changed
+    assert found is not None
+    assert (found.new, found.old) == (len(handed(done)), 40 - len(handed(done)))
+    assert (found.told, found.again, found.again_seconds) == (20, 20, 5.0)
 
 
 def test_added_labels_are_known_where_the_part_that_answers_takes_them(done: Run) -> None:

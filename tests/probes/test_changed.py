@@ -16,15 +16,18 @@ from advisor.experiments.stored import reopen
 from benchmarks.checked import Changed
 from benchmarks.contract import Benchmark, Candidate, Row
 from benchmarks.metrics._words import stands
-from benchmarks.probes.changed import Edit, asks_for_facts, changed, edited, edits
+from benchmarks.probes.changed import Edit, Later, asks_for_facts, changed, edited, edits
 from benchmarks.running.plan import Further, Options, further_units
 from benchmarks.running.run import Run
 from benchmarks.storage.store import Store
 from strategies.approaches.best_sentence import BestSentence
+from strategies.approaches.copy_nearest import CopyNearest
+from strategies.approaches.lora import Lora
 from strategies.approaches.majority import Majority
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
-from strategies.contract import Case, Document, Failure, Outcome, Prediction, Prompt
+from strategies.contract import Case, Document, Failure, Fitted, Fold, Outcome, Prediction, Prompt, Task, Workbench
+from strategies.finetuning import tuned
 from strategies.retrieval.chunking import PASSAGE_WORDS, cut
 from strategies.retrieval.index import PassageIndex
 from tests import killed, tiny
@@ -151,6 +154,31 @@ def test_an_index_is_brought_up_to_date_as_if_it_were_built_anew() -> None:
         assert found.search(texts, 3) == PassageIndex.build([*kept, *now], embedder, words).search(texts, 3)
 
 
+def test_examples_that_told_a_changed_fact_tell_the_new_one() -> None:
+    asked = [asking("How long?", "28 days"), asking("Until when may I?", "28"), asking("Who leads it?", "Katrin Adler")]
+    benchmark = about(["Within 28 days it costs 12 pounds, says Katrin Adler."], asked)
+    taught = [
+        ("By when?", "28 days", "28"),
+        ("What does it cost?", "12"),
+        ("Who runs it?", "Maja Brandt"),
+        ("How?", "28 ways"),
+    ]
+    known = [replace(asking(text, *answers), id=text) for text, *answers in taught]
+    elsewhere = replace(known[0], id="elsewhere", document_ids=("d1",))
+    task = replace(benchmark.task, folds=(Fold(train=(*known[:2], elsewhere), selection=tuple(known[2:])),))
+    made = [Edit(key=case.id, document="d0", start=7, old="28", new="30") for case in asked[:2]]
+    made += [Edit(key=asked[2].id, document="d0", start=40, old="Katrin Adler", new="Maja Brandt")]
+    later = Later.of(task, made)
+    assert later.told == ("How long?", "Until when may I?"), "nobody told who leads it"
+    assert later.examples == 1
+    now = {case.id: case.accepted for case in later.task.examples}
+    assert now == {case.id: case.accepted for case in task.examples} | {"By when?": ("30 days", "30")}
+    assert [document.text for document in later.task.documents] == [
+        "Within 30 days it costs 12 pounds, says Maja Brandt."
+    ]
+    assert [len(fold.train) for fold in later.task.folds] == [3]
+
+
 # ---------------------------------------------------------------- what is counted
 
 
@@ -187,6 +215,17 @@ def test_who_follows_is_counted_among_those_who_had_answered() -> None:
     without = note | {"seconds": None}
     assert changed(benchmark, without, before, []) == Changed(**counted, new=0, old=4, seconds=None)
     assert changed(benchmark, {}, before, after) is None
+    again = [replace(each, variant="again") for each in said("30", "28", "30", "unknown", "30")]
+    told = changed(replace(benchmark, heldout=cases), without | {"examples": 3, "again_seconds": 7.0}, before, again)
+    assert told is not None
+    assert (told.new, told.told, told.again, told.examples, told.again_seconds) == (0, 4, 2, 3, 7.0)
+    assert told.again_by_group == ((1, 2), (1, 1), (0, 1)), "of those that it had known"
+    fewer = changed(benchmark, without, before, [replace(again[0], outcome=lost.outcome), *again[1:]])
+    assert fewer is not None
+    assert (fewer.told, fewer.again) == (3, 1), "what was lost does not say that it stayed behind"
+    nobody = changed(benchmark, without, before, [])
+    assert nobody is not None
+    assert (nobody.told, nobody.again) == (0, None)
 
 
 # ---------------------------------------------------------------- a run
@@ -223,6 +262,7 @@ def scripted(folder: Path) -> Run:
             Candidate(name="stubborn", strategy=Retrieval(), model="knower"),
             Candidate(name="prompting", strategy=Prompting(), model="knower"),
             Candidate(name="best sentence", strategy=BestSentence(), model=""),
+            Candidate(name="copy nearest", strategy=CopyNearest(), model=""),
             Candidate(name="majority", strategy=Majority(), model=""),
         ],
         models=tiny.scripted(reader=read, knower=recall),
@@ -244,14 +284,25 @@ def test_who_looks_up_follows_and_who_knows_by_heart_does_not(tmp_path: Path) ->
     assert {name: after[name] for name in before} == before
     found = {name: each.changed for name, each in killed.told(run).items()}
     counts = {name: (each.known, each.new, each.old) for name, each in found.items() if each is not None}
-    made = len(edits(run.benchmark, 0))
-    assert asked == {"retrieval": made, "stubborn": made, "best sentence": made, "prompting": 0, "majority": 0}
+    made, told = len(edits(run.benchmark, 0)), len(Later.of(run.benchmark.task, edits(run.benchmark, 0)).told)
+    at_once = {"retrieval": made, "stubborn": made, "best sentence": made}
+    assert asked == {name: at_once.get(name, 0) + told for name in found}
     assert counts["retrieval"] == (made, made, 0)
     assert counts["prompting"] == (made, 0, made)
     assert counts["stubborn"][:2] == (made, 0)
     assert counts["majority"][1] == 0
     known, new, old = counts["best sentence"]
     assert new == known > 0 == old, "a sentence is found as before, and says what it says now"
+    again = {name: (each.told, each.again, each.examples) for name, each in found.items() if each is not None}
+    assert again["retrieval"] == (told, told, told)
+    assert again["stubborn"][:2] == again["prompting"][:2] == (told, 0), (
+        "who knows by heart goes on, whatever examples say"
+    )
+    copied = found["copy nearest"]
+    assert copied is not None
+    assert copied.seconds is None
+    assert (copied.new, copied.old) == (0, copied.known)
+    assert 10 < copied.told == copied.again, "what copies an example copies the rewritten one"
     looked_up = found["retrieval"]
     assert looked_up is not None
     assert looked_up.seconds is not None
@@ -260,6 +311,40 @@ def test_who_looks_up_follows_and_who_knows_by_heart_does_not(tmp_path: Path) ->
     replace(run, further=Further(changed=True)).execute()
     with closing(Store(run.folder / "run.sqlite")) as store:
         assert store.starts() == after
+
+
+def test_weights_are_trained_again_on_the_rewritten_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refit, learnt = tuned.refit, list[list[str]]()
+
+    def watched(folder: Path, task: Task, bench: Workbench) -> Fitted:
+        learnt.append([case.output for case in task.examples])
+        return refit(folder, task, bench)
+
+    monkeypatch.setattr(tuned, "refit", watched)
+    models = tiny.models(tiny.model_folder(tmp_path / "model"))
+    run = Run(
+        benchmark=tiny.benchmark("qa", heldout=24),
+        candidates=[Candidate(name="lora", strategy=Lora(), model=models.names[0])],
+        models=models,
+        options=replace(killed.OPTIONS, probes=False),
+        folder=tmp_path / "run",
+        further=Further(changed=True),
+    )
+    run.execute()
+    found = killed.told(run)["lora"].changed
+    assert found is not None
+    assert found.seconds is None, "it reads no documents"
+    with closing(Store(run.folder / "run.sqlite")) as store:
+        rows = list(store.rows("lora", "changed"))
+    later = Later.of(run.benchmark.task, edits(run.benchmark, 0))
+    assert (
+        learnt[-1]
+        == [case.output for case in later.task.examples]
+        != [case.output for case in run.benchmark.task.examples]
+    )
+    assert [(row.variant, row.key) for row in rows] == [("again", key) for key in sorted(later.told)]
+    assert found.again_seconds is not None
+    assert not list((tmp_path / "run").glob("scratch-*"))
 
 
 def test_it_is_planned_for_questions_over_documents_only() -> None:
@@ -283,7 +368,26 @@ def test_what_is_told_of_the_day() -> None:
     facts = {row["name"]: row["changed"] for row in story.facts["candidates"]}
     low, high = facts["lora"].pop("interval")
     assert low == 0 < high < 0.1
-    assert facts["lora"] == {"cases": 60, "known": 41, "new": 0, "old": 41, "documents": 38, "seconds": None}
+    low, high = facts["lora"].pop("again_interval")
+    assert 0.5 < low < 0.75 < high < 1
+    again = {"examples": 34, "told": 20, "again": 15, "again_seconds": 250.0}
+    assert facts["lora"] == {"cases": 60, "known": 41, "new": 0, "old": 41, "documents": 38, "seconds": None, **again}
+    (place,) = [at for at, name in enumerate(story.changed.columns) if name == "new when fitted again"]
+    assert [row[place] for row in story.changed.rows] == ["-", "22 of 24", "15 of 20", "23 of 25"]
+
+
+def test_of_an_old_run_nothing_is_said_of_another_fit() -> None:
+    bakeoff = SITUATIONS["facts_in_the_documents_change"]()
+    old = [
+        replace(each, changed=replace(each.changed, examples=0, told=0, again=None, again_seconds=None))
+        for each in bakeoff.evaluations
+        if each.changed
+    ]
+    story = replace(bakeoff, evaluations=tuple(old)).told().story
+    assert "new when fitted again" not in story.changed.columns
+    assert {len(row) for row in story.changed.rows} == {len(story.changed.columns)}
+    assert "and what that would bring is not measured" in " ".join(story.reasons)
+    assert "Fitted again" not in story.changed.note
 
 
 def test_where_nothing_can_be_changed_it_says_so_and_an_old_run_says_nothing() -> None:

@@ -27,14 +27,14 @@ def takes(story: Story, name: str) -> dict[str, str]:
 
 
 def test_facts_cost_an_index_or_labels_and_a_fit() -> None:
-    """At 3.6 an hour a second costs a thousandth: 900 s of training are 0.90, and a label for each of 60 questions 30."""
+    """At 3.6 an hour a second costs a thousandth: 250 s of another fit are 0.25, and a label for each of 60 questions 30."""
     found = takes(told("facts_in_the_documents_change", HOUR), "changed")
     story = told("facts_in_the_documents_change", HOUR)
     (lora,) = (each for each in story.facts["candidates"] if each["name"] == "lora")
     cases = lora["changed"]["cases"]
-    assert found["lora"] == f"{cases} new examples, and fitting again, 15 min, USD {0.9 + cases * 0.5:.2f}"
+    assert found["lora"] == f"{cases} new examples, and fitting again, 4.2 min, USD {0.25 + cases * 0.5:.2f}"
     assert found["retrieval"].endswith("indexed again, 0.41 s, USD 0.00041")
-    assert lora["following"]["changed"]["cost"]["value"] == pytest.approx(0.9 + cases * 0.5)
+    assert lora["following"]["changed"]["cost"]["value"] == pytest.approx(0.25 + cases * 0.5)
     rule = takes(story, "altered")
     assert rule["lora"] == "examples rewritten by program, 4 min, USD 0.24"
     assert rule["retrieval"] == "-"
@@ -55,9 +55,9 @@ def test_a_cascade_follows_once_both_its_parts_do() -> None:
     story = bakeoff.told().story
     found, changed = takes(story, "changed"), alone["lora"].changed
     assert changed is not None
-    documents, cost = f"{changed.documents} documents indexed again", 0.9 + changed.cases * 0.5 + 0.00041
+    documents, cost = f"{changed.documents} documents indexed again", 0.25 + changed.cases * 0.5 + 0.00041
     assert found["retrieval after lora"] == (
-        f"{changed.cases} new examples, fitting again, and {documents}, 15 min, USD {cost:.2f}"
+        f"{changed.cases} new examples, fitting again, and {documents}, 4.2 min, USD {cost:.2f}"
     )
     assert found["retrieval"].startswith(documents)
     assert takes(story, "altered")["retrieval after lora"] == takes(story, "altered")["lora"]
