@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=float,
     metavar="SHARE",
     help="Say that it is not known where the approach is unsure, or its answer is none that the task allows. At most this share "
-    "of the right answers is to be lost: 0.05, 0.1, 0.2 or 0.3.",
+    "of the right answers is to be lost: 0.05, 0.1, 0.2 or 0.3. With 0 only answers that the task does not allow are held back.",
 )
 @click.option("--allow-code", is_flag=True, help="Let a metric of your own (file.py:function) run its code.")
 @click.pass_context

@@ -22,7 +22,7 @@ from advisor.deploy.as_fitted import (
     told_where,
 )
 from advisor.deploy.brought import Package, must_be_here, warn_of_other_code
-from advisor.deploy.holding import Guarded, must_be_a_form, wrong_form
+from advisor.deploy.holding import Guarded, has_a_form, must_be_a_form, wrong_form
 from advisor.experiments.found import find
 from advisor.experiments.stored import about_run, reading, reopen
 from advisor.wording import listed
@@ -66,11 +66,15 @@ class Answerer:
     """Whether one request may be answered otherwise each time: by a server's model, or drawn at a temperature."""
 
     def guarded(self, share: float) -> Guarded:
-        """The threshold at which at most this share of the right answers is to be lost. Raises `BadInput`."""
+        """The threshold at which at most this share of the right answers is to be lost; 0: none, and only answers that the task
+        does not allow are held back. Raises `BadInput`."""
+        if share == 0.0 and has_a_form(self.form):
+            return Guarded(guard=self.guard, wrong=wrong_form(self.form))
+        forms = "; --guard 0 holds back only what the task does not allow" if has_a_form(self.form) else ""
         if self.guard is None:
             raise BadInput(
                 f"{self.name} does not say how sure it is, or too few of its selection answers are right to set a threshold by. "
-                "Leave --guard out, or name another --candidate."
+                f"Leave --guard out, or name another --candidate{forms}."
             )
         known = {each.at_most: each for each in self.guard.held if each.at_most}
         if share not in known:

@@ -22,7 +22,7 @@ from advisor.deploy.answering import Kept, alone_from, base_folder, digests, gua
 from advisor.deploy.gate import hash_of_right, key_of
 from advisor.deploy.without import FOUR_BITS, embeds, needed, needs, without_us
 from advisor.experiments.stored import about_run, reading, reopen
-from advisor.probes.guarded import guard_card
+from advisor.probes.guarded import forms_card, guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.wording import counted, duration, floor_percent, listed, percent, start
@@ -219,6 +219,7 @@ def card(verdict: Verdict, name: str, folder: Path) -> str:
         f"The verdict of the run: {literal(verdict.story.headline)}",
         "",
         *_guarded(evaluation),
+        *forms_card(evaluation),
         *(guard_card(evaluation.guard) if evaluation.guard is not None else ()),
         "## Use it",
         "",

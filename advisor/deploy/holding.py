@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.checked import Guard, Held
+from benchmarks.evaluation.guard import SAYS
 from benchmarks.evaluation.misfits import misfit_of
 from strategies.answers import sureness
 from strategies.contract import Outcome, Prediction
@@ -16,20 +17,24 @@ from strategies.contract import Outcome, Prediction
 class Guarded:
     """One threshold of sureness, and what is said in place of answers below it and of those of another form."""
 
-    guard: Guard
-    held: Held
+    guard: Guard | None = None
+    """None where no threshold could be set."""
+    held: Held | None = None
+    """None: nothing is held back for being unsure."""
     wrong: Callable[[str], str] = field(compare=False)
     """What is wrong with the form of an answer, or nothing."""
 
     @property
     def says(self) -> str:
-        return self.guard.says
+        return SAYS if self.guard is None else self.guard.says
 
     def holds_back(self, outcome: Outcome) -> bool:
         """Whether it is an answer that is too unsure, or of no form that the task allows."""
+        return isinstance(outcome, Prediction) and (self._is_unsure(outcome) or bool(self.problem(outcome)))
+
+    def _is_unsure(self, outcome: Outcome) -> bool:
         sure = sureness(outcome)
-        unsure = sure is None or sure < self.held.threshold
-        return isinstance(outcome, Prediction) and (unsure or bool(self.problem(outcome)))
+        return self.held is not None and (sure is None or sure < self.held.threshold)
 
     def problem(self, outcome: Outcome) -> str:
         """`outside the labels`, `not of the schema`: what whoever takes the answer up could not use; empty where nothing is."""
@@ -39,6 +44,11 @@ class Guarded:
 def wrong_form(form: Mapping[str, Any]) -> Callable[[str], str]:
     """`form`: `kind`, `labels` and `schema` of the task."""
     return misfit_of(form["kind"], form["labels"], form["schema"])
+
+
+def has_a_form(form: Mapping[str, Any]) -> bool:
+    """Whether there are answers that the task does not allow."""
+    return bool(form["labels"] or form["schema"])
 
 
 def must_be_a_form(form: Mapping[str, Any]) -> None:

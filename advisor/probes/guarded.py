@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.reports.markdown import literal
 from advisor.story.material import Material
-from advisor.wording import NONE, counted, percent, plain_percent
+from advisor.wording import NONE, counted, listed, percent, plain_percent
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import Evaluation, Metric
 from benchmarks.evaluation.guard import SAYS
+from benchmarks.evaluation.misfits import FORMS
 
 if TYPE_CHECKING:
     from advisor.deploy.holding import Guarded
@@ -75,6 +76,8 @@ def rather_silent(material: Material) -> Iterator[str]:
 def in_place_of_unsure(guarded: Guarded) -> str:
     """What is said below the threshold, and what that did where it was measured."""
     found, held = guarded.guard, guarded.held
+    if found is None or held is None:
+        return f'in place of an answer that the task does not allow stands "{guarded.says}"; nothing else is held back'
     return (
         f'below a sureness of {held.threshold:.4g} the answer is "{found.says}": of {counted(found.cases, "held-out case")} it '
         f"then answered {held.answered:,}; {_held_back(found, held, 'were')}"
@@ -93,6 +96,20 @@ def right(held: Held, metric: Metric) -> str:
     """How right what is still answered is, as a clause."""
     good = "scoring {} on average" if metric.graded else "{} of them right"
     return f"{good.format(percent(held.figure))} ({held.lower * 100:.0f} to {held.upper * 100:.0f} %)"
+
+
+def forms_card(evaluation: Evaluation) -> list[str]:
+    """For the card of an export: how many answers the task did not allow, where there were any, as Markdown."""
+    counts = {name: evaluation.failures[name] for name in FORMS if evaluation.failures.get(name)}
+    if not counts:
+        return []
+    told = listed([f"{count:,} {name}" for name, count in counts.items()])
+    answers, says = len(evaluation.scores), SAYS if evaluation.guard is None else literal(evaluation.guard.says)
+    return [
+        f"Of {counted(answers, 'held-out answer')}: {told}. With `--guard 0`, `advisor predict` and `predict.py` say "
+        f'"{says}" in place of such answers, and of no others.',
+        "",
+    ]
 
 
 def guard_card(found: Guard) -> list[str]:

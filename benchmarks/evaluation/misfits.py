@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import regex
 
 OUTSIDE, MALFORMED, OTHER_FORM = "outside the labels", "not of the schema", "not of the pattern"
-INVALID = ("refused", "unparsable", "abstained", OUTSIDE, MALFORMED, OTHER_FORM)
+FORMS = (OUTSIDE, MALFORMED, OTHER_FORM)
+INVALID = ("refused", "unparsable", "abstained", *FORMS)
 """Kinds of answers that whoever takes them up could not use, whatever is right. Of one answer at most one is said."""
 REMEMBERED = 2_000
 """Answers of which it is remembered whether they are of a schema: approaches often give the same, and checking one is slow."""

@@ -59,7 +59,8 @@ def main() -> None:
     )
     options.add_argument("--reranker", default="", help="The cross-encoder, where passages were reranked.")
     options.add_argument("--folder", default=str(Path(__file__).resolve().parent), help="Where the fit lies.")
-    options.add_argument("--guard", type=float, help="Hold back unsure answers, at most this share of the right ones.")
+    told = "Hold back unsure answers, at most this share of the right ones; 0: only what the task does not allow."
+    options.add_argument("--guard", type=float, help=told)
     given = options.parse_args()
     reading, lost, unread = beside("reading.py"), 0, 0
     if Path(given.requests or "").suffix.lower() in reading.WHOLE:
@@ -99,13 +100,15 @@ def _shown(text: str, answer: Surely, held: tuple[float, str], wrong: Callable[[
 
 def guard(folder: Path, share: float) -> tuple[float, str]:
     """The sureness below which nothing is answered, and what is said there. `share`: of the right answers, at most lost by it."""
+    kept = _exported(folder)["kept"]
+    found = kept.get("guards", {}).get(kept.get("default"), {"held": [], "says": "I do not know."})
+    if share == 0.0:
+        return -math.inf, found["says"]
     if any(scored_otherwise(json.loads(path.read_text(encoding="utf-8"))) for path in folder.rglob(PROMPT)):
         raise SystemExit(
             "--guard does not go with this export: a server wrote the labels when it was measured, and here they are scored, so "
             "that how sure an answer is, is on another scale. `advisor predict` takes --guard."
         )
-    kept = _exported(folder)["kept"]
-    found = kept.get("guards", {}).get(kept["default"], {"held": []})
     known = {each["at_most"]: each["threshold"] for each in found["held"] if each["at_most"]}
     if share not in known:
         raise SystemExit(

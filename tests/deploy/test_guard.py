@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -16,7 +17,7 @@ from advisor.cli.predict import _held_back
 from advisor.deploy.answering import Answerer, Kept
 from advisor.deploy.export import card
 from advisor.deploy.holding import Guarded, wrong_form
-from advisor.probes.guarded import as_fact, guard_card, guard_cells, in_place_of_unsure
+from advisor.probes.guarded import as_fact, forms_card, guard_card, guard_cells, in_place_of_unsure
 from benchmarks.checked import Coverage, Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.evaluation.guard import _Asked, _asked, guard, refusals, threshold
@@ -450,6 +451,27 @@ def test_an_answer_that_the_task_does_not_allow_is_held_back_however_sure_it_is(
     assert shown == ({"output": "?", "held_back": True, "problem": problem} if problem else {"output": said})
 
 
+def test_forms_alone_are_held_back_where_there_is_no_threshold() -> None:
+    form = {"kind": "classification", "labels": ["refund", "cancel"], "schema": None}
+    plain = Answerer(name="lora", parts=(Says(),), sampling=Sampling(), form=form)
+    with pytest.raises(BadInput, match="or name another --candidate; --guard 0 holds back only what the task does not allow"):
+        plain.guarded(0.05)
+    forms = plain.guarded(0.0)
+    found = [forms.holds_back(outcome) for _, outcome in plain.answers(["refund|0.01", "cancel", "money|0.99"])]
+    assert found == [False, False, True]
+    assert in_place_of_unsure(forms) == (
+        'in place of an answer that the task does not allow stands "I do not know."; nothing else is held back'
+    )
+    measured = replace(plain, guard=GUARD).guarded(0.0)
+    assert (measured.says, measured.held) == (GUARD.says, None)
+    with pytest.raises(BadInput, match="Leave --guard out, or name another --candidate\\."):
+        replace(plain, form=ANY).guarded(0.0)
+    evaluation = replace(evaluation_of("lora", scores_of(246, 300)), failures={"outside the labels": 12, "truncated": 3})
+    (said, _) = forms_card(evaluation)
+    assert said.startswith("Of 300 held-out answers: 12 outside the labels. With `--guard 0`")
+    assert forms_card(replace(evaluation, failures={"truncated": 3})) == []
+
+
 def test_an_export_keeps_its_guard_and_its_form(tmp_path: Path) -> None:
     kept: dict[str, Any] = {
         "spec": {},
@@ -484,8 +506,7 @@ def test_the_program_of_an_export_takes_the_same_thresholds(tmp_path: Path) -> N
     assert alone.guard(tmp_path, 0.1) == (0.75, "I do not know.")
     with pytest.raises(SystemExit, match=r"--guard is 0\.2; measured here: 0\.05, 0\.1\."):
         alone.guard(tmp_path, 0.2)
-    with pytest.raises(SystemExit, match=r"measured here"):
-        alone.guard(tmp_path, 0.0)
+    assert alone.guard(tmp_path, 0.0) == (-math.inf, "I do not know."), "only forms are held back"
     (tmp_path / "export.json").write_text(json.dumps({"kept": {"default": "lora"}}), encoding="utf-8")
     with pytest.raises(SystemExit, match="measured here: nothing"):
         alone.guard(tmp_path, 0.05)
