@@ -42,6 +42,7 @@ from strategies.contract import (
     Unanswered,
 )
 from strategies.models.weights import ModelUnavailable
+from strategies.prompting.fitting import too_long
 from strategies.search import total
 
 NO_ANSWER = Failure(kind="infrastructure", message="the approach gave no answer to this query")
@@ -136,6 +137,8 @@ class Worker:
 
     def attempt(self, candidate: Candidate, task: Task, bench: Bench) -> Fitted | dict[str, Any]:
         """The fit, or a note that says why there is none. Errors that are not the approach's own go on."""
+        if candidate.model and (said := too_long(bench.model, task)):
+            return {"problem": said, "state": str(State.CANNOT_RUN)}
         try:
             return candidate.strategy.fit(task, bench)
         except (Diverged, DeadAdapter) as error:

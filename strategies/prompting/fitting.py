@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from strategies.contract import Case, Evidence, LanguageModel, Message, Prompt
+from strategies.answers import answer_limit
+from strategies.contract import Case, Estimates, Evidence, LanguageModel, Message, Prompt, Task
 from strategies.prompting.demonstrations import Shown
 from strategies.prompting.rendering import Renderer
 
@@ -32,6 +33,19 @@ class Parts(NamedTuple):
             return self._replace(evidence=self.evidence[:-1])
         short = model.cut(self.text, max(8, len(self.text) // 8))  # Little where a letter takes more than a token.
         return self._replace(text=max(short, self.text[: len(self.text) // 2], key=len))
+
+
+def too_long(model: LanguageModel, task: Task) -> str:
+    """Why nothing can be asked: the instruction alone, with an answer, is more than the model reads. Empty where it is not."""
+    prompt = (Message("system", task.instruction), Message("user", ""))
+    if surely_fits(prompt, model.context_tokens // 2):  # No answer is given more than the other half.
+        return ""
+    answer = answer_limit(model, task, task.examples, bool(task.schema))
+    if (tokens := model.count(prompt)) + answer <= model.context_tokens:
+        return ""
+    takes = f"takes {tokens:,} tokens and the answer up to {answer:,}"
+    served = ", or state the `context_tokens` of the model" if isinstance(model, Estimates) and model.estimates else ""
+    return f"the instruction {takes}, and {model.name} reads {model.context_tokens:,} in all: shorten the instruction{served}"
 
 
 def answer_tokens(model: LanguageModel, answer: str) -> int:

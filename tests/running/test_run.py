@@ -33,6 +33,7 @@ from benchmarks.running.reuse import Earlier, bare
 from benchmarks.running.run import OPTIONAL, Run, _differences, provenance
 from benchmarks.running.scheduler import NullEvents
 from benchmarks.storage.store import Store
+from strategies.approaches.prompting import Prompting
 from strategies.catalog import approaches
 from strategies.contract import (
     Abstention,
@@ -530,6 +531,28 @@ def test_what_a_model_cannot_do_is_told_and_not_tried(model: Path, tmp_path: Pat
     run = replace(run, candidates=candidates([Trained(name="lora", outcomes=())], ("tiny",)))
     found = evaluated(run)["lora"]
     assert (found.state, found.problem) == (State.CANNOT_RUN, "tiny cannot be trained here")
+
+
+def test_an_instruction_that_is_longer_than_what_the_model_reads_is_refused(tmp_path: Path) -> None:
+    """It was sent whole, whatever was left out besides, so that the model read past its end."""
+    models = tiny.scripted(brief=lambda _: "red")
+    models._ready["brief"] = replace(models._ready["brief"], context_tokens=60)
+    plain = tiny.benchmark("qa")
+
+    def told(words: int) -> Evaluation:
+        benchmark = replace(plain, task=replace(plain.task, instruction="word " * words))
+        candidates = [Candidate(name="prompting", strategy=Prompting(), model="brief")]
+        folder, options = tmp_path / str(words), Options(tuning_tokens=2_000, probes=False)
+        run = Run(benchmark=benchmark, candidates=candidates, models=models, options=options, folder=folder)
+        run.execute()
+        return killed.told(run)["prompting"]
+
+    assert told(50).state is None
+    found = told(53)
+    assert found.state is State.CANNOT_RUN
+    assert found.problem == (
+        "the instruction takes 53 tokens and the answer up to 8, and brief reads 60 in all: shorten the instruction"
+    )
 
 
 def test_a_rehearsal_with_a_scripted_model_goes_through_every_prompting_approach(model: Path, tmp_path: Path) -> None:
