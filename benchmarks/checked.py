@@ -292,9 +292,11 @@ class Changed:
     told: int = 0
     """Questions for such a fact, of those `known`; of these `again` give the new one after that fit."""
     again: int | None = None
-    """None where nothing in it is fitted to the examples, or none told such a fact."""
+    """None where no example told such a fact, where nothing in it comes from examples, and where it was not built again."""
     again_seconds: float | None = None
-    """What that fit took, nothing being chosen anew."""
+    """What that fit took, nothing being chosen anew; None: nothing was fitted, a prompt shows the rewritten examples."""
+    again_failed: bool = False
+    """Whether that fit came to nothing."""
     by_group: ByGroup = ()
     """The `new` ones, of those `known`."""
     again_by_group: ByGroup = ()

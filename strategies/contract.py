@@ -661,8 +661,9 @@ class Strategy(Protocol):
         ...
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
-        """The configuration saved in `folder`, built from the examples of `task` alone: fewer than it was chosen with.
+        """The configuration saved in `folder`, built from the examples and documents of `task` alone: fewer than it was chosen
+        with, or others.
 
-        None where their number changes nothing.
+        None where they change nothing.
         """
         ...

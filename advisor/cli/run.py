@@ -108,8 +108,8 @@ ASK_ABOVE_MINUTES = 60
 @click.option(
     "--changed",
     is_flag=True,
-    help="Change facts in the documents, add labels or alter the format, and count which approaches follow without another fit; "
-    "also of a finished run.",
+    help="Change facts in the documents, add labels or alter the format, and count which approaches follow, without another fit "
+    "and with one; also of a finished run.",
 )
 @click.option(
     "--stop-when-decided",

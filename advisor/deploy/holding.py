@@ -8,14 +8,14 @@ from typing import Any
 
 from benchmarks.checked import Guard, Held
 from benchmarks.evaluation.guard import SAYS
-from benchmarks.evaluation.misfits import misfit_of
+from benchmarks.evaluation.misfits import allows_all, misfit_of
 from strategies.answers import sureness
 from strategies.contract import Outcome, Prediction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guarded:
-    """One threshold of sureness, and what is said in place of answers below it and of those of another form."""
+    """A threshold of sureness, if any, and what is said in place of answers below it and of those of another form."""
 
     guard: Guard | None = None
     """None where no threshold could be set."""
@@ -48,7 +48,7 @@ def wrong_form(form: Mapping[str, Any]) -> Callable[[str], str]:
 
 def has_a_form(form: Mapping[str, Any]) -> bool:
     """Whether there are answers that the task does not allow."""
-    return bool(form["labels"] or form["schema"])
+    return not allows_all(form["kind"], form["labels"], form["schema"])
 
 
 def must_be_a_form(form: Mapping[str, Any]) -> None:

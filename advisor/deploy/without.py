@@ -241,7 +241,7 @@ def _differences(folder: Path, prompts: Sequence[dict[str, Any]]) -> list[str]:
     if any(map(scored_otherwise, prompts)):
         places.append(
             "it scores every label, where the vLLM server of the run wrote one, so it may choose another, and how sure an answer "
-            "is, is on another scale: it refuses `--guard`"
+            "is, is on another scale: of `--guard` it takes only 0"
         )
     if drawn:
         places.append(f"it draws its words by chance, at the run's temperature of {drawn:g}, and not the same ones")

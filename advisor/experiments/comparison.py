@@ -87,7 +87,7 @@ class Wishes:
     rebuilds: int = 0
     """So many times fit everything again, on other examples and with other seeds, to say how much it moves."""
     changed: bool = False
-    """Change facts in the documents, add labels or alter the format, and measure what follows without being fitted again."""
+    """Change facts in the documents, add labels or alter the format, and measure what follows, at once and fitted again."""
     stop_when_decided: bool = False
     """Ask the held-out cases in random order, and an approach no more once it is shown to meet the target or to miss it."""
     economical: bool = False

@@ -21,20 +21,22 @@ def changed_table(material: Material) -> Table:
     found = _found(material)
     takes = {name: following(material, name).get("changed") for name in found}
     known = any_known([each for each in takes.values() if each])
-    rows = tuple(_row(name, each, _takes(each, takes[name], known)) for name, each in found.items() if each.cases)
     columns = ("approach", "questions", "answered before", "new answer", "95 % interval", "old answer", "neither")
-    measured = [each for each in found.values() if each.again is not None]
+    measured = [each for each in found.values() if each.told or each.again_failed]
+    then = ("new when fitted again", "95 % interval then") if measured else ()
     again = _AGAIN.format(examples=counted(measured[0].examples, "example")) if measured else ""
+    rows = tuple(
+        (name, *_counts(each), *_counts_again(each)[: len(then)], _takes(each, takes[name], known))
+        for name, each in found.items()
+        if each.cases
+    )
+    note = _NOTE + again + _ELSEWHERE + unknown_says(material, [each for each in takes.values() if each])
     return Table(
         title="The day facts in the documents change",
-        columns=(*columns, *(["new when fitted again"] if measured else []), "what following takes"),
-        rows=tuple(row if measured else (*row[:-2], row[-1]) for row in rows),
-        note=_NOTE + again + _ELSEWHERE + unknown_says(material, [each for each in takes.values() if each])
-        if rows
-        else _NOTHING
-        if found
-        else "",
-        numeric=tuple(range(1, 8 if measured else 7)),
+        columns=(*columns, *then, "what following takes"),
+        rows=rows,
+        note=note if rows else _NOTHING if found else "",
+        numeric=tuple(range(1, len(columns) + len(then))),
     )
 
 
@@ -46,7 +48,7 @@ _NOTE = (
 )
 _AGAIN = (
     " Fitted again: with the {examples} that told such a fact in other words, rewritten by program, nothing being chosen anew; a "
-    "prompt was shown them. Counted are the questions for a fact that they tell."
+    "prompt that shows examples has them rewritten. Counted are the questions for a fact that they tell and that it had answered."
 )
 _ELSEWHERE = " A fact that another document states too may still be found there."
 _NOTHING = (
@@ -55,12 +57,21 @@ _NOTHING = (
 )
 
 
-def _row(name: str, found: Changed, takes: str) -> tuple[str, ...]:
+def _counts(found: Changed) -> tuple[str, ...]:
     counts = (found.new, found.old, found.known - found.new - found.old)
     new, old, neither = (f"{count:,}" if found.known else NONE for count in counts)
-    share = " to ".join(f"{100 * bound:.0f}" for bound in _interval(found)) + " %" if found.known else NONE
-    again = NONE if not found.told else f"{found.again:,} of {found.told:,}"
-    return (name, f"{found.cases:,}", f"{found.known:,}", new, share, old, neither, again, takes)
+    share = _within(_interval(found)) if found.known else NONE
+    return (f"{found.cases:,}", f"{found.known:,}", new, share, old, neither)
+
+
+def _counts_again(found: Changed) -> tuple[str, str]:
+    if not found.told:
+        return ("failed" if found.again_failed else NONE), NONE
+    return f"{found.again or 0:,} of {found.told:,}", _within(_interval_again(found))
+
+
+def _within(bounds: tuple[float, float]) -> str:
+    return " to ".join(f"{100 * bound:.0f}" for bound in bounds) + " %"
 
 
 def _takes(found: Changed, each: Following | None, known: bool) -> str:
@@ -93,24 +104,24 @@ def the_day_it_changes(material: Material) -> Iterator[str]:
     if others:
         gives, it = ("gives", "it is") if len(others) == 1 else ("give", "they are")
         told.append(
-            f"{listed(list(others))} {gives} the old ones as long as {it} not fitted again with new examples, {_then(others)}"
+            f"{listed(list(others))} {gives} the old ones as long as {it} not fitted again, {_then(material, others)}"
         )
     if told:
         yield start(f"on the day on which facts in the documents change, {'; '.join(told)}.")
 
 
-def _then(others: Mapping[str, Changed]) -> str:
-    """What fitting again brings those that read no documents: of the one that follows best."""
-    measured = {name: each for name, each in others.items() if each.told}
+def _then(material: Material, others: Mapping[str, Changed]) -> str:
+    """What fitting again brings those that read no documents, and do not copy the rewritten example."""
+    measured = {
+        name: each for name, each in others.items() if each.told and material.evaluations[name].family != "reference"
+    }
     if not measured:
         return "and what that would bring is not measured"
-    best = max(measured, key=lambda name: _interval_again(measured[name])[0])
-    each = measured[best]
-    low, high = _interval_again(each)
-    whose = "then it" if len(others) == 1 else f"then {best}, the best of them,"
+    low_high = {name: _within(_interval_again(each)) for name, each in measured.items()}
+    counts = [f"{name} to {each.again or 0:,} of {each.told:,} ({low_high[name]})" for name, each in measured.items()]
     return (
-        f"and {whose} gives the new one to {each.again or 0:,} of {counted(each.told, 'question')} for facts that examples tell "
-        f"({100 * low:.0f} to {100 * high:.0f} %)"
+        "and once the examples that tell such a fact are rewritten for another fit, the new one to those of the questions for it "
+        f"that it had answered: {listed(counts)}"
     )
 
 

@@ -99,15 +99,15 @@ def right(held: Held, metric: Metric) -> str:
 
 
 def forms_card(evaluation: Evaluation) -> list[str]:
-    """For the card of an export: how many answers the task did not allow, where there were any, as Markdown."""
+    """For the card of an export: how many wrong answers the task did not allow, where there were any, as Markdown."""
     counts = {name: evaluation.failures[name] for name in FORMS if evaluation.failures.get(name)}
     if not counts:
         return []
     told = listed([f"{count:,} {name}" for name, count in counts.items()])
-    answers, says = len(evaluation.scores), SAYS if evaluation.guard is None else literal(evaluation.guard.says)
+    cases, says = len(evaluation.scores), SAYS if evaluation.guard is None else literal(evaluation.guard.says)
     return [
-        f"Of {counted(answers, 'held-out answer')}: {told}. With `--guard 0`, `advisor predict` and `predict.py` say "
-        f'"{says}" in place of such answers, and of no others.',
+        f"Wrong in {counted(cases, 'held-out case')} and no answer that the task allows: {told}. With `--guard 0`, "
+        f'`advisor predict` says "{says}" in place of answers of such a form.',
         "",
     ]
 

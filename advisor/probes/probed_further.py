@@ -78,6 +78,11 @@ def _spread(evaluation: Evaluation) -> str:
     return "" if found is None or len(found.draws) < 2 else digits(100 * spread(found)[0])
 
 
+def _relearnt(evaluation: Evaluation) -> str:
+    found = evaluation.changed
+    return f"{found.again or 0:,}/{found.told:,}" if found and found.told else ""
+
+
 def _relabelled(evaluation: Evaluation) -> str:
     found = evaluation.added
     return f"{found.refitted:,}/{found.cases:,}" if found and found.cases else ""
@@ -180,6 +185,12 @@ _OTHERS = (
         cell=lambda each, _: "" if each.by_heart is None else _known(each.by_heart.untold),
         of_tuned=True,
         of_parts=True,
+    ),
+    Probe(
+        name="relearn",
+        says="the new answer when facts change and it is fitted again with rewritten examples",
+        lacks="no example tells a fact that it had answered, or nothing in it comes from examples",
+        cell=lambda each, _: _relearnt(each),
     ),
     Probe(
         name="relabel",

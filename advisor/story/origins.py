@@ -160,6 +160,7 @@ def _counts(facts: Facts) -> Iterator[str]:
 
 _CHECKS = {
     "The new answer once the facts were others": ("changed", "new", "known"),
+    "The new answer once it was fitted again with other facts": ("changed", "again", "told"),
     "Right at once with labels that were added": ("added", "at_once", "cases"),
     "Answers that follow the altered format at once": ("altered", "at_once", "cases"),
 }
@@ -173,9 +174,9 @@ _BY_HEART = {
 def _listed(what: str, found: Sequence[tuple[str, Facts | None, str, str]]) -> Iterator[str]:
     """`what`: name 12 of 50 (0.1331 to 0.3820), and so on; nothing where nothing was counted."""
     told = [
-        f"{name} {counts[key]:,} of {counts[of]:,} ({counts['interval'][0]:.4f} to {counts['interval'][1]:.4f})"
+        f"{name} {counts[key]:,} of {counts[of]:,} ({bounds[0]:.4f} to {bounds[1]:.4f})"
         for name, counts, key, of in found
-        if counts is not None and counts["interval"] is not None
+        if counts is not None and (bounds := counts.get(f"{key}_interval", counts["interval"])) is not None
     ]
     if told:
         yield f"{what}: {listed(told)}."

@@ -312,10 +312,8 @@ def answers_after_fit(benchmark: Benchmark, candidate: Candidate, options: Optio
     answers += asked_again(benchmark, candidate, options)
     if further.planted:
         answers += min(PLANTED, probed) * len(planted_units(benchmark, candidate, options, ""))
-    if further.changed and asks_for_facts(
-        benchmark
-    ):  # At once where it reads documents, and with the rewritten examples.
-        answers += 2 * CASES if reads else CASES
+    if further.changed and asks_for_facts(benchmark):
+        answers += 2 * CASES if reads else CASES  # At once where it reads documents, and with rewritten examples.
     trained = Trains in candidate.strategy.needs
     answers += 3 * BY_HEART if trained and options.probes and asks_for_facts(benchmark) else 0
     if further.changed and (adds_labels(benchmark, options.seed) or has_a_rule(benchmark)):

@@ -70,7 +70,7 @@ def changed_in(cascade: Evaluation, store: Store) -> tuple[dict[str, Any], list[
         parts = [{**one, **other} for one, other in zip(parts, again, strict=True)]
         rows += [replace(row, variant="again") for row in _together(cascade, parts) if row.key in asked]
     spent = _seconds([{"seconds": note.get("again_seconds")} for note in notes])
-    return {**notes[0], "seconds": _seconds(notes), "again_seconds": spent}, rows
+    return {**notes[0], **notes[1], "seconds": _seconds(notes), "again_seconds": spent}, rows
 
 
 def added_in(cascade: Evaluation, store: Store) -> tuple[dict[str, Any], list[Row]]:

@@ -28,6 +28,12 @@ def misfit(task: Task) -> Callable[[str], str]:
     return misfit_of(task.kind, task.labels, task.schema)
 
 
+def allows_all(kind: str, labels: Collection[str], schema: Mapping[str, Any] | None) -> bool:
+    """Whether nothing is wrong with any answer, whatever its form."""
+    schema = schema or {}
+    return not (labels or (schema.get("type") == "string" and "pattern" in schema) or (kind == "extraction" and schema))
+
+
 def misfit_of(kind: str, labels: Collection[str], schema: Mapping[str, Any] | None) -> Callable[[str], str]:
     """The same of what a task says of its answers."""
     if labels:

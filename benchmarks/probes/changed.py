@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.checked import ByGroup, Changed
+from benchmarks.checked import Changed
 from benchmarks.contract import Benchmark, Row
 from benchmarks.metrics._words import CLOSED, KOREAN, stands, words
 from benchmarks.probes.consistency import probe_cases
@@ -108,7 +108,7 @@ def edited(task: Task, changes: Sequence[Edit]) -> list[Document]:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Later:
     """The task from that day on: with the changed documents, and new answers in the examples that told a changed fact."""
 
@@ -124,11 +124,13 @@ class Later:
         for case in task.examples:
             place = place_of(case)
             here = [edit for edit in changes if place == (edit.document, edit.start, edit.old)]
-            told += [edit.key for edit in here]
-            for edit in here[:1]:  # Others of one fact have its new value too.
-                answers = tuple(map(edit.within, case.answers))
-                rewritten[case.id] = replace(case, output=edit.within(case.output), answers=answers)
-        return cls(_with(task, changes, rewritten), len(rewritten), tuple(dict.fromkeys(told)))
+            if (
+                here and (output := here[0].within(case.output)) != case.output
+            ):  # Questions for one fact share its new value.
+                rewritten[case.id] = replace(case, output=output, answers=tuple(map(here[0].within, case.answers)))
+                told += [edit.key for edit in here]
+        now = _with(task, changes, rewritten)
+        return cls(task=now, examples=len(rewritten), told=tuple(dict.fromkeys(told)))
 
 
 def _with(task: Task, changes: Sequence[Edit], rewritten: Mapping[str, Case]) -> Task:
@@ -260,16 +262,9 @@ def changed(
     again = _kept(row for row in after if row.variant == "again")
     made = [Edit(**edit) for edit in note["edits"] if edit["key"] in before and edit["key"] in later]
 
-    def gives(edit: Edit, rows: Mapping[str, Row]) -> str:
-        return _given(edit, cases[edit.key].accepted, text_of(rows[edit.key].outcome))
-
-    def counted(edits: Sequence[Edit], rows: Mapping[str, Row]) -> tuple[list[str], ByGroup]:
-        said = [gives(edit, rows) for edit in edits]
-        return said, by_group([cases[edit.key] for edit in edits], [which == "new" for which in said])
-
-    known = [edit for edit in made if gives(edit, before) == "old"]
+    known = [edit for edit, said in zip(made, _said(made, cases, before), strict=True) if said == "old"]
     told = [edit for edit in known if edit.key in again]
-    (said, groups), (then, groups_then) = counted(known, later), counted(told, again)
+    said, then = _said(known, cases, later), _said(told, cases, again)
     return Changed(
         cases=len(made),
         known=len(known),
@@ -281,9 +276,15 @@ def changed(
         told=len(told),
         again=then.count("new") if again else None,
         again_seconds=note.get("again_seconds"),
-        by_group=groups,
-        again_by_group=groups_then,
+        again_failed="problem" in note,
+        by_group=by_group([cases[edit.key] for edit in known], [each == "new" for each in said]),
+        again_by_group=by_group([cases[edit.key] for edit in told], [each == "new" for each in then]),
     )
+
+
+def _said(edits: Sequence[Edit], cases: Mapping[str, Case], rows: Mapping[str, Row]) -> list[str]:
+    """What each was answered, as of `_given`."""
+    return [_given(edit, cases[edit.key].accepted, text_of(rows[edit.key].outcome)) for edit in edits]
 
 
 def _kept(rows: Iterable[Row]) -> dict[str, Row]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.contract import Candidate
 from benchmarks.probes import consistency, general, handed
 from benchmarks.probes.by_heart import Questions
-from benchmarks.probes.changes import facts_changed, format_altered, labels_added
 from benchmarks.probes.curve import sampled
 from benchmarks.probes.forgetting import general_texts
 from benchmarks.probes.gold import naming, with_gold
@@ -20,6 +19,7 @@ from benchmarks.probes.planted import CASES as PLANTED_CASES
 from benchmarks.probes.planted import PLACES, PoisonedIndex, at_the_end, sentence, to_quote
 from benchmarks.probes.rebuilds import resampled
 from benchmarks.probes.reworded import in_other_words
+from benchmarks.probes.what_changes import facts_changed, format_altered, labels_added
 from benchmarks.running.plan import Unit, curve_part
 from benchmarks.running.workbench import NotRemembering
 from benchmarks.storage.store import UnitResult

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.contract import BadInput, Benchmark, Candidate, Row, State
 from benchmarks.probes import consistency
@@ -45,6 +45,7 @@ from strategies.models.weights import ModelUnavailable
 from strategies.prompting.fitting import too_long
 from strategies.search import total
 
+Made = TypeVar("Made")
 NO_ANSWER = Failure(kind="infrastructure", message="the approach gave no answer to this query")
 
 
@@ -139,8 +140,12 @@ class Worker:
         """The fit, or a note that says why there is none. Errors that are not the approach's own go on."""
         if candidate.model and (said := too_long(bench.model, task)):
             return {"problem": said, "state": str(State.CANNOT_RUN)}
+        return self.attempted(lambda: candidate.strategy.fit(task, bench), candidate)
+
+    def attempted(self, make: Callable[[], Made], candidate: Candidate) -> Made | dict[str, Any]:
+        """What is made where something is fitted, or such a note."""
         try:
-            return candidate.strategy.fit(task, bench)
+            return make()
         except (Diverged, DeadAdapter) as error:
             return {"problem": str(error)}
         except Unanswered as error:

@@ -169,12 +169,18 @@ def placed(model: str) -> str:
 def wrong_form(form: dict[str, Any]) -> Callable[[str], str]:
     """Says what is wrong with an answer: none of the labels, or no JSON where the task has a schema (which it need not follow
     further); empty where nothing is. `form` is that of `export.json`, empty where it has none."""
-    labels, schema = {_label(label) for label in form.get("labels") or ()}, form.get("schema") or {}
+    labels = {_label(label) for label in form.get("labels") or ()}
     if labels:
         return lambda text: "" if _label(text) in labels else "outside the labels"
-    if form.get("kind") == "extraction" and schema and schema.get("type") != "string":
+    if has_a_form(form):
         return lambda text: "" if _is_json(text) else "not of the schema"
     return lambda text: ""
+
+
+def has_a_form(form: dict[str, Any]) -> bool:
+    """Whether `wrong_form` finds anything wrong with any answer."""
+    schema = form.get("schema") or {}
+    return bool(form.get("labels") or (form.get("kind") == "extraction" and schema and schema.get("type") != "string"))
 
 
 def _label(text: str) -> str:

@@ -454,7 +454,9 @@ def test_an_answer_that_the_task_does_not_allow_is_held_back_however_sure_it_is(
 def test_forms_alone_are_held_back_where_there_is_no_threshold() -> None:
     form = {"kind": "classification", "labels": ["refund", "cancel"], "schema": None}
     plain = Answerer(name="lora", parts=(Says(),), sampling=Sampling(), form=form)
-    with pytest.raises(BadInput, match="or name another --candidate; --guard 0 holds back only what the task does not allow"):
+    with pytest.raises(
+        BadInput, match="or name another --candidate; --guard 0 holds back only what the task does not allow"
+    ):
         plain.guarded(0.05)
     forms = plain.guarded(0.0)
     found = [forms.holds_back(outcome) for _, outcome in plain.answers(["refund|0.01", "cancel", "money|0.99"])]
@@ -466,9 +468,17 @@ def test_forms_alone_are_held_back_where_there_is_no_threshold() -> None:
     assert (measured.says, measured.held) == (GUARD.says, None)
     with pytest.raises(BadInput, match="Leave --guard out, or name another --candidate\\."):
         replace(plain, form=ANY).guarded(0.0)
-    evaluation = replace(evaluation_of("lora", scores_of(246, 300)), failures={"outside the labels": 12, "truncated": 3})
+    written = {"kind": "generation", "labels": [], "schema": FIELDS}
+    with pytest.raises(BadInput, match="Leave --guard out, or name another --candidate\\."):
+        replace(plain, form=written).guarded(0.0)
+    evaluation = replace(
+        evaluation_of("lora", scores_of(246, 300)), failures={"outside the labels": 12, "truncated": 3}
+    )
     (said, _) = forms_card(evaluation)
-    assert said.startswith("Of 300 held-out answers: 12 outside the labels. With `--guard 0`")
+    assert said == (
+        "Wrong in 300 held-out cases and no answer that the task allows: 12 outside the labels. With `--guard 0`, `advisor "
+        'predict` says "I do not know." in place of answers of such a form.'
+    )
     assert forms_card(replace(evaluation, failures={"truncated": 3})) == []
 
 
@@ -506,6 +516,10 @@ def test_the_program_of_an_export_takes_the_same_thresholds(tmp_path: Path) -> N
     assert alone.guard(tmp_path, 0.1) == (0.75, "I do not know.")
     with pytest.raises(SystemExit, match=r"--guard is 0\.2; measured here: 0\.05, 0\.1\."):
         alone.guard(tmp_path, 0.2)
+    with pytest.raises(SystemExit, match="--guard is 0; measured here"):
+        alone.guard(tmp_path, 0.0)
+    values["kept"]["form"] = {"kind": "classification", "labels": ["a", "b"], "schema": None}
+    (tmp_path / "export.json").write_text(json.dumps(values), encoding="utf-8")
     assert alone.guard(tmp_path, 0.0) == (-math.inf, "I do not know."), "only forms are held back"
     (tmp_path / "export.json").write_text(json.dumps({"kept": {"default": "lora"}}), encoding="utf-8")
     with pytest.raises(SystemExit, match="measured here: nothing"):

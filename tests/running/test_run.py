@@ -536,7 +536,7 @@ def test_what_a_model_cannot_do_is_told_and_not_tried(model: Path, tmp_path: Pat
 def test_an_instruction_that_is_longer_than_what_the_model_reads_is_refused(tmp_path: Path) -> None:
     """It was sent whole, whatever was left out besides, so that the model read past its end."""
     models = tiny.scripted(brief=lambda _: "red")
-    models._ready["brief"] = replace(models._ready["brief"], context_tokens=60)
+    models._ready["brief"] = ScriptedModel(name="brief", answer=lambda _: "red", context_tokens=60)
     plain = tiny.benchmark("qa")
 
     def told(words: int) -> Evaluation:

@@ -22,14 +22,15 @@ def changed(rows: Rows) -> str:
             f"{found.old:,}",
             _within(found.new, found.known),
             _took(found.seconds),
-            NONE if found.again is None else f"{found.again:,} of {found.told:,}",
+            f"{found.again or 0:,} of {found.told:,}" if found.told else NONE,
+            _within(found.again or 0, found.told),
             _took(found.again_seconds),
         )
         for task, each, found in each_with(rows, lambda each: each.changed)
         if found.known
     ]
     columns = ("task", "approach", "answered before", "new answer", "old answer", "new, 95 % interval", "took")
-    return table((*columns, "new after another fit", "that took"), lines, range(2, 9))
+    return table((*columns, "new after another fit", "its interval", "that took"), lines, range(2, 10))
 
 
 def added(rows: Rows) -> str:

@@ -55,10 +55,11 @@ A threshold of sureness was set on the selection cases so that at most 5 % of th
 that the approach is surer of the better of two of its answers: at 0.5 it cannot tell, and no threshold helps.
 """
 CHANGED = """\
-Facts in the documents were replaced by others. Nothing was fitted again; what reads documents was given the new ones. Counted are
-questions to which the old fact had been answered. *Took* is how long it was to index the changed documents again; a dash: none
-are read. Another fit learns from examples that told such a fact in other words, rewritten by program: of the questions for these
-facts those that get the new answer then. A dash there: nothing is fitted, or the row is from before that was measured.
+Facts in the documents were replaced by others. At first nothing was fitted again; what reads documents was given the new ones.
+Counted are questions to which the old fact had been answered. *Took* is how long it was to index the changed documents again; a
+dash: none are read. Another fit learns from examples that told such a fact in other words, rewritten by program: of the questions
+for these facts that it had answered those that get the new answer then. A dash there: it had answered none of them, nothing in it
+comes from examples, or the row is from before that was measured.
 """
 ADDED = """\
 Approaches were built without some of the labels, then given them: at once, which only a prompt or an index can take, and by

@@ -14,6 +14,7 @@ from benchmarks.running.workbench import Bench, NotRemembering
 from benchmarks.storage.store import UnitResult
 from strategies.contract import Case, DeadAdapter, Diverged, Fitted, Task
 from strategies.search import total
+from strategies.traits import quotes_documents
 
 if TYPE_CHECKING:
     from benchmarks.running.work import Worker
@@ -39,29 +40,42 @@ def facts_changed(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResul
         note["seconds"], current = time.perf_counter() - start, given
         rows = _answers(worker, candidate, (given, "changed", ""), [cases[edit.key] for edit in made])
     later, bench = changed.Later.of(benchmark.task, made), worker.bench(candidate, worker.options.seed)
-    note |= {"told": later.told, "examples": later.examples}
-    try:
+    note["examples"] = later.examples
+
+    def answers_again() -> list[Row]:
         with worker.scratch(unit) as folder:
             start = time.perf_counter()
             again = _told_again(worker, candidate, (current, later), replace(bench, folder=folder))
-            if again is not None:
+            if again is None:
+                return []
+            if not _is_prompt(again):  # Of a prompt nothing is fitted.
                 note["again_seconds"] = time.perf_counter() - start
-                rows += _answers(worker, candidate, (again, "changed", "again"), [cases[key] for key in later.told])
-    except (Diverged, DeadAdapter) as error:
-        note["problem"] = str(error)  # What it answers at once stays.
+            return _answers(worker, candidate, (again, "changed", "again"), [cases[key] for key in later.told])
+
+    found = worker.attempted(answers_again, candidate)
+    if isinstance(found, dict):  # What it answers at once stays.
+        note |= found
+    else:
+        rows += found
     done = worker.done(unit, candidate, rows, note)
     return replace(done, usage=(*total(bench.spent), *done.usage))
 
 
 def _told_again(worker: Worker, candidate: Candidate, of: tuple[Fitted, changed.Later], bench: Bench) -> Fitted | None:
-    """What reads the changed documents already, built again from the rewritten examples; a prompt is shown these. None where no
-    example told a changed fact, or where nothing can be built of them here."""
+    """What reads the changed documents already, built again from the rewritten examples; a prompt that shows some shows these.
+
+    None where no example told a changed fact, where none can stand in what comes from examples (a prompt without any; how
+    documents are quoted), and where nothing can be built here.
+    """
     from strategies.extending import extended
+    from strategies.pipeline import Pipeline
 
     current, later = of
-    if not later.told:
+    if not later.told or quotes_documents(candidate.strategy):
         return None
-    return extended(current, later.task) if _is_prompt(current) else _built_again(worker, candidate, later.task, bench)
+    if isinstance(current, Pipeline) and current.adapter is None:
+        return extended(current, later.task) if current.setup.shots else None
+    return _built_again(worker, candidate, later.task, bench)
 
 
 def labels_added(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
@@ -121,7 +135,7 @@ def _answers(worker: Worker, candidate: Candidate, of: tuple[Fitted, str, str], 
 
 
 def _is_prompt(fitted: Fitted) -> bool:
-    """Whether nothing in it is built from examples: a prompt is told of others at once."""
+    """Whether nothing in it is trained: a prompt is told of other examples at once."""
     from strategies.pipeline import Pipeline
 
     return isinstance(fitted, Pipeline) and fitted.adapter is None
