@@ -378,8 +378,8 @@ def test_what_is_told_of_the_day() -> None:
     assert [row[place + 1] for row in story.changed.rows] == ["-", "-", "51 to 91 %", "74 to 99 %"]
     (line,) = [line for line in story.reasons if line.startswith("On the day on which facts in the documents change")]
     assert line.endswith(
-        "lora gives the old ones as long as it is not fitted again, and once the examples that tell such a fact are rewritten for "
-        "another fit, the new one to those of the questions for it that it had answered: lora to 15 of 20 (51 to 91 %)."
+        "lora gives the old ones as long as it is not fitted again, and once the examples that tell such a fact are rewritten "
+        "for another fit, the new one to those of the questions for it that it had answered: lora to 15 of 20 (51 to 91 %)."
     )
 
 
