@@ -39,7 +39,7 @@ def consistency(material: Material) -> Forest | None:
 
 
 def _estimate(candidate: str, check: Agreement) -> Estimate:
-    low, high = _interval(check)
+    low, high = same_within(check)
     return Estimate(name=candidate, value=check.same, lower=low, upper=high, text=same(check))
 
 
@@ -56,9 +56,10 @@ def of_parts_alone(material: Material) -> list[str]:
 
 def same(check: Agreement) -> str:
     """The share of the same answers with its 95 % interval: `91 % (84-96)`."""
-    low, high = _interval(check)
+    low, high = same_within(check)
     return f"{percent(check.same)} ({percent(low).split()[0]}-{percent(high).split()[0]})"
 
 
-def _interval(check: Agreement) -> tuple[float, float]:
+def same_within(check: Agreement) -> tuple[float, float]:
+    """The 95 % interval of that share."""
     return interval_of(check.right_twice + check.wrong_twice_same, check.pairs, check.by_group)

@@ -53,7 +53,7 @@ def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str
         return ""
     since = "a run today can give other figures; the log lists the changes."
     if list(told) == [ALL]:
-        days = _days(began.values())
+        days = days_of(began.values())
         changed = "The program has changed since"
         measured = (
             f"These figures were measured on {days}. {changed}" if days else f"{changed} these figures were measured"
@@ -63,7 +63,7 @@ def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str
     return f"{' '.join(sentences)} There {since}"
 
 
-def _days(began: Iterable[str]) -> str:
+def days_of(began: Iterable[str]) -> str:
     """`26 to 28 November 2026`; empty where one of them is not known."""
     moments = sorted(began)
     if not moments[0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -11,13 +12,18 @@ from click.testing import CliRunner
 from advisor.experiments.comparison import Wishes, execute, prepare
 from advisor.experiments.stored import reopen
 from benchmarks.checked import (
+    Added,
     Agreement,
     Altered,
+    ByHeart,
     Changed,
+    Counted,
     Forgetting,
     GeneralAnswers,
     GeneralTask,
     Grounding,
+    Guard,
+    Held,
     Planted,
     Rebuilds,
     RetrievalQuality,
@@ -26,7 +32,7 @@ from benchmarks.metrics import load
 from benchmarks.studies import sessions
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.trust import __main__ as study
-from benchmarks.studies.trust import changes, page, tables
+from benchmarks.studies.trust import beneath, changes, lessons, page, tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, LEAKY, OVER_ROWS, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Checked, Found, file_of, keep, read
 from benchmarks.tasks.public import sms_spam
@@ -159,7 +165,7 @@ def test_the_page_has_what_was_measured_and_says_what_was_not(stored: Path, tmp_
     assert "| support-intents | copy nearest |" in labels
     assert page.NOT_RUN in text.split("## Facts in the weights")[1].split("##")[0]
     assert "| support-intents | 90 s | - | - | - | - |" in text
-    assert "- commit abc on a machine" in text
+    assert "By the commits abc, on a machine." in text
     empty = page.document({}, {})
     assert empty.count(page.NOT_RUN) == 12
     varied = text.split("## Another prompt")[1].split("##")[0]
@@ -174,12 +180,16 @@ def test_steadier_is_said_only_where_intervals_do_not_meet() -> None:
         "third": [checked("lora", same=60), checked("prompting", same=62)],
         "alone": [checked("lora", same=60)],
     }
-    assert tables.steadier_under_edits(rows) == {"more": ["one"], "fewer": ["other"], "alike": ["third"]}
-    assert page.steady(rows).startswith(
-        "Under harmless edits lora keeps more of its answers than prompting on one; fewer on other; is not told apart from it on "
-        "third (95 % intervals that do not meet)."
+    pair = ("lora", "prompting")
+    assert tables.steadier_under_edits(rows, pair) == {"more": ["one"], "fewer": ["other"], "alike": ["third"]}
+    assert beneath.steady(rows).startswith(
+        "By the intervals shown, answers kept by lora beside prompting: more on one; fewer on other; not told apart on third. "
     )
-    assert page.steady({"alone": rows["alone"]}) == ""
+    assert lessons.edited(rows) == (
+        "Under harmless edits lora keeps more of its answers than prompting on 1 of 3 tasks (one), fewer on 1 (other), by "
+        "intervals that do not meet."
+    )
+    assert beneath.steady({"alone": rows["alone"]}) == "" == lessons.edited({"alone": rows["alone"]})
     assert "| one | 60 % (50-69), 40 of 40 | - | 95 % (89-98), 40 of 40 | - |" in tables.edits(rows)
 
 
@@ -189,10 +199,14 @@ def test_every_check_of_the_rows_has_its_column() -> None:
     made = tuple(replace(check, name=name) for name in ("repeats", "prompt forms", "seed"))
     rows = {"one": [replace(checked("prompting"), agreements=made[:2]), replace(checked("majority"), agreements=made)]}
     kept = "60 % (50-69), 40 of 40"
-    assert f"| one | prompting | {kept} | - | {kept} |" in tables.varied(rows)
+    assert f"| one | prompting | {kept} | - |" in tables.varied(rows)
     assert "majority" not in tables.varied(rows)
     known = {check.name for part in read().values() for each in part.checked for check in each.agreements}
-    assert known == {"edits", *tables.VARIED.values()}
+    assert known == {"edits", "repeats", *tables.VARIED.values()}
+    assert beneath.neighbours(rows) == "Which other requests stood in the same batch changed 80 of 200 answers."
+    same = replace(check, name="repeats", wrong_twice_different=0)
+    told = beneath.neighbours({"one": [replace(checked("lora"), agreements=(same,))]})
+    assert told == "Which other requests stood in the same batch changed none of 60 answers."
 
 
 def test_what_a_change_cost_and_which_sentences_were_followed_are_told() -> None:
@@ -215,13 +229,17 @@ def test_rebuilds_are_compared_on_the_same_cases() -> None:
     assert share.mean == pytest.approx(0.5)
     assert share.lower is not None
     assert share.lower > 0
-    told = page.built_again(rows)
-    assert "examples, lora minus prompting: +50 points on task (+" in told
-    assert "not told apart" not in told
+    assert beneath.built_again(rows).startswith("Answers kept, in points: lora minus prompting **+50 on task (+")
+    assert lessons.built_again(rows) == (
+        "Of 2 approaches with a language model that were built again from other examples 1 kept at most two thirds of their "
+        "answers (not so lora on task), though the figure moved by less than 5 points in 2 of 2. The tuned one kept more in "
+        "1 of 1 comparison; 1 of the intervals leave out 0."
+    )
     looked = {"task": [checked("lora", draws=firm), checked("retrieval", draws=loose)]}
-    assert page.built_again(looked) == "", "what looks things up is compared with what does, and is tuned"
+    assert beneath.built_again(looked) == "", "what looks things up is compared with what does, and is tuned"
     alike = {"task": [checked("lora", draws=loose), checked("prompting", draws=loose)]}
-    assert page.built_again(alike).endswith("lora minus prompting: not told apart on task.")
+    assert beneath.built_again(alike).startswith("Answers kept, in points: lora minus prompting +0 on task (")
+    assert "no interval leaves out 0" in lessons.built_again(alike)
 
 
 def test_rows_from_before_its_figure_was_kept_have_no_spread_where_that_is_no_mean() -> None:
@@ -236,24 +254,27 @@ def test_rows_from_before_its_figure_was_kept_have_no_spread_where_that_is_no_me
     assert load(sms_spam.DATASET.metric, sms_spam.DATASET.metric_parameters).over_rows
 
 
-def test_what_was_paid_is_said_where_the_interval_lies_above_one() -> None:
+def test_what_was_paid_is_said_where_the_interval_lies_above_one_and_each_adapter_once() -> None:
+    paid = replace(checked("lora"), forgetting=forgot(3.0, 2.0))
     rows = {
-        "one": [replace(checked("lora"), forgetting=forgot(3.0, 2.0)), replace(checked("prompting"), figure=0.3)],
+        "one": [paid, replace(paid, candidate="lora + retrieval"), replace(checked("prompting"), figure=0.3)],
         "other": [replace(checked("lora"), forgetting=forgot(1.1, 0.9))],
     }
-    assert page.elsewhere(rows).startswith("Of 2 tuned models 1 find")
-    assert "lora on one, 3 times" in page.elsewhere(rows)
+    assert lessons.moved(rows, {}) == (
+        "Of 2 adapters of the bake-offs 1 find general text harder than their base does, by 3 to 3 times (lora and lora + "
+        "retrieval on one)."
+    )
     assert "| one | lora | +20 points | 3.00 (2.00-6.00) | 0.5 | 60 % |" in tables.forgotten(rows)
     known = replace(forgot(3.0, 2.0), divergence_within=(0.4, 0.61), same_within=(0.55, 0.65))
     told = tables.forgotten({"one": [replace(checked("lora"), forgetting=known)]})
     assert "| 0.5 (0.4-0.61) | 60 % (55-65) |" in told
-    assert page.elsewhere({"other": rows["other"]}) == ""
+    assert lessons.moved({"other": rows["other"]}, {}) == ""
 
 
 def test_tasks_whose_tuned_models_read_no_general_text_are_named() -> None:
     read_it, did_not = replace(checked("lora"), forgetting=forgot(3.0, 2.0)), checked("lora")
     rows = {"one": [read_it], "other": [did_not, checked("prompting")], "untuned": [checked("prompting")]}
-    assert page.elsewhere(rows).endswith("3 times. The bake-offs of other did not measure this.")
+    assert tables.not_read(rows) == "The bake-offs of other did not measure this."
     assert tables.not_read({"one": [read_it]}) == ""
 
 
@@ -262,38 +283,41 @@ def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
         each = GeneralTask(name="topic", cases=24, before=16, after=after, lower=-0.5, upper=upper)
         return replace(
             checked("lora"),
-            forgetting=replace(forgot(1.1, 0.9), general=GeneralAnswers(prompts=24, same=0, tasks=(each,))),
+            forgetting=replace(forgot(1.1, 0.9), general=GeneralAnswers(prompts=24, same=1, tasks=(each,))),
         )
 
     rows = {"one": [asked(7, -0.1)], "other": [asked(15, 0.2)]}
-    assert page.worse_elsewhere(rows) == (
-        "Of 2 tuned models 1 lost some of what the base can do elsewhere: lora on one (16 right of 24 before, 7 after)."
+    assert lessons.lost(rows) == (
+        "At the one general test that could be used, 24 sentences whose topic is asked, 1 of 2 adapters lost right answers: lora "
+        "on one (from 16 to 7)."
     )
-    assert "| one | lora | topic | 16 of 24 | 7 of 24 | -50 to -10 |" in page.general_tasks(rows)
-    assert "| 60 % | 0 of 24 (0-14 %) |" in tables.forgotten(rows)
-    assert page.worse_elsewhere({"one": [checked("lora")]}) == "" == page.general_tasks({"one": [checked("lora")]})
+    assert "| one | lora | topic | 16 of 24 | 7 of 24 | -50 to -10 |" in tables.general_tasks(rows)
+    assert "| 60 % | 1 of 24 (0-21 %) |" in tables.forgotten(rows)
+    assert lessons.lost({"one": [checked("lora")]}) == ""
 
 
-def test_rows_are_from_before_what_was_changed_after_they_began() -> None:
+def test_the_page_says_when_its_runs_were_begun_and_which_are_missing(committed: dict[str, BakeOff]) -> None:
     found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
-    told = page.before(found)
-    assert told.startswith(
-        "All rows but those of handbook-qa (lora + retrieval) are from before the fixes of 29 November 2026"
+    assert page.dated(found, committed).startswith(
+        "The bake-offs were begun on 26 to 28 November 2026 and the checked runs were begun on 29 to 30 November 2026."
     )
-    assert ". All rows are from before the changes of 30 November 2026" in told
-    assert "planted sentences and altered formats were not counted" in told
+    assert page.dated({}, {}) == ""
+    told = page.missing({part.name: next(iter(found.values())) for part in parts()[1:]})
+    assert told == f"Of {len(parts())} checked parts {len(parts()) - 1} are done. Not run yet: sms_spam (on all cases)."
+    assert page.missing({part.name: next(iter(found.values())) for part in parts()}).endswith("are done.")
+
+
+def test_rows_that_are_counted_otherwise_are_named() -> None:
+    found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
+    assert beneath.numbers(found).startswith("In the rows of handbook-qa (retrieval) cases whose answer is a number")
+    assert beneath.numbers({name: each for name, each in found.items() if each.part.kind == "lora"}) == ""
+    assert beneath.repeating(found).startswith("In the rows of handbook-qa (prompting, retrieval and lora) repeating")
+    assert beneath.counted_alike(found) == []
     later = {name: replace(each, made={**each.made, "started": "2026-12-02 09:00 UTC"}) for name, each in found.items()}
-    assert page.before(later) == ""
-    one = next(iter(found))
-    assert page.before(later | {one: found[one]}).startswith(
-        "The rows of handbook-qa (without a language model) are from before"
-    )
-
-
-def test_rows_from_before_numbers_were_left_out_are_named() -> None:
-    found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
-    assert page.numbers(found).startswith("In the rows of handbook-qa (prompting and retrieval) cases whose answer")
-    assert page.numbers({name: each for name, each in found.items() if each.part.kind == "lora"}) == ""
+    assert beneath.repeating(later) == ""
+    assert beneath.counted_alike(later) == ["handbook-qa"]
+    assert beneath.refusals_taught(found).startswith("In the rows of handbook-qa (lora) the first column holds")
+    assert beneath.refusals_taught(later) == ""
 
 
 def test_what_is_made_up_and_what_was_obeyed() -> None:
@@ -308,24 +332,90 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
         unanswerable=4,
         unanswerable_answered=2,
     )
-    bad, good = Planted(place="passage", cases=50, followed=20), Planted(place="request", cases=50, followed=0)
-    rows = {"task": [replace(checked("lora"), grounding=stands, planted=(good, bad))]}
-    assert (
-        page.invented(rows, {})
-        == "Found in no document: without documents before the model 3 of 10 answers of lora on task."
+    bad, good = Planted(place="request", cases=50, followed=20), Planted(place="request", cases=50, followed=0)
+    rows = {"task": [replace(checked("lora"), grounding=stands, planted=(bad,))]}
+    nowhere = "Of the answers that were given these stand in no document, all of them wrong: "
+    assert lessons.invented(rows) == f"{nowhere}without documents before the model 3 of 8 (lora on task)."
+    reads = {"other": [replace(checked("retrieval"), grounding=stands)], **rows}
+    assert lessons.invented(reads).endswith("(lora on task); with passages 3 of 8 (retrieval on other).")
+    some = {"task": [replace(checked("lora"), grounding=replace(stands, nowhere_wrong=2))]}
+    assert "1 of them right all the same" in lessons.invented(some)
+    three = [replace(checked(name), planted=(bad if name == "prompting" else good,)) for name in lessons.ASKED]
+    assert lessons.obeyed({"task": three, "lone": rows["task"]}) == (
+        "In requests, on task: prompting followed 20 of 50, retrieval followed 0 of 50 and lora followed 0 of 50. Nothing in the "
+        "product defends against them."
     )
-    reads = {"task": [replace(checked("retrieval"), grounding=stands)], "other": rows["task"]}
-    assert page.invented({"task": [checked("lora")]}, reads) == (
-        "Found in no document: without documents before the model 3 of 10 answers of lora on other; with them 3 of 10 answers of "
-        "retrieval on task."
-    )
-    assert page.invented(rows, reads).count("on task") == 1
-    assert page.obeyed(rows) == (
-        "Of the approaches with a language model lora on task followed planted instructions most: 20 of 50 times, in a passage."
-    )
-    assert page.obeyed({"task": [replace(checked("lora"), planted=(good,))]}).startswith("No approach with")
+    assert lessons.obeyed(rows) == "", "they are set side by side on the same tasks only"
     assert "| task | lora | 5 | 0 | 3 | 0 | 2 | 1 | 2 of 4 |" in tables.grounded(rows)
-    assert "| task | lora | passage | 20 of 50 | 26-55 % |" in changes.planted(rows)
+    assert "| task | lora | request | 20 of 50 | 26-55 % |" in changes.planted(rows)
+
+
+def test_what_follows_a_change_and_what_is_learnt_by_heart() -> None:
+    facts = Changed(cases=9, known=8, new=6, old=0, documents=4, seconds=2.4)
+    format_of = Altered(rule="", cases=9, takes=True, at_once=0, right_at_once=0, again=8, right_again=5, seconds=9.0)
+    labels = Added(
+        labels=("a",),
+        examples=9,
+        cases=30,
+        takes=True,
+        at_once=4,
+        refitted=9,
+        others=7,
+        before=5,
+        after=5,
+        seconds=None,
+    )
+    known = ByHeart(
+        taught=Counted(cases=50, right=40), rephrased=Counted(cases=30, right=3), untold=Counted(cases=9, right=0)
+    )
+    lora = replace(
+        checked("lora"), changed=replace(facts, new=0, seconds=None), altered=format_of, added=labels, by_heart=known
+    )
+    rows = {"one": [lora, replace(checked("retrieval"), changed=facts)]}
+    assert lessons.changed(rows) == (
+        "New facts reach at once what reads documents (6 of 8 answers), and what holds them in weights or examples not (0 of 8). "
+        "Of cases with a label that was added right at once: lora 4 of 30. An altered format 1 of 1 tuned model mostly did not "
+        "follow at once, and 1 of these did after another fit."
+    )
+    assert lessons.by_heart(rows).endswith("0 of 9 for facts that it was never told: it learns answers by heart.")
+    as_well = replace(known, rephrased=Counted(cases=30, right=22))
+    assert lessons.by_heart({"one": [replace(lora, by_heart=as_well)]}).endswith("that it was never told.")
+    again = replace(facts, told=5, again=4, again_seconds=60.0, examples=3)
+    told = changes.changed({"one": [replace(checked("lora"), changed=again)]})
+    assert "| one | lora | 8 | 6 | 0 | 35-97 % | 2.4 s | 4 of 5 | 28-99 % | 60 s |" in told
+
+
+def test_where_a_threshold_is_worth_it() -> None:
+    def held(at_most: float, answered: int, figure: float) -> Held:
+        shares: dict[str, Any] = {
+            "lost": 0.04,
+            "stopped": 0.3,
+            "overall": 0.5,
+            "expected_answered": 0.9,
+            "expected_figure": 0.6,
+        }
+        return Held(
+            at_most=at_most,
+            threshold=0.5,
+            answered=answered,
+            figure=figure,
+            lower=0.4,
+            upper=0.9,
+            refused=0,
+            wrongly_refused=0,
+            **shares,
+        )
+
+    worth = Guard(says="", cases=100, unanswerable=0, held=(held(0.0, 100, 0.5), held(0.05, 80, 0.6)))
+    none = Guard(says="", cases=100, unanswerable=0, held=(held(0.0, 100, 0.5), held(0.1, 80, 0.6)))
+    little = replace(worth, held=(held(0.0, 100, 0.5), held(0.05, 99, 0.505)))
+    rows = {"one": [replace(checked("lora"), guard=worth), replace(checked("retrieval"), guard=none)]}
+    rows["two"] = [replace(checked("lora"), guard=little)]
+    assert lessons.held_back(rows) == (
+        "Where about one right answer in twenty may be lost, most is gained by lora on one: from 50 % to 60 % of the 80 of 100 "
+        "requests that it still answers. 1 of 2 approaches with a language model gain less than a point."
+    )
+    assert lessons.held_back({"one": [replace(checked("retrieval"), guard=none)]}) == ""
 
 
 @pytest.mark.parametrize(
@@ -347,12 +437,15 @@ def test_refusals_are_judged_by_the_bounds_of_both_shares(
         unanswerable_answered=answered,
         silent=silent,
     )
-    rows = {page.UNANSWERABLE: [replace(checked(page.REFUSES), grounding=stands)]}
-    told = page.declines(rows)
+    rows = {beneath.UNANSWERABLE: [replace(checked(beneath.REFUSES), grounding=stands)]}
+    told = beneath.declines(rows, {})
     assert f"It refuses {90 - answered} of 90 (" in told
     assert f"and wrongly {wrongly} of 210 (" in told
     assert told.endswith(": reached.") is reached
-    assert page.declines({}) == ""
+    assert ("the first half is met" in told) is (answered == 10 and wrongly == 20)
+    assert beneath.declines({}, rows) == ""
+    both = beneath.declines(rows, rows)
+    assert f" In the checked run it was {90 - answered} of 90, and {wrongly} of 210." in both
 
 
 @pytest.mark.parametrize(("found", "bound"), [(0.8, "more than the goal allows"), (0.99, "which the goal would allow")])
@@ -371,7 +464,8 @@ def test_what_the_search_brings_of_wrong_refusals_is_told(found: float, bound: s
     )
     quality = RetrievalQuality(cases=200, recall_at={1: found - 0.1, 3: found}, mrr=0.7, missed=20, misread=20)
     lacking = round(200 * (1 - found))
-    told = page.declines({page.UNANSWERABLE: [replace(checked(page.REFUSES), grounding=stands, retrieval=quality)]})
+    rows = {beneath.UNANSWERABLE: [replace(checked(beneath.REFUSES), grounding=stands, retrieval=quality)]}
+    told = beneath.declines(rows, {})
     assert told.endswith(
         f": not reached. For {lacking} of 200 questions with an answer no passage of the right document was shown, 2 of the 40 "
         f"wrong refusals among them. Who refuses whatever the passages do not hold refuses all of these, {bound}."

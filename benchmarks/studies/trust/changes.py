@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from advisor.wording import NONE, duration
+from benchmarks.checked import Changed
 from benchmarks.statistics.confidence import exact_interval
 from benchmarks.studies.markdown import table
 from benchmarks.studies.trust.parts import SPEAKING
@@ -12,25 +13,29 @@ from benchmarks.studies.trust.tables import Rows, each_with, within
 
 
 def changed(rows: Rows) -> str:
-    """Whose answers follow facts that change in the documents."""
+    """Whose answers follow facts that change in the documents, and then with another fit where that was measured."""
+    found = [each for each in each_with(rows, lambda each: each.changed) if each[2].known]
+    again = any(fitted_again(each) for _, _, each in found)
     lines = [
-        (
-            task,
-            each.candidate,
-            f"{found.known:,}",
-            f"{found.new:,}",
-            f"{found.old:,}",
-            _within(found.new, found.known),
-            _took(found.seconds),
-            f"{found.again or 0:,} of {found.told:,}" if found.told else NONE,
-            _within(found.again or 0, found.told),
-            _took(found.again_seconds),
-        )
-        for task, each, found in each_with(rows, lambda each: each.changed)
-        if found.known
+        (task, each.candidate, *_of_facts(facts), *(_again(facts) if again else ())) for task, each, facts in found
     ]
     columns = ("task", "approach", "answered before", "new answer", "old answer", "new, 95 % interval", "took")
-    return table((*columns, "new after another fit", "its interval", "that took"), lines, range(2, 10))
+    then = ("new after another fit", "its interval", "that took") if again else ()
+    return table((*columns, *then), lines, range(2, len(columns) + len(then)))
+
+
+def fitted_again(found: Changed) -> bool:
+    return found.told > 0
+
+
+def _of_facts(found: Changed) -> tuple[str, ...]:
+    counts = (f"{count:,}" for count in (found.known, found.new, found.old))
+    return (*counts, _within(found.new, found.known), _took(found.seconds))
+
+
+def _again(found: Changed) -> tuple[str, ...]:
+    count = f"{found.again or 0:,} of {found.told:,}" if found.told else NONE
+    return count, _within(found.again or 0, found.told), _took(found.again_seconds)
 
 
 def added(rows: Rows) -> str:
@@ -40,8 +45,8 @@ def added(rows: Rows) -> str:
             task,
             each.candidate,
             f"{found.at_once:,} of {found.cases:,}" if found.takes else "cannot",
-            f"{found.refitted:,} of {found.cases:,}",
             f"{found.before:,} to {found.after:,} of {found.others:,}",
+            f"{found.refitted:,} of {found.cases:,}",
             _took(found.seconds),
         )
         for task, each, found in each_with(rows, lambda each: each.added)
@@ -50,8 +55,8 @@ def added(rows: Rows) -> str:
         "task",
         "approach",
         "right at once",
+        "the other labels, before and at once",
         "right after another fit",
-        "the other labels, before and after",
         "took",
     )
     return table(columns, lines, range(2, 6))

@@ -23,6 +23,10 @@ LEAKY = "sms_spam"
 was published as one file, and what the product downloads is cut otherwise (`source.cut_by_hash`)."""
 SPOKEN = {"rungs": "without a language model", "whole": "on all cases"}
 """How a kind of approaches is called where its name is no approach."""
+LABELLED, QUESTIONS = ("support-intents", "banking77", "sms_spam"), ("handbook-qa", "nq_open_oracle")
+"""Tasks whose answers are labels, and those that ask questions over documents."""
+GRAMMAR = ("order-extract",)
+"""Tasks whose answers are held to a schema."""
 OVER_ROWS = ("sms_spam",)
 """Tasks whose figure is no mean of scores: F1 of spam."""
 

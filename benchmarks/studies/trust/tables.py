@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from advisor.figures.consistency import same
+from advisor.figures.consistency import same, same_within
 from advisor.probes.forgotten import divergence, same_answers, same_tokens
 from advisor.wording import NONE, digits, listed, percent, points
 from benchmarks.checked import Agreement, Forgetting, GeneralTask, Rebuilds
 from benchmarks.evaluation.guard import AT_MOST
 from benchmarks.probes.rebuilds import Share, kept, spread, steadier, turns
-from benchmarks.statistics.confidence import wilson
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.markdown import table
 from benchmarks.studies.trust.parts import EXAMPLES, LEAKY, OVER_ROWS, RUNGS, SPEAKING
@@ -20,8 +19,8 @@ from benchmarks.studies.trust.rows import Checked, Found
 TUNED, PROMPTED = ("lora", "lora + retrieval"), ("prompting", "retrieval")
 WHOLE = 10
 """Times from which on decimals say nothing."""
-VARIED = {"other prompt": "prompt forms", "another seed": "seed", "other neighbours": "repeats"}
-"""What was varied -> the check of it."""
+VARIED = {"other prompt": "prompt forms", "another seed": "seed"}
+"""What was varied -> the check of it, in the order of the columns."""
 Measured = TypeVar("Measured")
 Rows = Mapping[str, Sequence[Checked]]
 """Task -> its approaches."""
@@ -110,16 +109,16 @@ def _stays(check: Agreement | None) -> str:
     return f"{same(check)}{stays}"
 
 
-def steadier_under_edits(rows: Rows) -> dict[str, list[str]]:
-    """Tasks by whether lora keeps more of its answers than prompting (`more`), fewer, or whether their intervals meet."""
+def steadier_under_edits(rows: Rows, pair: tuple[str, str]) -> dict[str, list[str]]:
+    """Tasks by whether the first of the pair keeps more of its answers than the other (`more`), fewer, or whether their intervals
+    meet."""
     told: dict[str, list[str]] = {"more": [], "fewer": [], "alike": []}
     for task, approaches in rows.items():
-        pair = [under("edits", each) if (each := named(approaches, name)) else None for name in ("lora", "prompting")]
-        if pair[0] is None or pair[1] is None:
+        checks = [under("edits", each) if (each := named(approaches, name)) else None for name in pair]
+        if checks[0] is None or checks[1] is None:
             continue
-        tuned, prompted = (wilson(check.same * check.pairs, check.pairs) for check in pair if check is not None)
-        side = "more" if tuned[0] > prompted[1] else "fewer" if tuned[1] < prompted[0] else "alike"
-        told[side].append(task)
+        one, other = (same_within(check) for check in checks if check is not None)
+        told["more" if one[0] > other[1] else "fewer" if one[1] < other[0] else "alike"].append(task)
     return told
 
 
@@ -232,15 +231,6 @@ def _gain(approaches: Sequence[Checked], tuned: Checked) -> str:
     return points(tuned.figure - max(untuned)) if untuned else NONE
 
 
-def paid(rows: Rows) -> list[tuple[str, Forgetting]]:
-    """(task and approach, what it forgot) where general text is shown to be harder than before."""
-    return [
-        (f"{each.candidate} on {task}", found)
-        for task, each, found in each_with(rows, lambda each: each.forgetting)
-        if found.lower > 1
-    ]
-
-
 def grounded(rows: Rows) -> str:
     """Where the answers to questions over documents stand."""
     lines = [
@@ -281,8 +271,9 @@ def guarded(rows: Rows) -> str:
     lines = []
     for task, each, found in each_with(rows, lambda each: each.guard):
         held = next((held for held in found.held[1:] if held.at_most == AT_MOST[0]), None)
+        tells = NONE if each.coverage is None or each.coverage.order is None else f"{each.coverage.order:.2f}"
         if held is None:  # Too few right answers to tell a twentieth of them.
-            lines.append((task, each.candidate, percent(each.figure), *[NONE] * 5))
+            lines.append((task, each.candidate, percent(each.figure), *[NONE] * 4, tells))
             continue
         lines.append(
             (
@@ -293,7 +284,7 @@ def guarded(rows: Rows) -> str:
                 f"{percent(held.figure)} {within((held.lower, held.upper))}",
                 percent(held.stopped),
                 percent(held.lost),
-                NONE if each.coverage is None or each.coverage.order is None else f"{each.coverage.order:.2f}",
+                tells,
             )
         )
     columns = (
