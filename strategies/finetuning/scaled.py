@@ -60,7 +60,8 @@ class ScoresByShare(Generic[Way]):
 
     @property
     def best(self) -> Way:
-        """The share with the highest mean worth; of those with the same the least, in the first setup."""
+        """The share with the highest mean worth; of those with the same the least, in the first setup. Where none is worth
+        anything all of the adapter: nothing speaks for less of it."""
         return self._best(self._totals)
 
     @property
@@ -83,4 +84,11 @@ class ScoresByShare(Generic[Way]):
 
     @staticmethod
     def _best(totals: Mapping[Way, float]) -> Way:
+        if not any(totals.values()):
+            return max(totals, key=_share_first)
         return max(sorted(totals), key=lambda way: round(totals[way], 9))
+
+
+def _share_first(way: float | tuple[int, float]) -> tuple[float, int]:
+    place, share = way if isinstance(way, tuple) else (0, way)
+    return share, -place

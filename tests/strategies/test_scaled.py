@@ -87,6 +87,9 @@ def test_a_share_of_the_change_is_what_lies_between_base_and_tuned(
 def test_the_share_that_answers_best_is_taken_and_of_equal_ones_the_least() -> None:
     assert ScoresByShare({1.0: [1, 1, 0, 0], 0.7: [1, 0, 0, 0], 0.5: [1, 1, 0, 0]}).best == 0.5
     assert ScoresByShare({1.0: [1, 1, 1, 0], 0.7: [1, 1, 0, 0], 0.5: [1, 0, 0, 0]}).best == 1.0
+    assert ScoresByShare({1.0: [0, 0], 0.7: [0, 0], 0.5: [0, 0]}).best == 1.0, "nothing speaks for less of it"
+    ways: dict[tuple[int, float], list[float]] = {(place, share): [0, 0] for place in (0, 1) for share in (1.0, 0.5)}
+    assert ScoresByShare(ways).best == (0, 1.0)
 
 
 def test_what_is_known_of_the_choice_comes_from_cases_that_did_not_make_it() -> None:
