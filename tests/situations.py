@@ -600,7 +600,9 @@ def rebuilt_and_tuning_is_steadier() -> Bakeoff:
     )
 
 
-def followed(known: int, new: int, old: int, seconds: float | None, then: tuple[int, int, float] | None = None) -> Changed:
+def followed(
+    known: int, new: int, old: int, seconds: float | None, then: tuple[int, int, float] | None = None
+) -> Changed:
     """`then`: questions for facts that examples tell, how many of these are answered anew after another fit, and its seconds."""
     found = Changed(cases=60, known=known, new=new, old=old, documents=38, seconds=seconds)
     if then is None:
