@@ -124,9 +124,8 @@ class Later:
         for case in task.examples:
             place = place_of(case)
             here = [edit for edit in changes if place == (edit.document, edit.start, edit.old)]
-            if (
-                here and (output := here[0].within(case.output)) != case.output
-            ):  # Questions for one fact share its new value.
+            # Questions for one fact share its new value.
+            if here and (output := here[0].within(case.output)) != case.output:
                 rewritten[case.id] = replace(case, output=output, answers=tuple(map(here[0].within, case.answers)))
                 told += [edit.key for edit in here]
         now = _with(task, changes, rewritten)

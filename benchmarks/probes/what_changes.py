@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from benchmarks.contract import Candidate, Row
 from benchmarks.probes import added, altered, changed
@@ -18,6 +18,7 @@ from strategies.traits import quotes_documents
 
 if TYPE_CHECKING:
     from benchmarks.running.work import Worker
+    from strategies.pipeline import Pipeline
 
 
 def facts_changed(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
@@ -68,12 +69,11 @@ def _told_again(worker: Worker, candidate: Candidate, of: tuple[Fitted, changed.
     documents are quoted), and where nothing can be built here.
     """
     from strategies.extending import extended
-    from strategies.pipeline import Pipeline
 
     current, later = of
     if not later.told or quotes_documents(candidate.strategy):
         return None
-    if isinstance(current, Pipeline) and current.adapter is None:
+    if _is_prompt(current):
         return extended(current, later.task) if current.setup.shots else None
     return _built_again(worker, candidate, later.task, bench)
 
@@ -134,7 +134,7 @@ def _answers(worker: Worker, candidate: Candidate, of: tuple[Fitted, str, str], 
     return [worker.row(candidate, (purpose, when), case, found) for case, found in zip(cases, outcomes, strict=True)]
 
 
-def _is_prompt(fitted: Fitted) -> bool:
+def _is_prompt(fitted: Fitted) -> TypeGuard[Pipeline]:
     """Whether nothing in it is trained: a prompt is told of other examples at once."""
     from strategies.pipeline import Pipeline
 
