@@ -24,7 +24,7 @@ def changed_table(material: Material) -> Table:
     columns = ("approach", "questions", "answered before", "new answer", "95 % interval", "old answer", "neither")
     measured = [each for each in found.values() if each.told or each.again_failed]
     then = ("new when fitted again", "95 % interval then") if measured else ()
-    again = _AGAIN.format(examples=counted(measured[0].examples, "example")) if measured else ""
+    again = _AGAIN.format(examples=counted(examples_telling(material), "example")) if measured else ""
     rows = tuple(
         (name, *_counts(each), *_counts_again(each)[: len(then)], _takes(each, takes[name], known))
         for name, each in found.items()
@@ -38,6 +38,11 @@ def changed_table(material: Material) -> Table:
         note=note if rows else _NOTHING if found else "",
         numeric=tuple(range(1, len(columns) + len(then))),
     )
+
+
+def examples_telling(material: Material) -> int:
+    """Examples that told a changed fact and were rewritten for another fit: of the task, alike for every approach."""
+    return max((each.examples for each in _found(material).values()), default=0)
 
 
 _NOTE = (

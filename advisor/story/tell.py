@@ -25,7 +25,7 @@ from advisor.probes.added_labels import the_day_labels_are_added
 from advisor.probes.altered_format import altered_table, the_day_the_format_is_altered
 from advisor.probes.asked_again import consistency_table
 from advisor.probes.by_heart import by_heart_table
-from advisor.probes.changed_facts import changed_table, the_day_it_changes
+from advisor.probes.changed_facts import changed_table, examples_telling, the_day_it_changes
 from advisor.probes.following import facts_of
 from advisor.probes.forgotten import forgetting_table
 from advisor.probes.grounded import grounding_table, planted_table
@@ -181,6 +181,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "look": vars(benchmark.look) | {},
         "heldout_cases": len(benchmark.heldout),
         "examples": len(benchmark.task.examples),
+        "examples_telling_changed_facts": examples_telling(material),
         "answer_characters": _mean_length([case.output for case in benchmark.task.examples]),
         "fingerprint": benchmark.fingerprint,
         "volume": benchmark.volume,
