@@ -171,9 +171,9 @@ def test_raft_teaches_a_passage_that_answers_among_wrong_ones_or_none(monkeypatc
     raft = script("trl_raft", monkeypatch)
     case = {"accepted": ["Thirty days"], "document_ids": ["d1"]}
     passages = [("It is far away.", "d2"), ("It is thirty days.", "d1"), ("It is red.", "d3"), ("It is blue.", "d4")]
-    shown = [raft.taught(case, passages, random.Random(seed)) for seed in range(200)]
+    shown = [raft.taught(case, passages, 3, random.Random(seed)) for seed in range(200)]
     with_gold = [texts for texts in shown if "It is thirty days." in texts]
-    assert {len(texts) for texts in shown} == {raft.PASSAGES}
+    assert {len(texts) for texts in shown} == {3}
     assert 140 <= len(with_gold) <= 180
     assert len({texts.index("It is thirty days.") for texts in with_gold}) == 3, "its place tells nothing"
     texts, owners = raft.cut(
@@ -181,6 +181,42 @@ def test_raft_teaches_a_passage_that_answers_among_wrong_ones_or_none(monkeypatc
     )
     assert owners == ["d", "d", "d", "e"]
     assert texts[0].startswith("T\nword")
+
+
+def test_raft_is_judged_and_asked_with_what_a_search_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    raft = script("trl_raft", monkeypatch)
+    case = {"input": "How long?", "output": "Thirty days", "accepted": ["Thirty days"], "document_ids": ["d1"]}
+    work = {"seed": 0, "instruction": "Answer.", "examples": [case] * 60, "heldout": [{"input": "How far?"}]}
+    found = [("It is far away.", "d2"), ("It is thirty days.", "d1"), ("It is red.", "d3")]
+    told = raft.shown(work, [found] * 61, 1)
+    before = {messages[1]["content"].split("\n\n")[0] for messages, _ in told["rows"]}
+    assert before == {"It is thirty days.", "It is far away."}, "taught with the right passage, or without it"
+    assert {messages[1]["content"] for messages, _ in told["judged"]} == {"It is far away.\n\nHow long?"}
+    assert [messages[1]["content"] for messages in told["asked"]] == ["It is far away.\n\nHow far?"]
+
+
+@pytest.mark.parametrize(
+    ("best", "tried"),
+    [(2e-4, [2e-4, 1e-3]), (1e-3, [2e-4, 1e-3, 2e-3]), (4e-3, [2e-4, 1e-3, 2e-3, 4e-3, 8e-3])],
+)
+def test_a_higher_rate_is_tried_as_long_as_the_highest_is_best(
+    best: float, tried: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lora = script("trl_lora", monkeypatch)
+    monkeypatch.setattr(lora, "loss_of", lambda work, rate: abs(np.log(rate / best)))
+    assert list(lora.losses_of({})) == pytest.approx(tried)
+
+
+def test_nearest_examples_that_win_are_taken_from_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = script("dspy_prompts", monkeypatch)
+    rows = [f"row {place}" for place in range(40)]
+    monkeypatch.setattr(prompts, "parts", lambda work: (rows[10:], rows[:10]))
+    monkeypatch.setattr(prompts, "nearest", lambda work, kind, learnt, k: (k, len(learnt)))
+    monkeypatch.setattr(prompts, "optimized", lambda makers: ({"no examples": (0, 0)}, {}))
+    monkeypatch.setattr(prompts, "share", lambda program, judged, score: program[0] / 8)
+    best, scores, _ = prompts.chosen({"metric": "exact_match", "labels": []})
+    assert best == (8, 40)
+    assert scores == {"3 nearest, text": 3 / 8, "5 nearest, text": 5 / 8, "8 nearest, text": 1.0, "no examples": 0.0}
 
 
 def test_answers_are_compared_by_what_the_study_counts(monkeypatch: pytest.MonkeyPatch) -> None:

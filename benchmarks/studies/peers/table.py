@@ -215,6 +215,7 @@ HEAD = (
     "Ours has the tokens of standard effort, a tool its own recipe in full; fitting is the seconds that each took before its",
     f"first answer, ours and then the tool's, on one machine, a mean of the samples; {DISTURBED} marks seconds that are too high",
     "since other programs ran beside. Search is compared without a cross-encoder: there was none.",
+    "TRL trains for three epochs, its default; of rates it takes the one with the lowest loss on examples that are kept apart.",
     "No part has a limit on its time: a recipe is run whole. Only finished parts are kept; one that is stopped begins anew.",
     "",
 )

@@ -6,7 +6,8 @@ The model stands behind an OpenAI-compatible server. Tried are no examples, the 
 (BootstrapFewShot), and instructions and examples together (MIPROv2). Where there are labels they are the type of the answer,
 or the answer is any text, whichever is better with the nearest examples. Nearest examples are shown as they are: a
 bootstrapped one would be the model's own answer in the place of the right one, and only where the two are the same. Programs
-are compared by what the study counts. An optimizer that fails is left out and named: its rounds before are paid for.
+are compared by what the study counts, on examples that are kept apart; where nearest examples win, they are then taken from
+all. An optimizer that fails is left out and named: its rounds before are paid for.
 """
 
 from __future__ import annotations
@@ -69,12 +70,13 @@ def chosen(work: dict[str, Any]) -> tuple[Any, dict[str, float], dict[str, str]]
     types: dict[str, Any] = {"text": str}
     if work["labels"]:
         types["label"] = Literal[tuple(work["labels"])]
-    programs = {}
-    for name, kind in types.items():
-        for k in NEIGHBOURS if name == "text" else NEIGHBOURS[1:2]:
-            programs[f"{k} nearest, {name}"] = nearest(work, kind, learnt, k)
-    scores = {name: share(program, judged, score) for name, program in programs.items()}
-    kind = types[max(scores, key=lambda name: scores[name]).split(", ")[1]]
+    near = {
+        f"{k} nearest, {name}": (kind, k)
+        for name, kind in types.items()
+        for k in (NEIGHBOURS if name == "text" else NEIGHBOURS[1:2])
+    }
+    scores = {name: share(nearest(work, kind, learnt, k), judged, score) for name, (kind, k) in near.items()}
+    kind, _ = near[max(scores, key=scores.__getitem__)]
     others, failed = optimized(
         {
             "no examples": lambda: plain(work, kind),
@@ -83,7 +85,11 @@ def chosen(work: dict[str, Any]) -> tuple[Any, dict[str, float], dict[str, str]]
         }
     )
     scores |= {name: share(program, judged, score) for name, program in others.items()}
-    return (programs | others)[max(scores, key=lambda name: scores[name])], scores, failed
+    best = max(scores, key=scores.__getitem__)
+    if best in others:
+        return others[best], scores, failed
+    kind, k = near[best]
+    return nearest(work, kind, [*learnt, *judged], k), scores, failed
 
 
 def optimized(makers: dict[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,8 +3,9 @@
     python trl_lora.py WORK.json FOUND.json
 
 The adapter is that of TRL's guide to LoRA: all linear layers, ten times the learning rate of full tuning. As the guide asks
-for the rate to be looked at, two are tried for one epoch on some of the examples, and the one with the lower loss on others
-trains on all. The adapter is left beside FOUND.json, so that it can be decoded in other ways too.
+for the rate to be looked at, two are tried for one epoch on some of the examples, then twice the highest as long as that has
+the lowest loss on others, and the best of them trains on all. The adapter is left beside FOUND.json, so that it can be decoded
+in other ways too.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ def trained_and_asked(work: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     torch.set_num_threads(work["threads"])
     start = time.perf_counter()
-    losses = {rate: loss_of(work, rate) for rate in RATES}
-    rate = min(losses, key=lambda rate: losses[rate])
-    trainer = trainer_of(work, work["rows"], rate, work.get("epochs", EPOCHS))
+    losses = losses_of(work)
+    rate = min(losses, key=losses.__getitem__)
+    trainer = trainer_of(work, work["rows"], rate, EPOCHS)
     trainer.train()
     trainer.save_model(str(folder))
     fitting = time.perf_counter() - start
@@ -57,7 +58,7 @@ def trained_and_asked(work: dict[str, Any], folder: Path) -> dict[str, Any]:
         "settings": {
             "learning rate": rate,
             "losses": {str(rate): round(loss, 4) for rate, loss in losses.items()},
-            "epochs": work.get("epochs", EPOCHS),
+            "epochs": EPOCHS,
             "batch": BATCH,
             "rank": RANK,
             "dtype": work["dtype"],
@@ -66,12 +67,21 @@ def trained_and_asked(work: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
+def losses_of(work: dict[str, Any]) -> dict[float, float]:
+    """Rate -> loss, until a higher one is worse."""
+    losses = {rate: loss_of(work, rate) for rate in RATES}
+    while (highest := max(losses)) == min(losses, key=losses.__getitem__):
+        losses[2 * highest] = loss_of(work, 2 * highest)
+    return losses
+
+
 def loss_of(work: dict[str, Any], rate: float) -> float:
-    """Mean loss on some examples after an epoch on others."""
-    rows = list(work["rows"])
-    random.Random(work["seed"]).shuffle(rows)
-    judged = rows[: min(JUDGED, len(rows) // 4)]
-    trainer = trainer_of(work, rows[len(judged) :][:TRIED], rate, 1, judged)
+    """Mean loss on some examples after an epoch on others. Where `work["judged"]` is there, the rows as they are asked."""
+    pairs = list(zip(work["rows"], work.get("judged", work["rows"]), strict=True))
+    random.Random(work["seed"]).shuffle(pairs)
+    count = min(JUDGED, len(pairs) // 4)
+    rows, judged = [row for row, _ in pairs[count:][:TRIED]], [row for _, row in pairs[:count]]
+    trainer = trainer_of(work, rows, rate, 1, judged)
     trainer.train()
     return float(trainer.evaluate()["eval_loss"])
 

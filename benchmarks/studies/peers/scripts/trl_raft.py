@@ -4,7 +4,8 @@
 
 As in the paper (arXiv 2403.10131) a fifth of the examples is taught with passages that do not hold the answer, the others with
 one that does among distractors, in a random order; the answers are taught alone, without reasoning, which nobody wrote down.
-Passages are looked up by their embeddings.
+Passages are looked up by their embeddings. How many are shown is chosen by the loss on examples that are kept apart, with the
+passages that a search finds for them.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ import json
 import os
 import random
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trl_lora import trained_and_asked  # type: ignore[import-not-found]
+from trl_lora import RATES, loss_of, trained_and_asked  # type: ignore[import-not-found]
 
-PASSAGES, WORDS, POOL = 3, 100, 20
-"""Shown with each question; words of a passage; passages that distractors are taken from."""
+DEPTHS, WORDS, POOL = (1, 2, 3), 100, 20
+"""Passages shown with each question; words of a passage; passages that distractors are taken from."""
 WITHOUT = 0.2
 """Share of the examples that are taught without a passage that holds the answer."""
-EPOCHS = 2
 
 
 def main() -> None:
@@ -31,24 +32,43 @@ def main() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     work = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     texts, owners = cut(work["documents"])
-    found = searched(work, texts)
-    dice = random.Random(work["seed"])
-    shown = [
-        taught(case, [(texts[place], owners[place]) for place in places], dice)
-        for case, places in zip(work["examples"], found, strict=False)
-    ]
-    rows = [
-        (messages(work, case["input"], passages), case["output"])
-        for case, passages in zip(work["examples"], shown, strict=True)
-    ]
-    asked = [
-        messages(work, case["input"], [texts[place] for place in places[:PASSAGES]])
-        for case, places in zip(work["heldout"], found[len(rows) :], strict=True)
-    ]
-    folder = Path(sys.argv[2]).parent / "adapter"
-    done = trained_and_asked({**work, "rows": rows, "asked": asked, "epochs": EPOCHS}, folder)
-    done["settings"] |= {"passages": PASSAGES, "words": WORDS, "taught without": WITHOUT}
+    start = time.perf_counter()
+    passages = [[(texts[place], owners[place]) for place in places] for places in searched(work, texts)]
+    lessons = {depth: work | shown(work, passages, depth) for depth in DEPTHS}
+    losses = {depth: loss_of(each, max(RATES)) for depth, each in lessons.items()}
+    depth = min(losses, key=losses.__getitem__)
+    choosing = time.perf_counter() - start
+    done = trained_and_asked(lessons[depth], Path(sys.argv[2]).parent / "adapter")
+    done["seconds"]["fitting"] += choosing
+    done["settings"] |= {
+        "passages": depth,
+        "losses by passages": {str(depth): round(loss, 4) for depth, loss in losses.items()},
+        "words": WORDS,
+        "taught without": WITHOUT,
+    }
     Path(sys.argv[2]).write_text(json.dumps(done), encoding="utf-8")
+
+
+def shown(work: dict[str, Any], passages: Sequence[Sequence[tuple[str, str]]], depth: int) -> dict[str, Any]:
+    """What is taught, the same examples as they are asked, and what is asked, each with so many passages."""
+    dice = random.Random(work["seed"])
+    examples = work["examples"]
+
+    def asked(question: str, found: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+        return messages(work, question, [text for text, _ in found[:depth]])
+
+    return {
+        "rows": [
+            (messages(work, case["input"], taught(case, found, depth, dice)), case["output"])
+            for case, found in zip(examples, passages, strict=False)
+        ],
+        "judged": [
+            (asked(case["input"], found), case["output"]) for case, found in zip(examples, passages, strict=False)
+        ],
+        "asked": [
+            asked(case["input"], found) for case, found in zip(work["heldout"], passages[len(examples) :], strict=True)
+        ],
+    }
 
 
 def cut(documents: Sequence[dict[str, str]]) -> tuple[list[str], list[str]]:
@@ -75,7 +95,7 @@ def searched(work: dict[str, Any], texts: Sequence[str]) -> list[list[int]]:
     return nearest
 
 
-def taught(case: dict[str, Any], passages: Sequence[tuple[str, str]], dice: random.Random) -> list[str]:
+def taught(case: dict[str, Any], passages: Sequence[tuple[str, str]], depth: int, dice: random.Random) -> list[str]:
     """What stands before an example: a passage of its document that holds an answer, or none, and distractors."""
     answers = [answer.casefold() for answer in case["accepted"]]
     gold = [
@@ -85,9 +105,9 @@ def taught(case: dict[str, Any], passages: Sequence[tuple[str, str]], dice: rand
     ]
     others = [text for text, owner in passages if owner not in case["document_ids"]]
     held = gold[:1] if dice.random() >= WITHOUT else []
-    shown = [*held, *others[: PASSAGES - len(held)]]
-    dice.shuffle(shown)
-    return shown
+    before = [*held, *others[: depth - len(held)]]
+    dice.shuffle(before)
+    return before
 
 
 def messages(work: dict[str, Any], question: str, passages: Sequence[str]) -> list[dict[str, str]]:
