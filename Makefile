@@ -44,12 +44,13 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@touch $@
 
 # 0: the target is met. 100: it is not. 101: not decided yet. Each of them is a verdict.
-# A second demo of the same options takes over what the first one searched and trained.
+# A second demo of the same options takes over what the first one searched and trained; one that was stopped goes on.
 demo: $(VENV)/installed
 	$(BIN)/advisor models fetch smollm2-135m minilm-l6
-	@rm -rf $(DEMO).before; [ ! -e $(DEMO)/options ] || mv $(DEMO) $(DEMO).before; rm -rf $(DEMO)
+	@[ ! -e $(DEMO)/options ] || { rm -rf $(DEMO).before; mv $(DEMO) $(DEMO).before; }
 	@more="$(DEMO_FIRST)"; [ "$$(cat $(DEMO).before/options 2>/dev/null)" != "$(DEMO_OPTIONS)" ] || \
 			more="$(DEMO_AGAIN) --reuse $(DEMO).before"; \
+		[ ! -e $(DEMO)/run.sqlite ] || more="$$more --resume"; \
 		code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) $$more || code=$$?; \
 		case $$code in 0|100|101) echo "$(DEMO_OPTIONS)" > $(DEMO)/options ;; *) exit $$code ;; esac
 

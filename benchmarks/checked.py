@@ -11,13 +11,14 @@ ByGroup = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Seconds of single warm requests, one at a time, and requests a second when `concurrency` are sent at once."""
+    """Seconds of single warm requests, one at a time, and held-out answers a second, as they were answered in batches."""
 
     p50_s: float
     p95_s: float
     requests: int
-    throughput_per_s: float
-    concurrency: int
+    throughput_per_s: float | None
+    """None where they were timed elsewhere, as recorded answers are. Of a server the waits are added, though it was sent several
+    requests at once. It says nothing of a server under load."""
     seconds: tuple[float, ...] = ()
     """Of each single request, shortest first."""
 

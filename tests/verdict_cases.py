@@ -163,7 +163,6 @@ def evaluation_of(
             p95_s=p95 or 1.5 * seconds,
             requests=50,
             throughput_per_s=2 / seconds,
-            concurrency=4,
             seconds=(*[min(seconds, p95 or seconds)] * 40, *[p95 or 1.5 * seconds] * 10),
         )
         if cases

@@ -179,13 +179,12 @@ def method(material: Material) -> tuple[str, ...]:
     ]
     if extras.machine:
         lines.append(f"Machine: {extras.machine}.")
-    timed = {name: each.latency for name, each in material.evaluations.items() if each.latency is not None}
-    timed = {name: each for name, each in timed.items() if math.isfinite(each.throughput_per_s)}
-    if timed:
+    timed = {name: each.latency.throughput_per_s for name, each in material.evaluations.items() if each.latency}
+    paces = [f"{name} {digits(pace)}" for name, pace in timed.items() if pace is not None]
+    if paces:
         lines.append(
-            f"Latency is that of single warm requests, one at a time. Answers per second with "
-            f"{next(iter(timed.values())).concurrency} concurrent requests: "
-            f"{listed([f'{name} {digits(each.throughput_per_s)}' for name, each in timed.items()])}."
+            "Latency is that of single warm requests, one at a time; no load was tested. Held-out answers for each second that "
+            f"answering them in batches took: {listed(paces)}."
         )
     return (*lines, *where_time_went(material))
 

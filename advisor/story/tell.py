@@ -312,7 +312,6 @@ def _latency(latency: Latency | None, benchmark: Benchmark) -> dict[str, Any] | 
         "p95_s": latency.p95_s,
         "requests": latency.requests,
         "throughput_per_s": latency.throughput_per_s,
-        "concurrency": latency.concurrency,
         "longer_than_limit": derived.longer(latency, benchmark),
     }
 

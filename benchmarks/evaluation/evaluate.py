@@ -355,8 +355,7 @@ def latency_of(note: Mapping[str, Any] | None, rows: Sequence[Row], timed: bool 
         p50_s=float(np.percentile(seconds, 50)),
         p95_s=float(np.percentile(seconds, 95)),
         requests=len(seconds),
-        throughput_per_s=len(rows) / spent if timed and spent > 0 else float("inf"),
-        concurrency=len(rows),
+        throughput_per_s=len(rows) / spent if timed and spent > 0 else None,
         seconds=tuple(seconds),
     )
 

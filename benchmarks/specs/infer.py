@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,10 +15,14 @@ from benchmarks.contract import BadInput
 from benchmarks.metrics._json import read as read_json
 from strategies.contract import Case, Kind
 from strategies.schemas import LONGEST_MATCH_S
+from strategies.words import count
 
 _LABEL_LENGTH = 100
 _MOST_LABELS = 300
-_ROWS_A_LABEL = 3
+_ROWS_A_LABEL, _ROWS_A_WORD = 3, 2
+"""From so many rows an output on, outputs are labels: of short texts, and of a few words."""
+_LABEL_WORDS = 3
+_LETTERS = re.compile(r"[^\W\d_]{2}")
 _MOSTLY = 0.8
 """Share of outputs that are JSON objects from which on the others are rows to correct, and not another kind of answer."""
 
@@ -43,17 +48,24 @@ def infer_kind(examples: Sequence[Case], has_documents: bool, has_labels: bool, 
         of = f"{objects:,} of {len(examples):,} outputs are JSON objects"
         return "extraction", f"kind: extraction, because {of}; the others have to be corrected or left out."
     outputs = {case.output for case in examples}
-    if len(outputs) == 1 or _few(outputs, len(examples)):
-        rows, different = many(len(examples), "row has", "rows have"), many(len(outputs), "output", "different outputs")
+    rows, different = many(len(examples), "row has", "rows have"), many(len(outputs), "output", "different outputs")
+    if len(outputs) == 1 or _few(outputs, len(examples), _ROWS_A_LABEL):
         return "classification", f"kind: classification, because {rows} only {different}."
     if has_documents:
-        return "qa", "kind: qa, because there are documents and the outputs are many."
-    return "generation", "kind: generation, because the outputs are many different texts and no documents were named."
+        return "qa", f"kind: qa, because there are documents and {rows} {different}."
+    if _few(outputs, len(examples), _ROWS_A_WORD) and all(map(_are_words, outputs)):
+        return "classification", f"kind: classification, because {rows} only {different}, of a few words each."
+    labels = " If these are labels, write `kind: classification`." if all(map(_are_words, outputs)) else ""
+    return "generation", f"kind: generation, because {rows} {different} and no documents were named.{labels}"
 
 
-def _few(outputs: set[str], rows: int) -> bool:
-    short = all(len(text) <= _LABEL_LENGTH and "\n" not in text for text in outputs)
-    return short and 2 <= len(outputs) <= min(_MOST_LABELS, rows / _ROWS_A_LABEL)
+def _few(outputs: set[str], rows: int, rows_each: int) -> bool:
+    short = all(len(text) <= _LABEL_LENGTH for text in outputs)
+    return short and 2 <= len(outputs) <= min(_MOST_LABELS, rows / rows_each)
+
+
+def _are_words(text: str) -> bool:
+    return count(text) <= _LABEL_WORDS and bool(_LETTERS.search(text))
 
 
 def _is_object(text: str) -> bool:

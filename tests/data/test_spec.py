@@ -179,6 +179,42 @@ def test_a_few_broken_objects_are_rows_to_correct_and_no_other_kind_of_task(brok
             assemble(spec, data=Loaded(examples=cases))
 
 
+@pytest.mark.parametrize(
+    ("outputs", "kind", "why"),
+    [
+        (
+            [f"team {n % 14:c<3}" for n in range(40)],
+            "classification",
+            "40 rows have only 14 different outputs, of a few words each.",
+        ),
+        (
+            ["billing", "ship\nping", "returns", "other"] * 35,
+            "classification",
+            "140 rows have only 4 different outputs.",
+        ),
+        (
+            ["billing", "shipping", "billing", "returns", "billing"],
+            "generation",
+            "5 rows have 3 different outputs and no documents were named. If these are labels, write `kind: classification`.",
+        ),
+        (
+            [f"{n % 14}" for n in range(40)],
+            "generation",
+            "40 rows have 14 different outputs and no documents were named.",
+        ),
+        (
+            [f"a whole sentence on number {n % 14}" for n in range(40)],
+            "generation",
+            "40 rows have 14 different outputs and no documents were named.",
+        ),
+    ],
+)
+def test_short_outputs_that_come_back_are_labels(outputs: list[str], kind: str, why: str) -> None:
+    """Fourteen teams in forty rows were taken for texts to be written, because they were "many different texts"."""
+    cases = [Case(id=str(n), input=f"text {n}", output=output) for n, output in enumerate(outputs)]
+    assert infer_kind(cases, False, False, False) == (kind, f"kind: {kind}, because {why}")
+
+
 def test_a_label_of_nearly_all_cases_is_told_by_their_number() -> None:
     cases = [Case(id=str(n), input=str(n), output="ok" if n else "fraud") for n in range(200)]
     (said,) = imbalance_note(cases, ("fraud", "ok"), "accuracy")

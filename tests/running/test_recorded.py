@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from contextlib import closing
 from pathlib import Path
 
@@ -71,10 +70,10 @@ def test_two_systems_stand_beside_the_rungs_with_what_they_cost(tmp_path: Path) 
     assert [item.source for item in bills["partly"].items if item.by_request] == [missing], "and they are not free"
     waits = {name: each.latency for name, each in found.items()}
     assert waits["hosted"] is not None
-    assert (waits["hosted"].p50_s, waits["hosted"].throughput_per_s, waits["partly"]) == (0.5, math.inf, None)
+    assert (waits["hosted"].p50_s, waits["hosted"].throughput_per_s, waits["partly"]) == (0.5, None, None)
     story = verdict.story
     assert story.main.note.endswith("The wait of hosted and intern is as the file of recorded answers states.")
-    assert not any("Answers per second" in line for line in story.method), "their seconds were not spent here"
+    assert not any("no load was tested" in line for line in story.method), "their seconds were not spent here"
     assert story.facts["checks_took"] is None or story.facts["checks_took"]["of_seconds"] < 12
 
 

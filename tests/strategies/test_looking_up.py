@@ -117,6 +117,7 @@ def test_how_many_answers_there_are_a_second_counts_looking_up(tmp_path: Path) -
     rows = [Row(candidate="c", purpose="heldout", key=key, outcome=each, score=1.0) for key, each in found.items()]
     told = latency_of({"seconds": [0.1]}, rows)
     assert told is not None
+    assert told.throughput_per_s is not None
     assert 0 < told.throughput_per_s <= 1 / SLOW
 
 
