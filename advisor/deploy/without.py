@@ -252,6 +252,11 @@ def _differences(folder: Path, prompts: Sequence[dict[str, Any]]) -> list[str]:
         )
     if len(here) < len(prompts):
         places.append("a server may answer otherwise the next time")
+    if any(each.get("schema") for each in prompts if "server" in each):
+        places.append(
+            "its `--guard` lets a server's answer pass that is of another form, unless it is no JSON at all; `advisor predict` "
+            "reads the schema or the pattern too"
+        )
     if any(each.get("schema") for each in here):
         places.append("another version of llguidance may allow other tokens")
     if (folder / LOOKUP.name).is_file():

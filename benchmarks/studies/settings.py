@@ -25,10 +25,10 @@ def developed() -> str:
     """What kind of figures these are, and on which tasks others were measured."""
     run = [task for task in TASKS if (ROWS / FLOORS / f"{task}.jsonl.gz").is_file()]
     return (
-        "The product was developed while results on these held-out cases were known, and tasks were run again after changes "
-        "(`benchmarks/studies/LOG.md` says which and why). What was measured on cases that no language model had seen before "
-        f"({f'{listed(run)} so far' if run else 'nothing yet'}) stands in `benchmarks/studies/floors.md`; by the product's own "
-        "rule these here are development figures."
+        "These are development figures: results on these held-out cases were known while the product was developed, and tasks "
+        "were run again after changes (`benchmarks/studies/LOG.md` says which and why). What was measured on cases that no "
+        f"language model had seen before ({f'{listed(run)} so far' if run else 'nothing yet'}) stands in "
+        "`benchmarks/studies/floors.md`."
     )
 
 

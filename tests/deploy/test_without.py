@@ -464,6 +464,10 @@ def test_of_two_models_each_part_asks_its_own(tmp_path: Path, monkeypatch: pytes
     assert "It asks big at `http://here/v1`" in card
     assert "in float32" in card
     assert "a server may answer otherwise the next time" in card
+    assert "lets a server's answer pass" not in card
+    held = {"server": server, "labels": [], "schema": '{"type": "object"}'}
+    (tmp_path / "parts" / "1" / "prompt.json").write_text(json.dumps(held), encoding="utf-8")
+    assert "its `--guard` lets a server's answer pass that is of another form" in "\n".join(without_us(tmp_path, both))
 
 
 def _task_of(cases: Sequence[Case]) -> Task:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from benchmarks.data.assemble import Assembly, Loaded, assemble
 from benchmarks.data.similar import normalised
 from benchmarks.running.models import Models
 from benchmarks.running.workbench import bare
+from benchmarks.scored import MetricScore
 from benchmarks.specs.spec import parse_spec
+from benchmarks.studies import rescored
 from benchmarks.studies.faults import __main__ as study
 from benchmarks.studies.faults import detecting, grid, report, report_grid, rewordings
 from benchmarks.studies.faults.planting import NEAR, SAME, contradicting, copies, flipped
@@ -203,6 +206,17 @@ def test_what_is_planned_has_names_of_its_own(tmp_path: Path) -> None:
     grids = [{piece["approach"] for piece in each if piece["part"] == "grid"} for each in (plain, all_of_them)]
     assert {"majority", "linear head"} <= grids[0] < grids[1]
     assert {"lora", "prompting"} <= grids[1] - grids[0]
+
+
+def test_the_grid_chooses_by_what_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Setups of sms_spam were chosen by the F1 of spam, and the share of right answers was told."""
+    own = rescored.scored_by("macro_f1", assembly("notes"))
+    assert own.benchmark.metric.over_rows
+    monkeypatch.setattr(grid, "find", lambda task: SimpleNamespace(assembled=lambda limits: own))
+    found = grid.data.__wrapped__("notes").benchmark
+    assert found.metric.name == "accuracy"
+    assert isinstance(found.task.score, MetricScore)
+    assert found.task.score.metric is found.metric
 
 
 def test_a_cell_of_the_grid_has_as_many_wrong_labels_as_it_says(

@@ -318,6 +318,7 @@ def test_rows_that_are_counted_otherwise_are_named() -> None:
     assert beneath.counted_alike(later) == ["handbook-qa"]
     assert beneath.refusals_taught(found).startswith("In the rows of handbook-qa (lora) the first column holds")
     assert beneath.refusals_taught(later) == ""
+    assert (beneath.facts_alike(found), beneath.facts_alike(later)) == ([], ["handbook-qa"])
 
 
 def test_what_is_made_up_and_what_was_obeyed() -> None:
@@ -374,9 +375,13 @@ def test_what_follows_a_change_and_what_is_learnt_by_heart() -> None:
     rows = {"one": [lora, replace(checked("retrieval"), changed=facts)]}
     assert lessons.changed(rows) == (
         "New facts reach at once what reads documents (6 of 8 answers), and what holds them in weights or examples not (0 of 8). "
-        "Of cases with a label that was added right at once: lora 4 of 30. An altered format 1 of 1 tuned model mostly did not "
-        "follow at once, and 1 of these did after another fit."
+        "Of cases with a label that was added right at once, on one: lora 4 of 30. An altered format 1 of 1 tuned model mostly "
+        "did not follow at once, and 1 of these did after another fit."
     )
+    asked = [replace(checked("retrieval"), added=replace(labels, at_once=9)), replace(checked("lora"), added=labels)]
+    assert lessons.changed({"one": asked, "two": asked[:1]}) == (
+        "Of cases with a label that was added right at once, on one: retrieval 9 of 30 and lora 4 of 30."
+    ), "of a task on which one of them was not asked nothing is added up"
     assert lessons.by_heart(rows).endswith("0 of 9 for facts that it was never told: it learns answers by heart.")
     as_well = replace(known, rephrased=Counted(cases=30, right=22))
     assert lessons.by_heart({"one": [replace(lora, by_heart=as_well)]}).endswith("that it was never told.")
@@ -416,6 +421,11 @@ def test_where_a_threshold_is_worth_it() -> None:
         "requests that it still answers. 1 of 2 approaches with a language model gain less than a point."
     )
     assert lessons.held_back({"one": [replace(checked("retrieval"), guard=none)]}) == ""
+    of_rows = [replace(checked("lora"), figure=0.2, guard=replace(worth, over_rows=True))]
+    assert "by lora on one: from 50 % to 60 %" in lessons.held_back({"one": of_rows}), (
+        "an F1 is not held against a share"
+    )
+    assert "| one | lora | 50 % | 80 of 100 |" in tables.guarded({"one": of_rows})
 
 
 @pytest.mark.parametrize(

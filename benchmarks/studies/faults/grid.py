@@ -12,6 +12,7 @@ from advisor.experiments.found import find
 from benchmarks.data.assemble import Assembly, Limits
 from benchmarks.data.split import cut_folds, grouped
 from benchmarks.studies.faults.planting import flipped
+from benchmarks.studies.rescored import scored_by
 from strategies.catalog import approaches
 from strategies.contract import Case, Embedder, Outcome, Query, Sampling, Strategy, Task, Workbench
 from strategies.traits import prefers_cheapest
@@ -73,7 +74,8 @@ def _nothing(case: Case, outcome: Outcome) -> float:
 
 @cache
 def data(task: str) -> Assembly:
-    return find(task).assembled(Limits(heldout=HELDOUT))
+    """With a score for each case as the metric, by which setups are chosen then too: the figure is a share of right answers."""
+    return scored_by("accuracy", find(task).assembled(Limits(heldout=HELDOUT)))
 
 
 def examples(cell: Cell, embedder: Embedder) -> list[Case]:

@@ -14,12 +14,11 @@ from typing import Any
 
 from advisor.experiments.comparison import EFFORTS, Prepared
 from benchmarks.contract import BadInput, Benchmark
-from benchmarks.metrics import load
 from benchmarks.running.work import untuned
 from benchmarks.running.workbench import Bench, NoJournal
-from benchmarks.scored import MetricScore
 from benchmarks.studies.peers.arms import Part
 from benchmarks.studies.peers.serving import served
+from benchmarks.studies.rescored import scored_by
 from benchmarks.studies.settings import ROOT
 from benchmarks.studies.speed.environments import python_of
 from strategies.catalog import approaches
@@ -68,10 +67,7 @@ def counted_by(metric: str, prepared: Prepared) -> Prepared:
     """With another metric than the task's, where one is named."""
     if not metric:
         return prepared
-    benchmark, found = prepared.assembly.benchmark, load(metric, kind=prepared.assembly.benchmark.task.kind)
-    task = replace(benchmark.task, score=MetricScore(metric=found))
-    assembly = replace(prepared.assembly, benchmark=replace(benchmark, task=task, metric=found))
-    return replace(prepared, assembly=assembly)
+    return replace(prepared, assembly=scored_by(metric, prepared.assembly))
 
 
 def performed(part: Part, place: Place, without: Sequence[str] = ()) -> Found:

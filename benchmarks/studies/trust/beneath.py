@@ -139,13 +139,23 @@ def of_checks(rows: Rows) -> str:
 
 def refusals_taught(found: Mapping[str, Found]) -> str:
     """Which counts of facts in weights are from before a refusal was no fact."""
-    asked = [each.part for each in found.values() if is_before(FIXES, each.made["started"]) and _has_facts(each)]
+    asked = _with_refusals(found)
     if not asked:
         return ""
     return (
         f"In the rows of {named(asked)} the first column holds questions without an answer too, and saying so counts there as "
         "right."
     )
+
+
+def facts_alike(found: Mapping[str, Found]) -> list[str]:
+    """Tasks of which no part counts a refusal as a fact."""
+    older = {part.task for part in _with_refusals(found)}
+    return [task for task in dict.fromkeys(each.part.task for each in found.values()) if task not in older]
+
+
+def _with_refusals(found: Mapping[str, Found]) -> list[Part]:
+    return [each.part for each in found.values() if is_before(FIXES, each.made["started"]) and _has_facts(each)]
 
 
 def _has_facts(found: Found) -> bool:

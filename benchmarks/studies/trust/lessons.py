@@ -25,8 +25,8 @@ ASKED = ("prompting", "retrieval", "lora")
 """Who is set side by side under planted instructions: those that were asked on most tasks."""
 
 
-def lessons(every: Rows, asked: Rows, alike: Collection[str]) -> list[str]:
-    """Of the bake-offs, of the checked runs, and the tasks of which those count planted instructions as one does now."""
+def lessons(every: Rows, asked: Rows, alike: Collection[str], facts: Collection[str]) -> list[str]:
+    """Of the bake-offs, the checked runs, and the tasks of which those count planted instructions, and facts, as one does now."""
     told = (
         ("Small edits.", edited(every)),
         ("Built again.", built_again(asked)),
@@ -34,7 +34,7 @@ def lessons(every: Rows, asked: Rows, alike: Collection[str]) -> list[str]:
         ("Invention.", invented({**every, **new(asked, every, "grounding")})),
         ("Planted instructions.", obeyed({task: rows for task, rows in asked.items() if task in alike})),
         ("Change.", changed(asked)),
-        ("Facts in weights.", by_heart(asked)),
+        ("Facts in weights.", by_heart({task: rows for task, rows in asked.items() if task in facts})),
         ("Thresholds.", held_back({**every, **new(asked, every, "guard")})),
     )
     return [f"**{lead}** {text}" for lead, text in told if text]
@@ -223,13 +223,21 @@ def _facts(rows: Rows) -> str:
 
 
 def _labels(rows: Rows) -> str:
-    found = list(tables.each_with(rows, lambda each: each.added))
+    """Of the approaches that were asked, on the tasks on which all of them were."""
+    found = {
+        (approach.candidate, task): each
+        for task, approach, each in tables.each_with(rows, lambda each: each.added)
+        if each.takes
+    }
+    names = [name for name in SPEAKING if any(name == each for each, _ in found)]
+    tasks = [task for task in rows if all((name, task) in found for name in names)]
+    if not names or not tasks:
+        return ""
     told = []
-    for name in SPEAKING:
-        mine = [each for _, approach, each in found if approach.candidate == name and each.takes]
-        if mine:
-            told.append(f"{name} {sum(each.at_once for each in mine):,} of {sum(each.cases for each in mine):,}")
-    return f"Of cases with a label that was added right at once: {listed(told)}." if told else ""
+    for name in names:
+        mine = [found[name, task] for task in tasks]
+        told.append(f"{name} {sum(each.at_once for each in mine):,} of {sum(each.cases for each in mine):,}")
+    return f"Of cases with a label that was added right at once, on {listed(tasks)}: {listed(told)}."
 
 
 def _formats(rows: Rows) -> str:
@@ -276,7 +284,7 @@ def by_heart(rows: Rows) -> str:
 def held_back(rows: Rows) -> str:
     """Where it is worth it to say that one does not know."""
     found = [
-        (f"{each.candidate} on {task}", each.figure, held, guard)
+        (f"{each.candidate} on {task}", tables.before(each, guard), held, guard)
         for task, each, guard in tables.each_with(rows, lambda each: each.guard)
         if each.candidate in SPEAKING and (held := twentieth(guard)) is not None
     ]

@@ -49,7 +49,9 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
     blocks = [
         INTRODUCTION,
         "## In short",
-        "\n".join(f"- {line}" for line in lessons(every, asked, beneath.counted_alike(found))),
+        "\n".join(
+            f"- {line}" for line in lessons(every, asked, beneath.counted_alike(found), beneath.facts_alike(found))
+        ),
         "## What was run",
         SOURCES.format(sizes=sizes, heldout=HELDOUT, sampled=sampled()),
         f"{developed()} {dated(found, bakeoffs)} {missing(found)}",

@@ -8,7 +8,7 @@ from typing import TypeVar
 from advisor.figures.consistency import same, same_within
 from advisor.probes.forgotten import divergence, same_answers, same_tokens
 from advisor.wording import NONE, digits, listed, percent, points
-from benchmarks.checked import Agreement, Forgetting, GeneralTask, Rebuilds
+from benchmarks.checked import Agreement, Forgetting, GeneralTask, Guard, Rebuilds
 from benchmarks.evaluation.guard import AT_MOST
 from benchmarks.probes.rebuilds import Share, kept, spread, steadier, turns
 from benchmarks.studies.bakeoff_rows import BakeOff
@@ -273,13 +273,13 @@ def guarded(rows: Rows) -> str:
         held = next((held for held in found.held[1:] if held.at_most == AT_MOST[0]), None)
         tells = NONE if each.coverage is None or each.coverage.order is None else f"{each.coverage.order:.2f}"
         if held is None:  # Too few right answers to tell a twentieth of them.
-            lines.append((task, each.candidate, percent(each.figure), *[NONE] * 4, tells))
+            lines.append((task, each.candidate, percent(before(each, found)), *[NONE] * 4, tells))
             continue
         lines.append(
             (
                 task,
                 each.candidate,
-                percent(each.figure),
+                percent(before(each, found)),
                 f"{held.answered:,} of {found.cases:,}",
                 f"{percent(held.figure)} {within((held.lower, held.upper))}",
                 percent(held.stopped),
@@ -298,6 +298,11 @@ def guarded(rows: Rows) -> str:
         "tells",
     )
     return table(columns, lines, range(2, 8))
+
+
+def before(approach: Checked, guard: Guard) -> float:
+    """The figure that those above a threshold can be set against: where the metric is not one of single answers, their mean."""
+    return guard.held[0].figure if guard.over_rows else approach.figure
 
 
 # ---------------------------------------------------------------- leaks
