@@ -151,8 +151,8 @@ def _must_be_there(known: dict[str, Any], readings: _Readings) -> None:
         say(said)
     named, add = " and ".join(map(_option, missing)), " ".join(f"{_option(name)} {NEEDED[name]}" for name in missing)
     raise BadInput(
-        f"{named} {'is' if len(missing) == 1 else 'are'} not given, and nobody can be asked here. Add `{add}`, for instance, to "
-        "what you wrote, or name a task."
+        f"{named} {'is' if len(missing) == 1 else 'are'} not given, and standard input is no terminal to ask at. Add `{add}`, "
+        "for instance, to what you wrote, or name a task."
     )
 
 

@@ -68,7 +68,8 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     from benchmarks.running.whereabouts import check_names
 
     found = find(task, more["allow_remote"])
-    check_names(Models(found.spec.models, base=found.folder))
+    spec = found.spec
+    check_names(Models(spec.models, embedder_spec=spec.embedder, reranker_spec=spec.reranker, base=found.folder))
     assembly = found.assembled(seed=seed, allow_code=allow_code)
     deep = _by_meaning(assembly, found.folder) if more["deep"] else None
     if deep is not None:

@@ -49,7 +49,7 @@ def _print(found: Comparison, names: tuple[str, str]) -> None:
     from advisor.wording import counted, listed
 
     to = console()
-    for sentence in found.what or ("Nothing that was given is another.",):
+    for sentence in found.what or ("Both runs were given the same.",):
         to.print(marked(sentence))
     to.print()
     columns = ("approach", marked(names[0]), marked(names[1]), "difference", "95 % interval", "p")

@@ -130,7 +130,9 @@ ASK_ABOVE_MINUTES = 60
     "then stop, tell what is measured so far, and leave the rest to --resume with more.",
 )
 @click.option(
-    "--max-hours", type=float, help="Then stop, tell what is measured so far, and leave the rest to --resume."
+    "--max-hours",
+    type=float,
+    help="Stop after so many hours, tell what is measured by then, and leave the rest to --resume.",
 )
 @click.option("--max-disk", type=float, help="Gigabytes that the run's folder may take; then it stops likewise.")
 @click.option(

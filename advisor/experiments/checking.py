@@ -48,5 +48,5 @@ def why_left_out(left: Mapping[str, float] | None) -> str:
         return ""
     return (
         f"the second seed is left out: by the forecast the checks would take {percent(left[SECOND_SEED])} of the run's time with "
-        f"it, and at most {plain_percent(MOST)} is theirs; a run that begins with `--probes all` keeps it"
+        f"it, and they may take at most {plain_percent(MOST)}; a run that begins with `--probes all` keeps it"
     )

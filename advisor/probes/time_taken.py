@@ -39,9 +39,8 @@ def where_time_went(material: Material) -> Iterator[str]:
     if found.share is None:
         return
     yield (
-        f"Checks took {percent(found.share)} of the run's time, {duration(found.checks)} of "
-        f"{duration(found.without_request)} of models and of looking up ({_parts(found, asked=False)}); at most "
-        f"{plain_percent(MOST)} is theirs."
+        f"Checks took {percent(found.share)} of the time of models and of looking up, {duration(found.checks)} of "
+        f"{duration(found.without_request)} ({_parts(found, asked=False)}); they may take at most {plain_percent(MOST)}."
     )
     if found.on_request:
         yield f"What was asked for besides took {duration(found.on_request)} more ({_parts(found, asked=True)})."

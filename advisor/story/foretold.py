@@ -12,9 +12,12 @@ from advisor.probes.mistakes_table import mostly, not_right
 from advisor.story.material import Material
 from advisor.wording import counted, listed, percent, plain_percent, start
 
-_RENAMED = ("safe now", "proven so far")
-"""What a verdict was called when predictions were written."""
-_IN_WORDS = {"choose": "a clear choice", "safe but cheaper undecided": "proven so far, a cheaper one is undecided"}
+_RENAMED = (("safe now", "proven so far"), ("a cheaper one is", "a cheaper or simpler one is"))
+"""What verdicts were called when predictions were written, and are now."""
+_IN_WORDS = {
+    "choose": "a clear choice",
+    "safe but cheaper undecided": "proven so far, a cheaper or simpler one is undecided",
+}
 
 Pair = tuple[str, str]
 """Two approaches, the one first that was predicted to be better."""
@@ -22,7 +25,9 @@ Pair = tuple[str, str]
 
 def in_words(verdict: str) -> str:
     """A verdict as predictions put it."""
-    return _IN_WORDS.get(verdict, verdict).replace(*_RENAMED)
+    for before, now in _RENAMED:
+        verdict = verdict.replace(before, now)
+    return _IN_WORDS.get(verdict, verdict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,4 +69,7 @@ def _says(path: Path, line: int, error: str) -> str:
             f"{path.name}, line {line}: a line ends with a carriage return alone, as on old Macs. "
             "Save the file with Unix or Windows line ends."
         )
-    return f"{path.name}, line {line}: a quote stands inside a value ({error}). Double it and put the value in quotes."
+    return (
+        f"{path.name}, line {line}: a quote stands inside a value ({error}), or one that was opened is never closed. Double it "
+        "and put the value in quotes, or close it."
+    )

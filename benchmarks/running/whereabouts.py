@@ -45,7 +45,12 @@ def place_of(base: Path, name: str, folder: str | None) -> str:
 
 def check_names(models: Models) -> None:
     """Raises `BadInput` for a language model whose name can be none: not one of ours that answers, no folder, no id of a hub, not
-    offered by another package, and without the address of a server. Nothing is fetched, and no hub is asked."""
+    offered by another package, and without the address of a server; and for a folder that is not there, of the embedder and the
+    reranker too. Nothing is fetched, and no hub is asked."""
+    folders: list[ModelSpec | EmbedderSpec] = [*models.specs, models.embedder_spec]
+    folders += [models.reranker_spec] if models.reranker_spec else []
+    for each in folders:
+        place_of(models.base, each.name, each.folder)
     for spec in models.specs:
         if spec.endpoint is not None or spec.folder is not None or installed_model(spec) is not None:
             continue

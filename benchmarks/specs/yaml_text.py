@@ -11,10 +11,13 @@ from typing import Any
 import yaml
 
 from benchmarks.contract import BadInput
+from benchmarks.formats import reader
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 20_000
 MAX_DEPTH = 30
+SPECS = (".yaml", ".yml", ".json")
+"""Endings of files that may be a spec, though they may hold data as well."""
 
 Place = tuple[str | int, ...]
 
@@ -67,6 +70,8 @@ def read_yaml(path: Path) -> YamlText:
     Raises `BadInput`, with file and line, for what cannot be read, is larger than 1 MB, repeats a key, names a tag,
     or unfolds through aliases into more than 20,000 values.
     """
+    if path.suffix.lower() not in SPECS and hasattr(reader(path.name), "records") and path.is_file():
+        raise BadInput(f'"{path.name}" is data and no task spec. `advisor init {path.name}` writes one for it.')
     text = _text(path)
     try:
         node = yaml.compose(text, Loader=_Loader)

@@ -534,10 +534,10 @@ def test_examples_by_option_are_cut_as_those_of_a_task(tmp_path: Path, capsys: p
     [
         (
             "--target 0.9",
-            "--kind and --examples are not given, and nobody can be asked here. Add `--kind classification --examples 300`, for "
+            "--kind and --examples are not given, and standard input is no terminal to ask at. Add `--kind classification --examples 300`, for "
             "instance, to what you wrote, or name a task.",
         ),
-        ("--kind qa", "--examples is not given, and nobody can be asked here. Add `--examples 300`, for instance"),
+        ("--kind qa", "--examples is not given, and standard input is no terminal to ask at. Add `--examples 300`, for instance"),
         ("--kind poem", "poem"),
         ("--kind qa --examples 5 --target 80", "80"),
         ("nowhere", "neither a file nor a known task"),

@@ -252,6 +252,28 @@ def test_limits_are_checked_too(limits: Limits, wanted: str, tmp_path: Path) -> 
         assemble(tmp_path / "task.yaml", limits=limits)
 
 
+@pytest.mark.parametrize("key", ["models: [./nowhere]", "embedder: ./nowhere", "reranker: ./nowhere"])
+def test_a_model_in_no_folder_is_told_before_a_run(key: str, tmp_path: Path) -> None:
+    """`check` said: next, advisor run."""
+    from click.testing import CliRunner
+
+    from advisor.cli import main
+
+    spec(key)(tmp_path)
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "task.yaml")])
+    assert result.exit_code == 2
+    assert "The model nowhere is to lie in ./nowhere, and there is no such folder. Correct the path." in result.stderr
+
+
+def test_data_in_place_of_a_spec_is_sent_to_init(tmp_path: Path) -> None:
+    path = tmp_path / "tickets.csv"
+    path.write_text("message,label\nLate,shipping\n", encoding="utf-8")
+    with pytest.raises(
+        BadInput, match=r'^"tickets\.csv" is data and no task spec\. `advisor init tickets\.csv` writes'
+    ):
+        assemble(path)
+
+
 def test_an_empty_heldout_part_is_refused() -> None:
     cases = tuple(Case(id=str(n), input=f"{n}", output="ab"[n % 2]) for n in range(9))
     parsed = parse_spec({"name": "x", "instruction": "y", "examples": "z"})

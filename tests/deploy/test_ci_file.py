@@ -82,8 +82,11 @@ def test_nothing_is_installed_by_a_name_that_anybody_could_take() -> None:
     pages = [WORKFLOW, ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     lines = [line for page in pages for line in re.findall(r"\bpip install [^`\n]*", page.read_text(encoding="utf-8"))]
     assert [line for line in lines if "finetune-advisor" in line] == []
-    assert [step["run"] for step in steps() if "pip" in step.get("run", "")] == [
-        'pip install "git+https://YOUR-CLONE@COMMIT"'
+    (installs,) = [step["run"].splitlines() for step in steps() if "pip" in step.get("run", "")]
+    assert installs == [
+        'git clone https://YOUR-CLONE "$RUNNER_TEMP/advisor"',
+        'git -C "$RUNNER_TEMP/advisor" checkout COMMIT',
+        'pip install -c "$RUNNER_TEMP/advisor/constraints.txt" "$RUNNER_TEMP/advisor"',
     ]
 
 
