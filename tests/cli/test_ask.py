@@ -534,8 +534,8 @@ def test_examples_by_option_are_cut_as_those_of_a_task(tmp_path: Path, capsys: p
     [
         (
             "--target 0.9",
-            "--kind and --examples are not given, and standard input is no terminal to ask at. Add `--kind classification --examples 300`, for "
-            "instance, to what you wrote, or name a task.",
+            "--kind and --examples are not given, and standard input is no terminal to ask at. Add "
+            "`--kind classification --examples 300`, for instance, to what you wrote, or name a task.",
         ),
         ("--kind qa", "--examples is not given, and standard input is no terminal to ask at. Add `--examples 300`, for instance"),
         ("--kind poem", "poem"),

@@ -174,7 +174,7 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "a folder to begin with": (("init", "empty"), r'"empty" is a folder\. Name a file'),
     "this folder to begin with": (("init", "."), r'^"\." is a folder\. Name a file'),
     "a task that is there": (("init", "rows.jsonl"), r"task\.yaml exists beside the data already"),
-    "nobody to ask": (("ask",), r"--kind and --examples are not given, and nobody can be asked here"),
+    "nobody to ask": (("ask",), r"--kind and --examples are not given, and standard input is no terminal to ask at"),
     "a kind": (("ask", "--kind", "x"), r"'x' is not one of 'classification'"),
     "a target of 2": (
         (*ASK, "--target", "2"),

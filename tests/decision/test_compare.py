@@ -85,7 +85,7 @@ def test_what_cleaning_was_worth_is_shown_under_the_corrected_key(
     assert "copy nearest" in shown.out
     assert "60 held-out inputs that both runs answered" in " ".join(shown.out.split())
     same = call(capsys, "compare", "runs/clean", "runs/clean")
-    assert "Nothing that was given is another." in same.out
+    assert "Both runs were given the same." in same.out
     assert "0 points" in same.out
 
 
