@@ -61,7 +61,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
 
     With --fix nothing is changed but what you write into the sheets: review.csv lists rows that may be wrong, sample.csv the
     held-out cases in random order. Label the first hundred of these, or judge their answers, and the share of wrong ones is
-    known. An x in `corrected` takes the label that stands in `perhaps`.
+    known. An x in `corrected` takes the label that stands in `perhaps`; rows with the same word in `together` count as one.
     """
     from advisor.experiments.found import find
     from benchmarks.running.models import Models
@@ -195,8 +195,8 @@ def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike])
     lineage = made.lineage
     accept = " (x there takes what `perhaps` holds)" if task.labels else ""
     say(
-        f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected`{accept} or `leave out`; else a row stays as "
-        "it is."
+        f"{folder / REVIEW}: {made.listed:,} rows to look at. Write into `corrected`{accept}, `together` (the same word beside "
+        "rows that are to count as one) or `leave out`; else a row stays as it is."
     )
     if told := lineage.says_of_sample(assembly.benchmark.target, exact=is_exact(task.kind, assembly.benchmark.metric)):
         say(" ".join(told))

@@ -62,6 +62,8 @@ class Changes:
     rows: int
     corrected: int
     left_out: int
+    together: int = 0
+    """Put into a group with others, which a person found to be the same."""
 
     def after(self, earlier: Changes) -> Changes:
         """What both reviews changed, this one being of what the earlier one left."""
@@ -69,10 +71,14 @@ class Changes:
             rows=self.rows + earlier.left_out,
             corrected=self.corrected + earlier.corrected,
             left_out=self.left_out + earlier.left_out,
+            together=self.together + earlier.together,
         )
 
     def says(self, side: str) -> str:
-        return f"{many(self.rows, side, f'{side}s')} {self.corrected:,} corrected and {self.left_out:,} left out"
+        together = f", {self.together:,} put together with others" if self.together else ""
+        return (
+            f"{many(self.rows, side, f'{side}s')} {self.corrected:,} corrected{together} and {self.left_out:,} left out"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

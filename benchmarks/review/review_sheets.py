@@ -25,7 +25,8 @@ from benchmarks.review.sheets import write_sheet
 from strategies.contract import Case, Document, Kind
 
 REVIEW, SAMPLE = "review.csv", "sample.csv"
-REVIEW_COLUMNS = ("part", "id", "why", "like", "input", "output", "perhaps", "corrected", "leave out")
+TOGETHER = "together"
+REVIEW_COLUMNS = ("part", "id", "why", "like", "input", "output", "perhaps", "corrected", TOGETHER, "leave out")
 LABELLED_COLUMNS, JUDGED_COLUMNS = ("id", "input", "label"), ("id", "input", "output", "right", "corrected")
 Side = Literal["example", "held-out case"]
 _SHOWN_IDS = 3
@@ -92,7 +93,7 @@ class Concern:
     def row(self) -> tuple[str, ...]:
         like = " ".join(self.like[:_SHOWN_IDS]) + (" ..." if len(self.like) > _SHOWN_IDS else "")
         why = "; ".join(self.why)
-        return (self.side, self.case.id, why, like, self.case.input, self.case.output, self.perhaps, "", "")
+        return (self.side, self.case.id, why, like, self.case.input, self.case.output, self.perhaps, "", "", "")
 
 
 def concerns(material: Material, suspected: Sequence[Doubt | Alike]) -> list[Concern]:

@@ -20,6 +20,7 @@ from benchmarks.review.lineage import Changes, Lineage, hash_of, read_lineage, w
 from benchmarks.review.review_sheets import REVIEW, REVIEW_COLUMNS, SAMPLE, Material, drawn, write_sheets
 from benchmarks.review.samples import agreed_answer, agreed_label, found_in, went_through
 from benchmarks.review.sheets import ACCEPTED, NO, YES, read_sheet
+from benchmarks.review.together import joined
 from benchmarks.specs.infer import check_objects, check_pattern
 from benchmarks.specs.spec import Spec
 from benchmarks.statistics.looks import FILE as LOOKS
@@ -73,7 +74,7 @@ def review(
 def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
     """What the sheets in the folder say, applied to the data. Raises `BadInput` with file and line."""
     sheet = read_sheet(folder / REVIEW, REVIEW_COLUMNS) if _has_rows(folder / REVIEW) else []
-    decisions = _decisions(sheet, material)
+    decisions, groups = _decisions(sheet, material), joined(sheet, material)
     seed = _seed(folder, assembly)
     labelled, random = went_through(folder / SAMPLE, material, [case.id for case in drawn(material.heldout, seed)])
     sides: dict[str, tuple[Case, ...]] = {}
@@ -86,9 +87,15 @@ def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
                 output = _agreed(case, output, labelled.get(case.id), material)
             if not out:
                 corrected += output != case.output
-                kept.append(_with_output(case, output, material))
+                group = groups.get((side, case.id), case.group)
+                kept.append(replace(_with_output(case, output, material), group=group))
         sides[side] = tuple(kept)
-        changes[side] = Changes(rows=len(cases), corrected=corrected, left_out=len(cases) - len(kept))
+        changes[side] = Changes(
+            rows=len(cases),
+            corrected=corrected,
+            left_out=len(cases) - len(kept),
+            together=sum((side, case.id) in groups for case in kept),
+        )
     _check(assembly.spec, sides)
     relabelled, left = found_in(labelled if random else {}, material, decisions)
     lineage = Lineage(

@@ -22,11 +22,13 @@ from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt, doubts
 from benchmarks.contract import BadInput
 from benchmarks.data.assemble import assemble, load
+from benchmarks.formats.record import Record
 from benchmarks.review.lineage import JUDGED, LABELLED, Relabelled
 from benchmarks.review.review_sheets import Material, concerns, write_sheets
 from benchmarks.review.reviewed import Reviewed, _decisions, _with_output, review
 from benchmarks.review.samples import agreed_answer
 from benchmarks.review.sheets import read_sheet
+from benchmarks.review.together import joined
 from strategies.contract import Case, Kind
 from tests import tiny
 from tests.conftest import Folders
@@ -232,8 +234,48 @@ def test_an_x_that_is_a_label_or_an_answer_stands_for_itself() -> None:
         held = tuple(Case(id=f"h{place}", input=f"held {place}", output="o") for place in range(3))
         case = Case(id="e", input="one", output="o")
         material = Material(kind=kind, labels=labels, examples=(case,), heldout=held, documents=())
-        row = {"part": "example", "id": "e", "perhaps": "o", "corrected": "x", "leave out": ""}
+        row = {"part": "example", "id": "e", "perhaps": "o", "corrected": "x", "together": "", "leave out": ""}
         assert _decisions([("line 2", row)], material) == {("example", "e"): ("x", False)}
+
+
+def test_rows_that_a_person_puts_together_are_one_in_the_copy(desk: Desk) -> None:
+    """Rows that mean the same in other words were listed, and there was no way to say that they are one."""
+    desk.fix()
+    sheet = desk.folder / "copy" / "review.csv"
+    rows = rows_of(sheet)
+    (several,) = [[row["id"] for row in rows if row["part"] == side][:3] for side in ("example",)]
+    assert len(several) == 3
+    filled(sheet, lambda _, row: {"together": "one"} if row["part"] == "example" and row["id"] in several else {})
+    lineage = desk.fix().lineage
+    groups = {row["id"]: row.get("group") or "" for row in desk.copy("examples.jsonl")}
+    assert {groups[name] for name in several} == {"together one"}
+    assert [name for name, group in groups.items() if group] == [name for name in groups if name in several]
+    assert (lineage.examples.together, lineage.heldout.together) == (3, 0)
+    notes = find(desk.folder / "copy").assembled().benchmark.notes
+    assert any("0 corrected, 3 put together with others and 0 left out" in note for note in notes)
+    assert desk.fix().lineage == lineage
+
+
+def test_a_group_comes_along_with_the_row_that_is_put_together_with_another() -> None:
+    names = ("a", "b", "c", "d", "e")
+    cases = tuple(Case(id=name, input=name, output="o", group="g" if name in "bc" else "") for name in names)
+    held = (Case(id="h", input="h", output="o"),)
+    material = Material(kind="classification", labels=("o",), examples=cases, heldout=held, documents=())
+
+    def row(part: str, name: str, word: str) -> tuple[str, Row]:
+        return "line 2", {"part": part, "id": name, "together": word}
+
+    sheet = [
+        row("example", "a", "1"),
+        row("example", "b", "1"),
+        row("example", "d", "2"),
+        row("held-out case", "h", "2"),
+    ]
+    assert joined([Record(*each) for each in sheet], material) == {
+        ("example", "a"): "g",
+        ("example", "d"): "together 2",
+        ("held-out case", "h"): "together 2",
+    }
 
 
 def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
@@ -247,7 +289,7 @@ def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
     assert done.code == 0, done.err
     assert "label the first hundred or more" in done.err
     assert "cannot be estimated" not in done.err
-    assert "Write into `corrected` (x there takes what `perhaps` holds) or `leave out`;" in done.err
+    assert "Write into `corrected` (x there takes what `perhaps` holds), `together` (the same word beside" in done.err
     filled(tmp_path / "copy" / "sample.csv", lambda place, row: {"label": "login"} if place < 40 else {})
     done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
     assert "Of 40 held-out cases drawn at random a person labelled" in done.err
@@ -270,6 +312,11 @@ def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
         ),
         ("review.csv", {"corrected": "x", "perhaps": "delivry"}, r'line 2: "delivry" is not one of the labels'),
         ("review.csv", {"leave out": "maybe"}, r'review\.csv, line 2: "leave out" holds "maybe"'),
+        (
+            "review.csv",
+            {"together": "same"},
+            r'line 2: "together" holds "same", and no other row does\. Write the same word',
+        ),
         ("review.csv", {"id": "m999"}, r'review\.csv, line 2 names the example "m999", which is not there'),
         ("sample.csv", {"label": "delivry"}, r'sample\.csv, line 2: "delivry" is not one of the labels'),
         ("sample.csv", {"id": "m1"}, r'sample\.csv, line 2 names the held-out case "m1", which is not there'),
@@ -357,7 +404,7 @@ def test_a_sheet_of_one_row_may_end_without_a_new_line(desk: Desk) -> None:
     desk.fix()
     sheet = desk.folder / "copy" / "review.csv"
     head = sheet.read_text(encoding="utf-8").splitlines()[0]
-    sheet.write_text(f"{head}\nexample,copy,a copy,,,,,,x", encoding="utf-8")
+    sheet.write_text(f"{head}\nexample,copy,a copy,,,,,,,x", encoding="utf-8")
     assert desk.fix().lineage.examples.left_out == 1
     sheet.write_text(f"{head}\n\n", encoding="utf-8")
     assert desk.fix().lineage.examples.left_out == 0
