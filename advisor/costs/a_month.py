@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from advisor.contract import Amount
 from advisor.costs.amounts import range_of
 from advisor.costs.economics import saving
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import SECONDS, TOKENS, amount, counted, listed, percent, start
 from benchmarks.contract import State
 from strategies.contract import TUNED

@@ -14,7 +14,7 @@ from advisor.drawn import Table
 from advisor.figures.costs_by_volume import lines_of
 from advisor.figures.volumes import broken_even, requests
 from advisor.goal import Goal
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NEVER, NONE, in_cell, listed
 from benchmarks.contract import State
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from advisor.contract import Amount
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import counted
 
 

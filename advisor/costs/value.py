@@ -10,7 +10,7 @@ from advisor.costs.amounts import exactly, times
 from advisor.costs.economics import saving
 from advisor.decision.bounds import POWER
 from advisor.goal import Goal
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import SECONDS, about, amount, counted, percent, start
 from benchmarks.contract import State
 from benchmarks.statistics.chances import chance_above

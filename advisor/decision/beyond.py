@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from advisor.contract import Status
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import clause, percent, start
 from benchmarks.contract import Evaluation, State
 

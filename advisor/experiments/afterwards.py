@@ -10,7 +10,7 @@ from advisor.costs.economics import costs, over_limit, rank
 from advisor.decision.bounds import without_walk
 from advisor.decision.decide import recommend, unusable
 from advisor.decision.limits import breaks_another_limit
-from advisor.story.material import Changed
+from advisor.material import Changed
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.costs.prices import MachinePrices
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.drawn import Estimate, Forest
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import listed, percent
 from benchmarks.checked import Agreement
 from benchmarks.evaluation.cascade import APPROACH as CASCADE

@@ -9,7 +9,7 @@ from advisor.costs.breakeven import Line, bands, break_evens
 from advisor.drawn import LineChart, Series, Signed, Table
 from advisor.figures.volumes import broken_even, requests, span
 from advisor.goal import Goal
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, amount, in_cell, listed, of_what, start
 from benchmarks.contract import State
 

@@ -7,7 +7,7 @@ from typing import Literal
 from advisor.contract import Difference
 from advisor.decision.bounds import BY_CHANCE
 from advisor.drawn import Estimate, Forest
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import listed, points
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.drawn import LineChart, Series
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.story.more_data import curve_table, expected, learning
 from advisor.wording import metric_name, percent, plain_percent, start
 from benchmarks.contract import Evaluation

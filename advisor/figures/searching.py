@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from advisor.drawn import LineChart, Series, Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import listed, percent
 from strategies.contract import Trial
 

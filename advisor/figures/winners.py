@@ -12,8 +12,8 @@ from advisor.costs.amounts import ends_of, range_of
 from advisor.costs.economics import Ranking, settled
 from advisor.drawn import Cell, Settled, Strip, Table, WinnerMap
 from advisor.figures.volumes import requests, span, whole
+from advisor.material import Material
 from advisor.panel import Part, Terms, WhatIf
-from advisor.story.material import Material
 from advisor.wording import NONE, TOKENS, amount, listed
 
 _SAME = 1 + 1e-9

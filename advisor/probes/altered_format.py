@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.drawn import Table
+from advisor.material import Material
 from advisor.probes.following import Following, any_known, following, unknown_says
-from advisor.story.material import Material
 from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Altered
 from benchmarks.statistics.counted import interval

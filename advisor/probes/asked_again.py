@@ -9,7 +9,7 @@ from advisor.decision import shares
 from advisor.decision.shares import Counted
 from advisor.drawn import Table
 from advisor.figures.consistency import of_parts_alone, same
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, counted, listed, percent
 from benchmarks.checked import Agreement
 from benchmarks.statistics.counted import shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, counted, start
 from benchmarks.checked import ByHeart, Counted
 from benchmarks.contract import Evaluation

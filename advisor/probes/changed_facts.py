@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from advisor.drawn import Table
+from advisor.material import Material
 from advisor.probes.added_labels import added_table
 from advisor.probes.following import Following, any_known, following, unknown_says
-from advisor.story.material import Material
 from advisor.wording import NONE, counted, listed, start
 from benchmarks.checked import Changed
 from benchmarks.statistics.counted import interval

@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.contract import Amount
 from advisor.costs.amounts import total
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import amount, duration
 from benchmarks.checked import Changed
 from benchmarks.contract import Evaluation

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, counted, digits, listed, percent, points, start
 from benchmarks.checked import Forgetting, GeneralAnswers
 from benchmarks.contract import Benchmark, Evaluation

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from advisor.material import Material
 from advisor.reports.markdown import literal
-from advisor.story.material import Material
 from advisor.wording import NONE, counted, listed, percent, plain_percent
 from benchmarks.checked import Guard, Held
 from benchmarks.contract import Evaluation, Metric

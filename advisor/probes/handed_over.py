@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from advisor.drawn import Table
+from advisor.material import Material
 from advisor.probes.guarded import guard_cells, guard_columns
-from advisor.story.material import Material
 from advisor.wording import NONE, counted, floor_percent, listed, metric_name, percent
 from benchmarks.checked import Handover
 from benchmarks.contract import Evaluation, State

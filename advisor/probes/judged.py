@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, ceil_percent, counted, floor_percent, listed, metric_name, percent
 from benchmarks.evaluation.judging import Judge
 from benchmarks.statistics.confidence import exact_interval

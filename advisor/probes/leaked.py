@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import ceil_percent, counted, floor_percent, percent, points
 from benchmarks.checked import Leaks
 from benchmarks.contract import Benchmark, Evaluation

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, counted, metric_name, percent, start
 from benchmarks.evaluation.mistakes import Kind, Mistake, Mistakes
 

@@ -9,10 +9,10 @@ from advisor.decision import shares
 from advisor.decision.tuned import only_elsewhere
 from advisor.decision.unsteady import drawn_again
 from advisor.drawn import Table
+from advisor.material import Material
 from advisor.probes.asked_again import of_so_many
 from advisor.probes.guarded import chosen
 from advisor.probes.time_taken import in_short
-from advisor.story.material import Material
 from advisor.wording import NONE, listed, percent, start
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.costs.prices import MachinePrices

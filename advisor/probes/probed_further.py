@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from advisor.decision.unsteady import REPEATS, edited
 from advisor.drawn import Table
+from advisor.material import Material
 from advisor.probes.probed import NOT_BUILT_WITHOUT, Probe, side_by_side
-from advisor.story.material import Material
 from advisor.wording import digits, percent
 from benchmarks.checked import Counted
 from benchmarks.contract import Evaluation

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from advisor.decision.slices import where
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, counted, percent
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.statistics.confidence import shown_interval

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import NONE, counted, digits, listed, percent, start
 from benchmarks.checked import Rebuilds
 from benchmarks.contract import Evaluation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import duration, listed, percent, plain_percent, start
 from benchmarks.evaluation.taken import MOST, Taken
 

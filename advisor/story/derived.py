@@ -15,11 +15,11 @@ from advisor.decision.unsteady import at_most_the_same
 from advisor.decision.untried import fresh_cases
 from advisor.drawn import WinnerMap
 from advisor.figures.winners import cells_at
+from advisor.material import Material
 from advisor.probes.asked_again import reach
 from advisor.probes.steadiness import steadiness
 from advisor.story.foretold import Foretold
 from advisor.story.gap import USABLE, between_models
-from advisor.story.material import Material
 from advisor.story.more_data import all_ahead, prompt_worth
 from advisor.story.nothing_beats import unbeaten
 from benchmarks.checked import Agreement, ByHeart, Changed, Grounding, Handover, Latency

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import counted, start
 from benchmarks.contract import Look
 

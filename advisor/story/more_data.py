@@ -9,7 +9,7 @@ from advisor.contract import Amount
 from advisor.costs.amounts import exactly
 from advisor.drawn import Table
 from advisor.goal import Goal
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import about, amount, metric_name, percent, rounded_up, start
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.learning import CurvePoint

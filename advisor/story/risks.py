@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.decision.unsteady import drawn_again
+from advisor.material import Material
 from advisor.probes.by_heart import what_it_knows
 from advisor.probes.forgotten import shown_to_forget, what_it_forgot
 from advisor.probes.grounded import what_it_invents, who_else_speaks
 from advisor.probes.leaked import without_the_leaks
 from advisor.probes.steadiness import next_time
-from advisor.story.material import Material
 from advisor.wording import counted, full, percent, start
 from benchmarks.contract import Evaluation
 from benchmarks.costs.prices import MachinePrices

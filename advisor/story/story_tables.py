@@ -11,7 +11,7 @@ from advisor.costs.upkeep import upkeep_note
 from advisor.decision.closeness import how_far
 from advisor.drawn import Picture, Point, Table
 from advisor.figures.differences import interval
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import (
     NONE,
     ceil_percent,

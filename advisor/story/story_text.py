@@ -11,12 +11,12 @@ from advisor.decision.tuned import takes_tuning
 from advisor.decision.unmeasured import named as limits_named
 from advisor.decision.untried import as_headline
 from advisor.goal import Goal
+from advisor.material import Material
 from advisor.probes.time_taken import where_time_went
 from advisor.story.alike import told_apart
 from advisor.story.gap import short_of_the_target
 from advisor.story.left_out import judged, not_the_best_meant, so_far
 from advisor.story.looked import looks, seen_before
-from advisor.story.material import Material
 from advisor.story.nobody import nobody_named, without_figures
 from advisor.story.supposed import supposed
 from advisor.wording import TOKENS, about, amount, counted, digits, listed, metric_name, percent, start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from advisor.story.material import Material
+from advisor.material import Material
 from benchmarks.contract import State
 from benchmarks.statistics.families import MANY, opposed
 from benchmarks.statistics.grouping import Floats

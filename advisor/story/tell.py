@@ -20,6 +20,7 @@ from advisor.figures.differences import differences
 from advisor.figures.learning import learning_curves
 from advisor.figures.searching import searching
 from advisor.figures.winners import winner_map
+from advisor.material import Extras, Material
 from advisor.probes import guarded
 from advisor.probes.added_labels import the_day_labels_are_added
 from advisor.probes.altered_format import altered_table, the_day_the_format_is_altered
@@ -42,7 +43,6 @@ from advisor.probes.time_taken import checks_took_too_long
 from advisor.story import derived
 from advisor.story.foretold import foretold, predicted
 from advisor.story.gap import key_noise, what_closes_the_gap
-from advisor.story.material import Extras, Material
 from advisor.story.more_data import curve_table, expected, towards_the_target, worth_of_the_prompt
 from advisor.story.no_answers import no_answers
 from advisor.story.risks import risks, worth_knowing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.goal import Goal
-from advisor.story.material import Material
+from advisor.material import Material
 from benchmarks.contract import State
 
 _TITLES = {

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from advisor.drawn import Table
+from advisor.material import Material
 from advisor.story import setups
-from advisor.story.material import Material
 from advisor.wording import NONE, percent
 from strategies.contract import Trial
 

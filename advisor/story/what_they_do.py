@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.drawn import Table
-from advisor.story.material import Material
+from advisor.material import Material
 from advisor.wording import listed, start
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from strategies.contract import Family

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from advisor.story.material import Extras
+from advisor.material import Extras
 from benchmarks.contract import Evaluation, Row
 from benchmarks.evaluation.evaluate import About, curve
 from benchmarks.evaluation.stored import evaluations

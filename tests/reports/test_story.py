@@ -19,9 +19,9 @@ from advisor.drawn import Table
 from advisor.experiments.example import opened
 from advisor.experiments.run_setup import prediction_of
 from advisor.experiments.stored import reopen
+from advisor.material import Extras
 from advisor.story import setups
 from advisor.story.explain import premises
-from advisor.story.material import Extras
 from advisor.wording import (
     NONE,
     about,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.story.material import Extras
+from advisor.material import Extras
 from strategies.catalog import approaches, described
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of
 
