@@ -44,14 +44,17 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@touch $@
 
 # 0: the target is met. 100: it is not. 101: not decided yet. Each of them is a verdict.
-# A second demo of the same options takes over what the first one searched and trained; one that was stopped goes on.
+# A second demo of the same options takes over what the first one searched and trained. One that was stopped goes on; where it
+# cannot, since the options or the program are others by now, it is put aside.
 demo: $(VENV)/installed
 	$(BIN)/advisor models fetch smollm2-135m minilm-l6
 	@[ ! -e $(DEMO)/options ] || { rm -rf $(DEMO).before; mv $(DEMO) $(DEMO).before; }
 	@more="$(DEMO_FIRST)"; [ "$$(cat $(DEMO).before/options 2>/dev/null)" != "$(DEMO_OPTIONS)" ] || \
 			more="$(DEMO_AGAIN) --reuse $(DEMO).before"; \
-		[ ! -e $(DEMO)/run.sqlite ] || more="$$more --resume"; \
-		code=0; $(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) $$more || code=$$?; \
+		run="$(BIN)/advisor run support-intents --out $(DEMO) $(DEMO_OPTIONS) $$more"; code=2; \
+		[ ! -e $(DEMO)/run.sqlite ] || { code=0; $$run --resume || code=$$?; }; \
+		[ $$code -ne 2 ] || { [ ! -e $(DEMO) ] || { rm -rf $(DEMO).stopped; mv $(DEMO) $(DEMO).stopped; \
+			echo "The run that was stopped lies in $(DEMO).stopped; a new one begins."; }; code=0; $$run || code=$$?; }; \
 		case $$code in 0|100|101) echo "$(DEMO_OPTIONS)" > $(DEMO)/options ;; *) exit $$code ;; esac
 
 # Two at a time: tiny models are quickest on one thread each. A file stays together, since its tests share what they made; in

@@ -184,7 +184,7 @@ def method(material: Material) -> tuple[str, ...]:
     if paces:
         lines.append(
             "Latency is that of single warm requests, one at a time; no load was tested. Held-out answers for each second that "
-            f"answering them in batches took: {listed(paces)}."
+            f"answering them took, in batches here, of a server all waits added up: {listed(paces)}."
         )
     return (*lines, *where_time_went(material))
 

@@ -260,7 +260,8 @@ def _inferred(spec: Spec, data: Loaded) -> tuple[Spec, tuple[str, ...]]:
     update: dict[str, Any] = {}
     kind = spec.kind
     if kind is None:
-        kind, says = infer_kind(data.examples, bool(data.documents), bool(spec.labels), bool(spec.answer_schema))
+        known = (bool(data.documents), bool(spec.labels), bool(spec.answer_schema), spec.metric is not None)
+        kind, says = infer_kind(data.examples, *known)
         if spec.pattern and kind == "classification" and not spec.labels:
             kind, says = "qa", "kind: qa, because there is a pattern that every answer has."
         update["kind"] = kind

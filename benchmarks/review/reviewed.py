@@ -17,7 +17,7 @@ from benchmarks.data.assemble import Assembly, Loaded
 from benchmarks.data.load import read_inputs
 from benchmarks.data.remote import is_remote
 from benchmarks.review.lineage import Changes, Lineage, hash_of, read_lineage, way_to
-from benchmarks.review.review_sheets import REVIEW, REVIEW_COLUMNS, SAMPLE, Material, drawn, write_sheets
+from benchmarks.review.review_sheets import REVIEW, REVIEW_COLUMNS, SAMPLE, TOGETHER, Material, drawn, write_sheets
 from benchmarks.review.samples import agreed_answer, agreed_label, found_in, went_through
 from benchmarks.review.sheets import ACCEPTED, NO, YES, read_sheet
 from benchmarks.review.together import joined
@@ -73,7 +73,7 @@ def review(
 
 def reviewed(assembly: Assembly, material: Material, folder: Path) -> Reviewed:
     """What the sheets in the folder say, applied to the data. Raises `BadInput` with file and line."""
-    sheet = read_sheet(folder / REVIEW, REVIEW_COLUMNS) if _has_rows(folder / REVIEW) else []
+    sheet = read_sheet(folder / REVIEW, REVIEW_COLUMNS, (TOGETHER,)) if _has_rows(folder / REVIEW) else []
     decisions, groups = _decisions(sheet, material), joined(sheet, material)
     seed = _seed(folder, assembly)
     labelled, random = went_through(folder / SAMPLE, material, [case.id for case in drawn(material.heldout, seed)])

@@ -39,12 +39,15 @@ def write_sheet(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
         sheet.writerows([as_cell(harmless(text)) for text in row] for row in rows)
 
 
-def read_sheet(path: Path, columns: Sequence[str]) -> list[Record]:
-    """The rows of a sheet that has these columns, as texts. Raises `BadInput` with the line."""
+def read_sheet(path: Path, columns: Sequence[str], later: Sequence[str] = ()) -> list[Record]:
+    """The rows of a sheet that has these columns, as texts; those that came `later` are empty where it is from before.
+
+    Raises `BadInput` with the line.
+    """
     found = []
     for place, values in read_records(path):
-        lacks = [name for name in columns if name not in values]
+        lacks = [name for name in columns if name not in values and name not in later]
         if lacks:
             raise BadInput(f"{path.name} has lost its column {lacks[0]!r}. Put it back, or start with a new folder.")
-        found.append(Record(place, {name: harmless(from_cell(str(values[name]))) for name in columns}))
+        found.append(Record(place, {name: harmless(from_cell(str(values.get(name, "")))) for name in columns}))
     return found

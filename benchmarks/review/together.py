@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from benchmarks.contract import BadInput
 from benchmarks.formats.record import Record
@@ -21,9 +21,16 @@ def joined(sheet: Sequence[Record], material: Material) -> Mapping[Key, str]:
     now = dict(before)
     for word, keys in _named(sheet).items():
         groups = {now[key] for key in keys} - {""}
-        name = min(groups, default=f"together {word}")
+        name = min(groups, default=_unused(f"together {word}", now.values()))
         now |= {key: name for key, group in now.items() if key in keys or group in groups}
     return {key: group for key, group in now.items() if group != before[key]}
+
+
+def _unused(name: str, known: Collection[str]) -> str:
+    """The name, with a dash behind it for each time that it is taken: an earlier review may have used the same words."""
+    while name in known:
+        name += "-"
+    return name
 
 
 def _named(sheet: Sequence[Record]) -> Mapping[str, list[Key]]:

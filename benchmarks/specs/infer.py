@@ -35,8 +35,10 @@ DEFAULT_METRICS: Mapping[Kind, tuple[str, ...]] = {
 """The first decides where the spec names none (in generation it only compares); the others are shown."""
 
 
-def infer_kind(examples: Sequence[Case], has_documents: bool, has_labels: bool, has_schema: bool) -> tuple[Kind, str]:
-    """The kind of a task that does not say it, and the reason as a sentence."""
+def infer_kind(
+    examples: Sequence[Case], has_documents: bool, has_labels: bool, has_schema: bool, has_metric: bool = False
+) -> tuple[Kind, str]:
+    """The kind of a task that does not say it, and the reason as a sentence. Whoever names a metric may mean short answers."""
     if has_schema:
         return "extraction", "kind: extraction, because there is a schema."
     if has_labels:
@@ -53,7 +55,7 @@ def infer_kind(examples: Sequence[Case], has_documents: bool, has_labels: bool, 
         return "classification", f"kind: classification, because {rows} only {different}."
     if has_documents:
         return "qa", f"kind: qa, because there are documents and {rows} {different}."
-    if _few(outputs, len(examples), _ROWS_A_WORD) and all(map(_are_words, outputs)):
+    if not has_metric and _few(outputs, len(examples), _ROWS_A_WORD) and all(map(_are_words, outputs)):
         return "classification", f"kind: classification, because {rows} only {different}, of a few words each."
     labels = " If these are labels, write `kind: classification`." if all(map(_are_words, outputs)) else ""
     return "generation", f"kind: generation, because {rows} {different} and no documents were named.{labels}"

@@ -254,6 +254,11 @@ def test_rows_that_a_person_puts_together_are_one_in_the_copy(desk: Desk) -> Non
     notes = find(desk.folder / "copy").assembled().benchmark.notes
     assert any("0 corrected, 3 put together with others and 0 left out" in note for note in notes)
     assert desk.fix().lineage == lineage
+    lines = (
+        sheet.read_text(encoding="utf-8-sig").replace(",together,leave", ",leave").replace(",one,", ",").splitlines()
+    )
+    sheet.write_text("\n".join([lines[0], *(line.replace(",,,", ",,") for line in lines[1:])]), encoding="utf-8")
+    assert desk.fix().lineage.examples.together == 0, "a sheet from before the column is read"
 
 
 def test_a_group_comes_along_with_the_row_that_is_put_together_with_another() -> None:
@@ -276,6 +281,11 @@ def test_a_group_comes_along_with_the_row_that_is_put_together_with_another() ->
         ("example", "d"): "together 2",
         ("held-out case", "h"): "together 2",
     }
+    used = dataclasses.replace(material, examples=(dataclasses.replace(cases[4], group="together 2"), cases[3]))
+    assert joined([Record(*each) for each in sheet[2:]], used) == {
+        ("example", "d"): "together 2-",
+        ("held-out case", "h"): "together 2-",
+    }, "a word of an earlier review is another one"
 
 
 def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(

@@ -215,6 +215,12 @@ def test_short_outputs_that_come_back_are_labels(outputs: list[str], kind: str, 
     assert infer_kind(cases, False, False, False) == (kind, f"kind: {kind}, because {why}")
 
 
+def test_short_answers_with_a_metric_for_texts_stay_texts() -> None:
+    cases = tuple(Case(id=str(n), input=f"text {n} {n * 7919}", output=f"answer {n % 20:c<3}") for n in range(40))
+    spec = parse_spec({"name": "x", "instruction": "y", "examples": "z", "metric": "chrf", "target": 0.5})
+    assert assemble(spec, data=Loaded(examples=cases)).benchmark.task.kind == "generation"
+
+
 def test_a_label_of_nearly_all_cases_is_told_by_their_number() -> None:
     cases = [Case(id=str(n), input=str(n), output="ok" if n else "fraud") for n in range(200)]
     (said,) = imbalance_note(cases, ("fraud", "ok"), "accuracy")

@@ -19,6 +19,8 @@ READING = ("retrieval", "lora + retrieval")
 """Approaches with documents before the model."""
 UNSTEADY = 2 / 3
 """Share of the answers that is told of rebuilds: fewer than that stay."""
+FEWEST = 20
+"""Questions of which a share is told."""
 LITTLE = 0.01
 """Of a figure: what a threshold brings below that is nothing."""
 ASKED = ("prompting", "retrieval", "lora")
@@ -269,13 +271,18 @@ def by_heart(rows: Rows) -> str:
     if not found:
         return ""
     sums = [(sum(one.right for one in part), sum(one.cases for one in part)) for part in parts]
-    word, other, never = (f"{right:,} of {cases:,}" for right, cases in sums)
-    known, reworded = (exact_interval(*each) for each in sums[:2])
-    so = ": it learns answers by heart" if known[0] > reworded[1] else ""
-    return (
-        f"{start(TUNED[0])} answers {word} questions of its training in their own words, {other} for the same facts in other "
-        f"words, and {never} for facts that it was never told{so}."
+    said = (
+        "of its training in their own words",
+        "for the same facts in other words",
+        "for facts that it was never told",
     )
+    told = [
+        f"{right:,} of {cases:,} {what}" for (right, cases), what in zip(sums, said, strict=True) if cases >= FEWEST
+    ]
+    known, reworded, never = (exact_interval(*each) if each[1] >= FEWEST else (0.0, 1.0) for each in sums)
+    so = ": it knows what it was told" if known[0] > never[1] else ""
+    so = ": it learns answers by heart" if known[0] > reworded[1] else so
+    return f"Of questions {TUNED[0]} answers {listed(told)}{so}." if told else ""
 
 
 # ---------------------------------------------------------------- thresholds

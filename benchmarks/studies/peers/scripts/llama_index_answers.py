@@ -19,13 +19,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from compared import MOST_WORDS, contained, score_of  # type: ignore[import-not-found]
+from compared import contained, score_of  # type: ignore[import-not-found]
 from llama_index_search import PACKAGES, chosen  # type: ignore[import-not-found]
 
 DEPTHS, JUDGED, THREADS = (1, 2, 5), 150, 8
 """Passages that are shown; examples that answers are judged by; requests at once."""
-MOST_TOKENS = 2 * MOST_WORDS
-"""Of an answer, at least: whole sentences are to end before it."""
 OWN = "its own"
 SHORT = """\
 Context information is below.
@@ -87,7 +85,7 @@ def told(work: dict[str, Any], way: Any, setting: tuple[str, int], questions: Se
         api_key="none",
         is_chat_model=True,
         temperature=0.0,
-        max_tokens=max(work["answer_tokens"], MOST_TOKENS),
+        max_tokens=work["answer_tokens"],
         context_window=work["context_tokens"],
         timeout=300.0,
     )

@@ -39,12 +39,13 @@ def main() -> None:
 
 
 def trained_and_asked(work: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """`work["rows"]` are (messages, answer), `work["asked"]` messages. The adapter goes into the folder."""
+    """`work["rows"]` are (messages, answer), `work["asked"]` messages, `work["losses"]`, where it is there, those of the rates.
+    The adapter goes into the folder."""
     import torch
 
     torch.set_num_threads(work["threads"])
     start = time.perf_counter()
-    losses = losses_of(work)
+    losses = work["losses"] if "losses" in work else losses_of(work)
     rate = min(losses, key=losses.__getitem__)
     trainer = trainer_of(work, work["rows"], rate, EPOCHS)
     trainer.train()

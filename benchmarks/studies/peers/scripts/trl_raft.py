@@ -4,8 +4,8 @@
 
 As in the paper (arXiv 2403.10131) a fifth of the examples is taught with passages that do not hold the answer, the others with
 one that does among distractors, in a random order; the answers are taught alone, without reasoning, which nobody wrote down.
-Passages are looked up by their embeddings. How many are shown is chosen by the loss on examples that are kept apart, with the
-passages that a search finds for them.
+Passages are looked up by their embeddings. The rate is chosen with two passages, then how many are shown, both by the loss on
+examples that are kept apart, with the passages that a search finds for them; of one passage there are no distractors beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trl_lora import RATES, loss_of, trained_and_asked  # type: ignore[import-not-found]
+from trl_lora import loss_of, losses_of, trained_and_asked  # type: ignore[import-not-found]
 
 DEPTHS, WORDS, POOL = (1, 2, 3), 100, 20
 """Passages shown with each question; words of a passage; passages that distractors are taken from."""
@@ -35,10 +35,12 @@ def main() -> None:
     start = time.perf_counter()
     passages = [[(texts[place], owners[place]) for place in places] for places in searched(work, texts)]
     lessons = {depth: work | shown(work, passages, depth) for depth in DEPTHS}
-    losses = {depth: loss_of(each, max(RATES)) for depth, each in lessons.items()}
+    rates = losses_of(lessons[DEPTHS[1]])
+    rate = min(rates, key=rates.__getitem__)
+    losses = {depth: rates[rate] if depth == DEPTHS[1] else loss_of(each, rate) for depth, each in lessons.items()}
     depth = min(losses, key=losses.__getitem__)
     choosing = time.perf_counter() - start
-    done = trained_and_asked(lessons[depth], Path(sys.argv[2]).parent / "adapter")
+    done = trained_and_asked(lessons[depth] | {"losses": rates}, Path(sys.argv[2]).parent / "adapter")
     done["seconds"]["fitting"] += choosing
     done["settings"] |= {
         "passages": depth,
