@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Which batches are quicker is measured for real models; for tiny ones it would be chance.
 os.environ.setdefault("ADVISOR_BATCH_TOKENS", "4096")
+# A shell starts what it puts into the background with interrupts ignored, and every program that a test starts inherits that: it
+# could not be interrupted, and the test would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # ---------------------------------------------------------------- skips
