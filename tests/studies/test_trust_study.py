@@ -388,7 +388,7 @@ def test_what_follows_a_change_and_what_is_learnt_by_heart() -> None:
     ), "of nine no share is told"
     as_well = replace(known, rephrased=Counted(cases=30, right=22), untold=Counted(cases=40, right=1))
     told = lessons.by_heart({"one": [replace(lora, by_heart=as_well)]})
-    assert told.endswith("and 1 of 40 for facts that it was never told: it knows what it was told.")
+    assert told.endswith("and 1 of 40 for facts that it was never told: it knows part of what it was told.")
     again = replace(facts, told=5, again=4, again_seconds=60.0, examples=3)
     told = changes.changed({"one": [replace(checked("lora"), changed=again)]})
     assert "| one | lora | 8 | 6 | 0 | 35-97 % | 2.4 s | 4 of 5 | 28-99 % | 60 s |" in told

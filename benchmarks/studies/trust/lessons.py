@@ -280,7 +280,7 @@ def by_heart(rows: Rows) -> str:
         f"{right:,} of {cases:,} {what}" for (right, cases), what in zip(sums, said, strict=True) if cases >= FEWEST
     ]
     known, reworded, never = (exact_interval(*each) if each[1] >= FEWEST else (0.0, 1.0) for each in sums)
-    so = ": it knows what it was told" if known[0] > never[1] else ""
+    so = ": it knows part of what it was told" if known[0] > never[1] else ""
     so = ": it learns answers by heart" if known[0] > reworded[1] else so
     return f"Of questions {TUNED[0]} answers {listed(told)}{so}." if told else ""
 
