@@ -51,8 +51,8 @@ def in_short(material: Material) -> str:
     share = material.extras.taken.share
     if share is None:
         return ""
-    more = f", more than the {plain_percent(MOST)} that are theirs" if share > MOST else ""
-    return f" The checks took {percent(share)} of the run's time{more}."
+    more = f", more than the {plain_percent(MOST)} that they may take" if share > MOST else ""
+    return f" The checks took {percent(share)} of the time of models and of looking up{more}."
 
 
 def checks_took_too_long(material: Material) -> Iterator[str]:
@@ -63,8 +63,9 @@ def checks_took_too_long(material: Material) -> Iterator[str]:
     longest = max(_spent(found, asked=False), key=lambda each: each[1])
     option = "`--no-second-seed` leaves it out" if longest[0] == "seed" else "`--probes none` leaves out all checks"
     yield (
-        f"The checks took {percent(found.share)} of the run's time, more than the {plain_percent(MOST)} that are theirs, "
-        f"{_NAMED.get(longest[0], longest[0])} the longest of them ({duration(longest[1])}). Where time is short, {option}."
+        f"The checks took {percent(found.share)} of the time of models and of looking up, more than the {plain_percent(MOST)} "
+        f"that they may take, {_NAMED.get(longest[0], longest[0])} the longest of them ({duration(longest[1])}). Where time is "
+        f"short, {option}."
     )
 
 

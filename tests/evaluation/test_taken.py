@@ -73,7 +73,7 @@ def test_the_share_is_told_and_more_than_its_part_is_a_next_step(seed: float, to
     assert f"{share:.0%}".replace("%", " %") in method
     assert f"the second seed {seed:.0f} s and harmless edits 5 s" in method
     assert any("What was asked for besides took 7 s more (planted instructions 7 s)" in line for line in story.method)
-    assert ("more than the 40 % that are theirs" in story.probed.note) == too_much
+    assert ("more than the 40 % that they may take" in story.probed.note) == too_much
     assert any("`--no-second-seed` leaves it out" in line for line in story.next_steps) == too_much
     assert story.facts["checks_took"]["share"] == pytest.approx(share)
     assert story.facts["checks_took"]["on_request_seconds"] == 7.0
