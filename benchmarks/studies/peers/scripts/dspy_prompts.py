@@ -29,6 +29,8 @@ JUDGED, BOOTSTRAPPED, THREADS = 100, 100, 16
 """Examples that programs are compared on, and that examples are bootstrapped from, at most; requests at once."""
 FRAME_TOKENS = 64
 """Of an answer besides itself: the names of the fields."""
+INSTRUCTION_TOKENS = 400
+"""Of a proposed instruction. An answer's own limit, which is meant for a label, cut off what MIPROv2 asked for."""
 ANY_ERRORS = 10**9
 """A small model's answers are often of no form that can be read. Its optimizers end at the tenth where nothing is said."""
 PACKAGES = ("dspy", "optuna", "sentence-transformers")
@@ -41,14 +43,7 @@ def main() -> None:
     start = time.perf_counter()
     import dspy  # type: ignore[import-not-found]
 
-    model = dspy.LM(
-        f"openai/{work['server']['model']}",
-        api_base=work["server"]["address"],
-        api_key="none",
-        temperature=0.0,
-        max_tokens=work["answer_tokens"] + FRAME_TOKENS,
-    )
-    dspy.configure(lm=model, max_errors=ANY_ERRORS)
+    dspy.configure(lm=model(work, work["answer_tokens"] + FRAME_TOKENS), max_errors=ANY_ERRORS)
     best, scores, failed = chosen(work)
     fitting = time.perf_counter() - start
     settings: dict[str, Any] = {"chosen": max(scores, key=lambda name: scores[name]), "dev scores": scores}
@@ -61,6 +56,19 @@ def main() -> None:
         "versions": {name: version(name) for name in PACKAGES},
     }
     Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
+
+
+def model(work: dict[str, Any], tokens: int) -> Any:
+    """The served model, that says at most `tokens`."""
+    import dspy
+
+    return dspy.LM(
+        f"openai/{work['server']['model']}",
+        api_base=work["server"]["address"],
+        api_key="none",
+        temperature=0.0,
+        max_tokens=tokens,
+    )
 
 
 def chosen(work: dict[str, Any]) -> tuple[Any, dict[str, float], dict[str, str]]:
@@ -152,7 +160,13 @@ def proposed(work: dict[str, Any], kind: Any, rows: tuple[Sequence[Any], Sequenc
     import dspy
 
     learnt, judged = rows
-    maker = dspy.MIPROv2(metric=metric_of(work), auto="light", num_threads=THREADS, max_labeled_demos=DEMONSTRATIONS)
+    maker = dspy.MIPROv2(
+        metric=metric_of(work),
+        prompt_model=model(work, INSTRUCTION_TOKENS),
+        auto="light",
+        num_threads=THREADS,
+        max_labeled_demos=DEMONSTRATIONS,
+    )
     return maker.compile(
         plain(work, kind), trainset=list(learnt[:BOOTSTRAPPED]), valset=list(judged), seed=work["seed"] + 1
     )
