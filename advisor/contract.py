@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from advisor.costs.turning import Turn
 from advisor.drawn import Forest, LineChart, Picture, Table, WinnerMap
 from advisor.panel import WhatIf
 from benchmarks.contract import Evaluation, Procedure, State
+
+VerdictName = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +115,28 @@ class AtTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Turn:
+    """The nearest value of one price, volume or pace of change, on one side, at which something else is recommended."""
+
+    of: str
+    """`the price of a machine hour`."""
+    times: float
+    """The multiple of what it is now; of a pace that nobody stated, of once in ten years."""
+    now: float | None
+    at: float
+    unit: str
+    safe: str | None
+    """Who would be named there, and who would have to be decided about first."""
+    unsettled: tuple[str, ...]
+    bills: Mapping[str, Amount]
+    """What a month costs there, for each that is asked about."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recommendation:
     """The answer. `choice` is set only when it meets the target and every cheaper candidate is proven to miss it."""
 
-    verdict: Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
+    verdict: VerdictName
     choice: str | None
     safe: str | None
     """The cheapest candidate that meets, also where a cheaper one is undecided."""

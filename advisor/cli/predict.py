@@ -49,7 +49,7 @@ def command(
     Example: advisor predict runs/first new.csv > answers.jsonl
     """
     from advisor.deploy.answering import answerer
-    from advisor.probes.guarded import in_place_of_unsure
+    from advisor.deploy.guard_told import in_place_of_unsure
     from advisor.wording import counted
     from strategies.answers import is_lost
     from strategies.models.quiet import quiet

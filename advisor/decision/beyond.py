@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from advisor.contract import Status
-from advisor.material import Material
 from advisor.wording import clause, percent, start
 from benchmarks.contract import Evaluation, State
 
@@ -45,13 +44,3 @@ def stands_in_the_way(beyond: Beyond | None, target: float | None) -> bool:
     """Whether the limit keeps something from the goal: what it rules out has a figure at the target; with a margin the best is
     what is left, so any that is better counts."""
     return beyond is not None and (target is None or beyond.figure >= target)
-
-
-def of_the_best(material: Material) -> str:
-    """Of one that is better than the best within the limits, as a sentence with a space before it; else empty."""
-    found = beyond_limits(material.evaluations, material.statuses, material.recommendation.best)
-    if found is None:
-        return ""
-    if material.benchmark.margin is None:
-        return f" {found.sentence}"
-    return f" {start(found.candidate)} ({percent(found.figure)}) is ruled out by a limit, and so not the best that is meant."

@@ -1,46 +1,40 @@
-"""From evaluations and costs to a recommendation: who meets the target, who is the cheapest, and what that rests on."""
+"""From evaluations and costs to a verdict: who meets the target, who is the cheapest, and what that rests on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from advisor.ask.triage import Situation, expect
-from advisor.contract import AtTarget, Costs, Recommendation, Status
+from advisor.contract import AtTarget, Costs, Status, VerdictName
 from advisor.costs.economics import Ranking, rank, settled
-from advisor.decision.bounds import family_statuses, level_for_every_target, paired, sharing
+from advisor.decision.bounds import family_statuses, level_for_every_target, sharing
 from advisor.decision.closeness import margin_statuses
 from advisor.decision.decided import Decided
 from advisor.decision.every_goal import OUT, goals, states, to_come
-from advisor.decision.expected import suggested
 from advisor.decision.limits import by_answers, by_cost_alone, not_checked_yet, ruled_out
 from advisor.decision.unmeasured import unmeasured, with_open_limits
-from advisor.story.outlook import next_steps, otherwise, turn_of, would_change
-from advisor.story.reasons import reasons
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.costs.prices import MachinePrices
 from benchmarks.statistics.families import Family
 
-Verdict = Literal["choose", "safe but cheaper undecided", "undecided", "nothing meets", "compared"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    verdict: Verdict
+    verdict: VerdictName
     safe: str | None = None
     unsettled: tuple[str, ...] = ()
     best: str | None = None
 
 
-def recommend(
+def decide(
     evaluations: Sequence[Evaluation],
     costs: Sequence[Costs],
     benchmark: Benchmark,
     prices: MachinePrices,
     tested_in: Sequence[str] = (),
-) -> Recommendation:
+) -> Decided:
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
 
     With a margin in place of a target, to meet it is to lie within the margin of the best (`benchmarks.statistics.best`).
@@ -60,12 +54,13 @@ def recommend(
     ranking = rank(costs, evaluations)
     statuses, procedure = _statuses(by_name, bills, benchmark, (tested_in or ranking.order, prices))
     outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
-    choice = outcome.safe if outcome.verdict == "choose" else None
-    told = choice or outcome.safe or outcome.best
-    decided = Decided(
+    return Decided(
         verdict=outcome.verdict,
-        named=told,
+        safe=outcome.safe,
+        best=outcome.best,
         unsettled=outcome.unsettled,
+        procedure=procedure,
+        at_targets=_at_targets(by_name, statuses, ranking, benchmark),
         evaluations=by_name,
         costs=bills,
         statuses=statuses,
@@ -74,34 +69,6 @@ def recommend(
         prices=prices,
         expectation=expect(Situation.of(benchmark.task)),
     )
-    other, expected = otherwise(decided), suggested(decided)
-    return Recommendation(
-        verdict=outcome.verdict,
-        procedure=procedure,
-        choice=choice,
-        safe=outcome.safe,
-        cheaper_undecided=outcome.unsettled if outcome.safe else (),
-        best=outcome.best,
-        statuses=tuple(statuses[name] for name in ranking.order),
-        differences=paired(
-            told,
-            [by_name[name] for name in ranking.order if has_scores(statuses[name])],
-            stops_with=benchmark.stops_with,
-        ),
-        reasons=reasons(decided),
-        would_change=would_change(decided, other),
-        next_steps=next_steps(decided),
-        at_targets=_at_targets(by_name, statuses, ranking, benchmark),
-        turns=tuple(turn_of(flip) for flip in other.near[0]),
-        every_target=other.proven,
-        in_documents=decided.expectation.in_documents,
-        suggested=None if expected is None else expected.candidate,
-    )
-
-
-def has_scores(status: Status) -> bool:
-    """True where the figures of the candidate may be used."""
-    return status.state not in (State.INVALID, State.CANNOT_RUN, State.SKIPPED, State.OPEN)
 
 
 # ---------------------------------------------------------------- statuses
@@ -215,7 +182,7 @@ def _outcome(
         open_still = (*undecided, *waiting, *untried)
         found = {status.state for status in statuses.values()}
         nobody = not usable and bool(found & {State.INVALID, State.CANNOT_RUN}) and State.RULED_OUT not in found
-        verdict: Verdict = "undecided" if open_still or nobody else "nothing meets"
+        verdict: VerdictName = "undecided" if open_still or nobody else "nothing meets"
         return _Outcome(verdict=verdict, best=best, unsettled=open_still)
     safe, unsettled = settled(meeting, undecided, ranking)
     unsettled = (*unsettled, *waiting)

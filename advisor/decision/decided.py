@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from advisor.ask.triage import Expectation
-from advisor.contract import Amount, Costs, Status
+from advisor.contract import Amount, AtTarget, Costs, Status, VerdictName
 from advisor.costs.economics import Ranking, saving
 from advisor.decision.beyond import Beyond, beyond_limits
 from advisor.goal import Goal
-from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.costs.prices import MachinePrices
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """A verdict with everything that it rests on. `named` is the candidate that it is about, if any."""
+    """A verdict with everything that it rests on."""
 
-    verdict: str
-    named: str | None
+    verdict: VerdictName
+    safe: str | None
+    """The cheapest candidate that meets, also where a cheaper one is undecided."""
+    best: str | None
     unsettled: tuple[str, ...]
+    procedure: Procedure
+    at_targets: tuple[AtTarget, ...]
     evaluations: Mapping[str, Evaluation]
     costs: Mapping[str, Costs]
     statuses: Mapping[str, Status]
@@ -28,6 +32,11 @@ class Decided:
     benchmark: Benchmark
     prices: MachinePrices
     expectation: Expectation
+
+    @property
+    def named(self) -> str | None:
+        """The candidate that the verdict is about, if any."""
+        return self.safe or self.best
 
     @property
     def goal(self) -> Goal:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from advisor.contract import Costs, Status
 from advisor.costs.economics import over_limit
 from advisor.decision.bounds import too_slow
+from advisor.decision.forgetting import forgot_too_much
 from advisor.decision.share_limits import breaks_a_share
 from advisor.decision.slices import too_weak
 from advisor.decision.unsteady import too_unsteady
-from advisor.probes.forgotten import forgot_too_much
 from advisor.wording import duration, listed, money
 from benchmarks.contract import Benchmark, Evaluation, State
 

@@ -21,8 +21,8 @@ from advisor.deploy.as_fitted import (
     must_speak_alike,
     told_where,
 )
-from advisor.deploy.brought import Package, must_be_here, warn_of_other_code
 from advisor.deploy.holding import Guarded, has_a_form, must_be_a_form, wrong_form
+from advisor.experiments.brought import Package, must_be_here, warn_of_other_code
 from advisor.experiments.found import find
 from advisor.experiments.stored import about_run, reading, reopen
 from advisor.wording import listed

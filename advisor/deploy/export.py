@@ -20,9 +20,9 @@ from typing import Any
 from advisor.contract import Status, Verdict
 from advisor.deploy.answering import Kept, alone_from, base_folder, digests, guards, recommended
 from advisor.deploy.gate import hash_of_right, key_of
+from advisor.deploy.guard_told import forms_card, guard_card
 from advisor.deploy.without import FOUR_BITS, embeds, needed, needs, without_us
 from advisor.experiments.stored import about_run, reading, reopen
-from advisor.probes.guarded import forms_card, guard_card
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.wording import counted, duration, floor_percent, listed, percent, start

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from advisor.deploy.brought import named
+from advisor.experiments.brought import named
 from advisor.reports.markdown import literal
 from advisor.reports.text import clean
 from advisor.wording import counted, listed

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from advisor.contract import Costs, Recommendation
 from advisor.costs.economics import costs, over_limit, rank
 from advisor.decision.bounds import without_walk
-from advisor.decision.decide import recommend, unusable
+from advisor.decision.decide import unusable
 from advisor.decision.limits import breaks_another_limit
 from advisor.material import Changed
+from advisor.story.recommended import recommend
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.costs.prices import MachinePrices
 

@@ -201,7 +201,7 @@ def about_run(folder: Path) -> dict[str, Any]:
 def _verdict(
     about: Mapping[str, Any], benchmark: Benchmark, measured: tuple[Sequence[Evaluation], Store], cases: CaseChoice
 ) -> Verdict:
-    from advisor.costs.what_if import what_if
+    from advisor.decision.what_if import what_if
     from advisor.experiments.afterwards import VerdictInputs, judged
     from advisor.experiments.checking import said_left_out, why_left_out
     from advisor.story.tell import Extras, tell

@@ -23,7 +23,7 @@ def write_about(prepared: Prepared, folder: Path) -> None:
 
 
 def _about(prepared: Prepared) -> dict[str, Any]:
-    from advisor.deploy.brought import packages_of
+    from advisor.experiments.brought import packages_of
     from benchmarks.costs.kept_prices import freeze_prices
     from benchmarks.data.frozen import freeze
     from benchmarks.review.lineage import read_lineage

@@ -1,39 +1,18 @@
-"""What tuning cost elsewhere, beside what it gained: whether it breaks a limit, a sentence, and a table."""
+"""What tuning cost elsewhere, beside what it gained: a sentence, and a table."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 
+from advisor.decision.forgetting import ratio_of
 from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import NONE, counted, digits, listed, percent, points, start
 from benchmarks.checked import Forgetting, GeneralAnswers
-from benchmarks.contract import Benchmark, Evaluation
+from benchmarks.contract import Evaluation
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.statistics.confidence import exact_interval
-
-
-def forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> str:
-    """Why the candidate is ruled out; empty where it is not shown to be beyond the limit."""
-    limit, found = benchmark.constraints.perplexity_ratio, evaluation.forgetting
-    if limit is None or found is None or found.lower <= limit:
-        return ""
-    return (
-        f"General text is at least {digits(found.lower)} times as hard to predict for {_whom(evaluation)} as for its base "
-        f"(perplexity); the task allows {limit:g}."
-    )
-
-
-def perhaps_forgot_too_much(evaluation: Evaluation, benchmark: Benchmark) -> Iterator[str]:
-    """One sentence where the limit is exceeded and not shown to be."""
-    limit, found = benchmark.constraints.perplexity_ratio, evaluation.forgetting
-    if limit is None or found is None or not found.lower <= limit < found.ratio:
-        return
-    yield (
-        f"{start(evaluation.candidate)} may have forgotten too much: general text is {_range(found)} times as hard to predict "
-        f"for {_whom(evaluation)} as for its base (perplexity); the task allows {limit:g}."
-    )
 
 
 def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
@@ -44,15 +23,10 @@ def what_it_forgot(evaluation: Evaluation) -> Iterator[str]:
         return
     whose = f"the tuned part of {evaluation.candidate}" if evaluation.approach == CASCADE else evaluation.candidate
     yield (
-        f"{start(whose)} finds {counted(found.texts, 'general text')} {_range(found)} times as hard to predict as its base does "
-        f"(perplexity){_shown(found)}; in {percent(found.same)} of the places both predict the same next "
+        f"{start(whose)} finds {counted(found.texts, 'general text')} {ratio_of(found)} times as hard to predict as its base "
+        f"does (perplexity){_shown(found)}; in {percent(found.same)} of the places both predict the same next "
         f"token.{_answers_as_before(found.general)}"
     )
-
-
-def _whom(evaluation: Evaluation) -> str:
-    """Who reads general text: of a cascade, which hands requests on, the part of it that was tuned."""
-    return "its tuned part" if evaluation.approach == CASCADE else "it"
 
 
 def _answers_as_before(found: GeneralAnswers | None) -> str:
@@ -90,7 +64,7 @@ def forgetting_table(material: Material) -> Table:
                 _gain(evaluation, list(material.evaluations.values())),
                 digits(found.before),
                 digits(found.after),
-                _range(found),
+                ratio_of(found),
                 same_tokens(found),
                 divergence(found),
                 *([same_answers(found.general), *(_of_task(found.general, name) for name in tasks)] if asked else []),
@@ -153,11 +127,6 @@ def _gain(evaluation: Evaluation, others: Sequence[Evaluation]) -> str:
         if each.approach != CASCADE
     ]
     return points(evaluation.figure - max(untuned)) if untuned and math.isfinite(evaluation.figure) else "-"
-
-
-def _range(found: Forgetting) -> str:
-    """`1.16 (1.10-1.22)`."""
-    return f"{found.ratio:.2f} ({found.lower:.2f}-{found.upper:.2f})"
 
 
 def same_tokens(found: Forgetting) -> str:

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from advisor.contract import Turn
 from advisor.costs.economics import saving
-from advisor.costs.payback import payback
-from advisor.costs.turning import Turn
-from advisor.costs.value import stakes
 from advisor.decision.slices import parts
 from advisor.decision.unsteady import at_most_the_same
 from advisor.decision.untried import fresh_cases
@@ -22,6 +20,8 @@ from advisor.story.foretold import Foretold
 from advisor.story.gap import USABLE, between_models
 from advisor.story.more_data import all_ahead, prompt_worth
 from advisor.story.nothing_beats import unbeaten
+from advisor.story.payback import payback
+from advisor.story.value import stakes
 from benchmarks.checked import Agreement, ByHeart, Changed, Grounding, Handover, Latency
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.statistics.counted import interval, shown

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from advisor.contract import settled
 from advisor.decision.bounds import ahead
-from advisor.decision.decide import has_scores
 from advisor.material import Material
 from advisor.probes.mistakes_table import mostly, not_right
+from advisor.story.recommended import has_scores
 from advisor.wording import counted, listed, percent, plain_percent, start
 
 _RENAMED = (("safe now", "proven so far"), ("a cheaper one is", "a cheaper or simpler one is"))

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.decision.decided import Decided
+from advisor.figures.learning import foretold, untold
 from advisor.material import Material
-from advisor.story.more_data import enough, foretold, helped, most, untold
+from advisor.story.more_data import enough, helped, most
 from advisor.story.right_documents import would_bring
 from advisor.wording import counted, percent, plain_percent, plain_points, start
 from benchmarks.contract import Evaluation, State

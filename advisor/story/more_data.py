@@ -2,77 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.contract import Amount
 from advisor.costs.amounts import exactly
-from advisor.drawn import Table
+from advisor.figures.learning import foretold, learning, points_of
 from advisor.goal import Goal
 from advisor.material import Material
-from advisor.wording import about, amount, metric_name, percent, rounded_up, start
-from benchmarks.contract import Benchmark, Evaluation, State
-from benchmarks.learning import CurvePoint
+from advisor.wording import about, amount, percent, rounded_up, start
+from benchmarks.contract import Evaluation, State
 from benchmarks.probes.curve import FURTHEST, as_many_as, bracket, examples_for
 from strategies.contract import TUNED
 
 _GAIN = 0.02
 """A figure that more examples raise by less, at best, is one that they do not help."""
-_EXPECTED = (
-    "Expected: by three laws of growth, each trusted as far as it foretells the last figure from those before, over resamples of "
-    "the cases, as samples of one size differ, and as far as the laws were off there. Of such ranges for twice the examples "
-    "about 8 in 10 held what came, of approaches without a language model; how many do where one is trained was not measured."
-)
-
-
-def curve_table(material: Material) -> Table:
-    """One row for each candidate that was measured with fewer examples; empty where none was."""
-    found = learning(material)
-    if not found:
-        return Table(title="What more examples would bring", columns=("approach",), rows=())
-    sizes = [point.examples for point in _points(found[0])]
-    ahead = [factor * sizes[-1] for factor in (2, FURTHEST) if foretold(found[0])]
-    rows = [
-        (
-            each.candidate,
-            *(percent(point.figure) for point in _points(each)),
-            *(_range(low, high) for _, low, high in expected(each)),
-        )
-        for each in found
-    ]
-    first = _points(found[0])[0].scores
-    asked = sorted({len(_points(each)[0].scores[0]) for each in found})
-    more = f" (all {asked[-1]:,} where no language model answers)" if len(asked) > 1 else ""
-    beyond = _EXPECTED if foretold(found[0]) else f"What more would bring is not told: {untold(material.benchmark)}."
-    return Table(
-        title="What more examples would bring",
-        columns=("approach", *(f"{size:,} examples" for size in sizes), *(f"{number:,}, expected" for number in ahead)),
-        rows=tuple(rows),
-        note=(
-            f"The chosen configuration built from fewer examples, on the same {asked[0]:,} held-out cases{more}; where it is not "
-            f"built from all of them, the mean of {len(first)} samples. {beyond}"
-        ),
-        numeric=tuple(range(1, len(sizes) + len(ahead) + 1)),
-    )
-
-
-def foretold(each: Evaluation) -> bool:
-    """Whether the laws of growth hold for its figure: they are of mean scores."""
-    return not each.over_rows
-
-
-def untold(benchmark: Benchmark) -> str:
-    """Why they do not, as a clause."""
-    return f"the laws of growth are of mean scores, and {metric_name(benchmark.metric.name)} exists only over all cases together"
-
-
-def expected(each: Evaluation) -> list[tuple[int, float, float]]:
-    """(examples, low, high) beyond those at hand; empty where it was not measured with fewer, or where nothing is foretold."""
-    points = _points(each)
-    if not points or not foretold(each):
-        return []
-    now, figure = points[-1].examples, points[-1].figure
-    return [(factor * now, *bracket(points, figure, factor * now)) for factor in (2, FURTHEST)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +60,7 @@ def all_ahead(material: Material) -> list[Ahead]:
 
 def _ahead(each: Evaluation, target: float | None, price: tuple[float, str] | None) -> Ahead:
     """`price`: of one label, and the currency."""
-    points = _points(each)
+    points = points_of(each)
     few, many = (None, None) if target is None else examples_for(points, each.figure, target)
     further = 0 if few is None else few - points[-1].examples
     return Ahead(
@@ -177,7 +120,7 @@ def enough(each: Evaluation, target: float, goal: Goal, price: tuple[float, str]
 
 def most(each: Evaluation) -> float:
     """What it would probably reach at the most with four times the examples."""
-    points = _points(each)
+    points = points_of(each)
     return bracket(points, each.figure, FURTHEST * points[-1].examples)[1]
 
 
@@ -197,7 +140,7 @@ def prompt_worth(material: Material) -> PromptWorth | None:
     places = {key: place for place, key in enumerate(prompt.keys)}
     keys = () if best.curve is None else best.curve.keys
     scores = [prompt.scores[places[key]] for key in keys if key in places]
-    worth = as_many_as(_points(best), scores) if len(scores) == len(keys) else None
+    worth = as_many_as(points_of(best), scores) if len(scores) == len(keys) else None
     if worth is None:
         return None
     return PromptWorth(
@@ -206,8 +149,8 @@ def prompt_worth(material: Material) -> PromptWorth | None:
         figure=sum(scores) / len(scores),
         cases=len(scores),
         examples=worth,
-        surely=as_many_as(_points(best), scores, nearly_always=True),
-        most=_points(best)[-1].examples,
+        surely=as_many_as(points_of(best), scores, nearly_always=True),
+        most=points_of(best)[-1].examples,
     )
 
 
@@ -225,17 +168,3 @@ def worth_of_the_prompt(material: Material) -> list[str]:
         f"{on_average} on average; to be as good in 19 of 20 trainings, each on examples of its own, {found.tuned} needs "
         f"{most}."
     ]
-
-
-def learning(material: Material) -> list[Evaluation]:
-    """The candidates that were measured with fewer examples too."""
-    return [each for status in material.suitable if (each := material.evaluations[status.candidate]).curve is not None]
-
-
-def _points(evaluation: Evaluation) -> Sequence[CurvePoint]:
-    return () if evaluation.curve is None else evaluation.curve.points
-
-
-def _range(low: float, high: float) -> str:
-    """`61-70 %`."""
-    return f"{percent(low).split()[0]}-{percent(high)}" if percent(low) != percent(high) else percent(low)

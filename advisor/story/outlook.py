@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from advisor.contract import Turn
 from advisor.costs.sensitivity import Flip, Knob, Question, flips, question_of, what_flips_it
-from advisor.costs.turning import Turn
 from advisor.decision.beyond import stands_in_the_way
 from advisor.decision.closeness import how_far
 from advisor.decision.decided import Decided

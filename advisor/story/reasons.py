@@ -10,13 +10,13 @@ from advisor.costs.economics import in_money
 from advisor.decision.closeness import how_far
 from advisor.decision.decided import Decided
 from advisor.decision.expected import as_expected
+from advisor.decision.forgetting import perhaps_forgot_too_much
 from advisor.decision.share_limits import beyond_a_share, unchecked
 from advisor.decision.slices import perhaps_too_weak, weakest_part
 from advisor.decision.tuned import takes_tuning
 from advisor.decision.unsteady import perhaps_too_unsteady
 from advisor.decision.untried import as_reason
 from advisor.goal import Goal
-from advisor.probes.forgotten import perhaps_forgot_too_much
 from advisor.story.left_out import so_far
 from advisor.story.no_answers import of_answers
 from advisor.story.nobody import without_figures

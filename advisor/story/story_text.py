@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from advisor.costs.economics import saving
-from advisor.decision.beyond import beyond_limits, of_the_best, stands_in_the_way
+from advisor.decision.beyond import beyond_limits, stands_in_the_way
 from advisor.decision.tuned import takes_tuning
 from advisor.decision.unmeasured import named as limits_named
 from advisor.decision.untried import as_headline
@@ -31,7 +31,7 @@ def headline(material: Material) -> str:
     named = material.named
     if named is None:
         return nobody_named(material.statuses)
-    beyond = of_the_best(material)
+    beyond = _of_the_best(material)
     if not material.benchmark.judges:
         of_which = f"{'within the limits ' if beyond else ''}{judged(material.statuses)}"
         which = f"of those {of_which}{named}" if of_which else named
@@ -99,7 +99,7 @@ def confidence(material: Material) -> str:
         sure += f" {seen_before(benchmark.look)}"
     if benchmark.margin is not None and material.recommendation.best is not None:
         best = material.recommendation.best
-        where = "within the limits" if of_the_best(material) else "here"
+        where = "within the limits" if _of_the_best(material) else "here"
         sure += f" Close to the best need not be good: the best {where}, {best}, {_reaches(material, best)}."
     return f"{sure} This holds for requests like these cases, and for no others.{_like_traffic(material)}"
 
@@ -369,3 +369,13 @@ def _how_compared(material: Material) -> str:
         f"Each approach is compared with all that may be the best, {how}, at 95 % over all approaches, margins and looks "
         "(multiple comparisons with the best, Hsu)."
     )
+
+
+def _of_the_best(material: Material) -> str:
+    """Of one that is better than the best within the limits, as a sentence with a space before it; else empty."""
+    found = beyond_limits(material.evaluations, material.statuses, material.recommendation.best)
+    if found is None:
+        return ""
+    if material.benchmark.margin is None:
+        return f" {found.sentence}"
+    return f" {start(found.candidate)} ({percent(found.figure)}) is ruled out by a limit, and so not the best that is meant."

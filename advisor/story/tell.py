@@ -8,16 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from advisor.contract import Amount, Costs, Recommendation, Status, Story
-from advisor.costs.a_month import a_month
-from advisor.costs.cheapest_where import bands_table, by_volume, pairs_table
 from advisor.costs.economics import rank
-from advisor.costs.payback import paid_back
-from advisor.costs.value import worth_deciding
 from advisor.decision.share_limits import measured
 from advisor.figures.consistency import consistency
 from advisor.figures.costs_by_volume import costs_by_volume
 from advisor.figures.differences import differences
-from advisor.figures.learning import learning_curves
+from advisor.figures.learning import curve_table, expected, learning_curves
 from advisor.figures.searching import searching
 from advisor.figures.winners import winner_map
 from advisor.material import Extras, Material
@@ -41,10 +37,13 @@ from advisor.probes.steadiness import rebuilds_table, tuned_or_prompted
 from advisor.probes.time_taken import as_fact as time_fact
 from advisor.probes.time_taken import checks_took_too_long
 from advisor.story import derived
+from advisor.story.a_month import a_month
+from advisor.story.cheapest_where import bands_table, by_volume, pairs_table
 from advisor.story.foretold import foretold, predicted
 from advisor.story.gap import key_noise, what_closes_the_gap
-from advisor.story.more_data import curve_table, expected, towards_the_target, worth_of_the_prompt
+from advisor.story.more_data import towards_the_target, worth_of_the_prompt
 from advisor.story.no_answers import no_answers
+from advisor.story.payback import paid_back
 from advisor.story.risks import risks, worth_knowing
 from advisor.story.setups import shared
 from advisor.story.story_tables import (
@@ -57,6 +56,7 @@ from advisor.story.story_tables import (
 from advisor.story.story_text import confidence, data, headline, method
 from advisor.story.titles import title
 from advisor.story.tries import as_facts, tries_table, tuning_table
+from advisor.story.value import worth_deciding
 from advisor.story.what_they_do import about, approaches_table
 from benchmarks.checked import Agreement, Latency, Rebuilds
 from benchmarks.contract import Benchmark, Evaluation

@@ -14,7 +14,7 @@ from advisor.contract import Recommendation
 from advisor.costs.economics import costs
 from advisor.decision.bounds import LIMIT, POWER, paired
 from advisor.decision.closeness import margin_statuses
-from advisor.decision.decide import recommend
+from advisor.story.recommended import recommend
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, Procedure, State
 from benchmarks.costs.prices import MachinePrices, TokenPrices

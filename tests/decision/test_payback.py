@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from advisor.costs.economics import rank
-from advisor.costs.payback import months_to_pay_back, paid_back, when
 from advisor.material import Material
+from advisor.story.payback import months_to_pay_back, paid_back, when
 from benchmarks.costs.prices import MachinePrices, TokenPrices
 from strategies.contract import Usage
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of

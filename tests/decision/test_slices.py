@@ -9,9 +9,9 @@ import pytest
 
 from advisor.contract import Recommendation, Status
 from advisor.costs.economics import costs
-from advisor.decision.decide import recommend
 from advisor.decision.slices import parts, perhaps_too_weak, too_weak, weakest_part
 from advisor.probes.slices_table import PARTS
+from advisor.story.recommended import recommend
 from benchmarks.contract import BadInput, Benchmark, Constraints, Evaluation, Procedure, Row, State
 from benchmarks.costs.prices import MachinePrices
 from benchmarks.evaluation.evaluate import figures

@@ -16,8 +16,9 @@ import pytest
 from advisor.cli.predict import _held_back
 from advisor.deploy.answering import Answerer, Kept
 from advisor.deploy.export import card
+from advisor.deploy.guard_told import forms_card, guard_card, in_place_of_unsure
 from advisor.deploy.holding import Guarded, wrong_form
-from advisor.probes.guarded import as_fact, forms_card, guard_card, guard_cells, in_place_of_unsure
+from advisor.probes.guarded import as_fact, guard_cells
 from benchmarks.checked import Coverage, Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.evaluation.guard import _Asked, _asked, guard, refusals, threshold

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from advisor.contract import Verdict
-from advisor.probes.forgotten import forgot_too_much, what_it_forgot
+from advisor.decision.forgetting import forgot_too_much
+from advisor.probes.forgotten import what_it_forgot
 from benchmarks.checked import Forgetting
 from benchmarks.contract import Constraints, State
 from benchmarks.costs.prices import MachinePrices

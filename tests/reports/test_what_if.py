@@ -12,9 +12,9 @@ import pytest
 
 from advisor.contract import Verdict
 from advisor.costs.economics import costs
-from advisor.costs.what_if import what_if
-from advisor.decision.decide import recommend
+from advisor.decision.what_if import what_if
 from advisor.experiments.afterwards import VerdictInputs
+from advisor.story.recommended import recommend
 from advisor.wording import amount, plain_percent, plain_points
 from benchmarks.contract import Benchmark, Constraints, Evaluation, PartOf, State
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep

@@ -23,6 +23,24 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("strategies", "benchmarks", "advisor")
 STUDIES = "benchmarks.studies"
 HEAVY = ("torch", "transformers", "peft", "faiss", "sentence_transformers", "sklearn")
+BASE = ("contract", "drawn", "goal", "panel", "placed", "wording")
+LAYERS = (
+    BASE,
+    "ask",
+    "costs",
+    "decision",
+    "material",
+    "figures",
+    "probes",
+    "story",
+    "reports",
+    "experiments",
+    "deploy",
+    "cli",
+)
+"""What stands beside each other in advisor/, from what knows least to what knows all; imports go leftward here too."""
+SHOWS_ITSELF = ("advisor.contract", "advisor.reports.render")
+"""A notebook asks a verdict for its page, and it loads what makes one then."""
 MOST_LINES = 400
 LONGER = {"strategies/contract.py": "the seam that every approach is written against is read in one place"}
 """Files that may be longer, and why."""
@@ -103,6 +121,28 @@ def wrong_way(module: str, tree: ast.AST) -> list[str]:
         f"line {line}: {name}"
         for line, name in imported(tree)
         if name.partition(".")[0] in to_the_right or name == STUDIES or name.startswith(f"{STUDIES}.")
+    ]
+
+
+def layer_of(module: str) -> int | None:
+    """None of what is not in advisor/, and of its doors: what is imported, and what is started."""
+    parts = module.split(".")
+    if parts[0] != "advisor" or len(parts) == 1:
+        return None
+    return next(
+        (place for place, layer in enumerate(LAYERS) if parts[1] in (layer if layer is BASE else (layer,))), None
+    )
+
+
+def to_the_right_within(module: str, tree: ast.AST) -> list[str]:
+    """Imports from one folder of advisor/ to one that stands further to the right."""
+    own = layer_of(module)
+    if own is None:
+        return []
+    return [
+        f"line {line}: {name}"
+        for line, name in imported(tree)
+        if (layer_of(name) or 0) > own and (module, name) != SHOWS_ITSELF
     ]
 
 
@@ -192,6 +232,12 @@ LOADED = f"print('loaded:', sorted(set({HEAVY!r}) & set(__import__('sys').module
 
 def test_imports_point_to_the_left() -> None:
     assert each(lambda path: wrong_way(module_of(path), parsed(path))) == {}
+
+
+def test_imports_within_the_advisor_point_to_the_left() -> None:
+    found = {module_of(path).split(".")[1] for path in sources() if module_of(path).startswith("advisor.")}
+    assert found - {"__main__"} == {*BASE, *(layer for layer in LAYERS if isinstance(layer, str))}
+    assert each(lambda path: to_the_right_within(module_of(path), parsed(path))) == {}
 
 
 def test_nothing_turns_data_into_code() -> None:
@@ -310,6 +356,19 @@ def test_no_module_loads_anything_heavy_when_it_is_imported(tmp_path: Path) -> N
 )
 def test_an_import_in_the_wrong_direction_is_found(module: str, line: str) -> None:
     assert wrong_way(module, ast.parse(line)) != []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("advisor.decision.decide", "from advisor.story.reasons import reasons"),
+        ("advisor.costs.economics", "from advisor.material import Material"),
+        ("advisor.contract", "from advisor.costs.economics import Ranking"),
+        ("advisor.experiments.stored", "def later():\n    from advisor.deploy.export import export"),
+    ],
+)
+def test_an_import_in_the_wrong_direction_within_the_advisor_is_found(module: str, line: str) -> None:
+    assert to_the_right_within(module, ast.parse(line)) != []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from advisor.cli.outcome import EXIT
-from advisor.costs.what_if import what_if
+from advisor.decision.what_if import what_if
 from benchmarks.contract import Candidate, Evaluation, Procedure, Row, State
 from benchmarks.costs.dearer import Dearer, prices_of
 from benchmarks.costs.prices import MachinePrices, TokenPrices

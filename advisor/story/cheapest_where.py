@@ -9,12 +9,12 @@ from typing import Any
 from advisor.contract import Amount
 from advisor.costs.breakeven import Band, Line, alike_up_to, bands, break_evens, cheapest_at
 from advisor.costs.economics import saving
-from advisor.costs.payback import months_to_pay_back, when
 from advisor.drawn import Table
 from advisor.figures.costs_by_volume import lines_of
 from advisor.figures.volumes import broken_even, requests
 from advisor.goal import Goal
 from advisor.material import Material
+from advisor.story.payback import months_to_pay_back, when
 from advisor.wording import NEVER, NONE, in_cell, listed
 from benchmarks.contract import State
 
