@@ -82,6 +82,8 @@ class Status:
     """Its answers meet the goal, and it is undecided for these limits alone."""
     beside_measured: float | None = None
     """With a margin: the upper bound beside those alone of which every limit was measured; None where all were."""
+    stated: tuple[float, State] | None = None
+    """Where another target is asked afterwards: the one that was fixed before the run, and what was shown there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from advisor.contract import AtTarget, Costs, Status, VerdictName
 from advisor.costs.economics import Ranking, rank, settled
 from advisor.decision.bounds import family_statuses, level_for_every_target, sharing
 from advisor.decision.closeness import margin_statuses
-from advisor.decision.decided import Decided
-from advisor.decision.every_goal import OUT, goals, states, to_come
+from advisor.decision.decided import Before, Decided
+from advisor.decision.every_goal import OUT, following, goals, states, to_come
 from advisor.decision.limits import by_answers, by_cost_alone, not_checked_yet, ruled_out
 from advisor.decision.unmeasured import unmeasured, with_open_limits
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
@@ -33,7 +33,7 @@ def decide(
     costs: Sequence[Costs],
     benchmark: Benchmark,
     prices: MachinePrices,
-    tested_in: Sequence[str] = (),
+    before: Before | None = None,
 ) -> Decided:
     """The cheapest candidate that meets the target, when nothing that would be preferred to it may still meet it too.
 
@@ -43,16 +43,15 @@ def decide(
     `meets` is a one-sided 95 % lower bound at or above the target, right for all candidates with usable scores together
     (`bounds.sharing`); `misses` is the same from above. Limits on costs, time and what was forgotten rule out before anything
     is tested; what a limit on held-out answers rules out is tested with the others and told nothing of. `costs` are those at
-    the `prices`, which are asked only what would change the answer. `tested_in` is the order of cost at the prices that were
-    fixed before the run, where these are others: what is shown at all stays the same then. Raises ValueError unless every
-    evaluation has its costs and names are unique.
+    the `prices`, which are asked only what would change the answer. Where something else was fixed `before` the run, what was
+    shown then stays shown. Raises ValueError unless every evaluation has its costs and names are unique.
     """
     by_name = {evaluation.candidate: evaluation for evaluation in evaluations}
     bills = {cost.candidate: cost for cost in costs}
     if len(by_name) != len(evaluations) or set(bills) != set(by_name):
         raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
     ranking = rank(costs, evaluations)
-    statuses, procedure = _statuses(by_name, bills, benchmark, (tested_in or ranking.order, prices))
+    statuses, procedure = _statuses(by_name, bills, benchmark, (before or Before(order=ranking.order), prices))
     outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
     return Decided(
         verdict=outcome.verdict,
@@ -78,14 +77,14 @@ def _statuses(
     by_name: Mapping[str, Evaluation],
     bills: Mapping[str, Costs],
     benchmark: Benchmark,
-    costing: tuple[Sequence[str], MachinePrices],
+    costing: tuple[Before, MachinePrices],
 ) -> tuple[Mapping[str, Status], Procedure]:
     """And the procedure by which they share one error, which need not be the one that was asked for.
 
-    `costing`: the candidates in the order of their costs, and the prices.
+    `costing`: in which order of cost they are tested, and the prices.
     """
     settled: dict[str, Status] = {}
-    cheapest_first, prices = costing
+    before, prices = costing
     lacking = {name: unmeasured(by_name[name], bills[name], benchmark, prices) for name in by_name}
     for name, evaluation in by_name.items():
         status = (
@@ -102,13 +101,15 @@ def _statuses(
     kept_in = {name for name in settled if by_answers(by_name[name], settled[name], benchmark)}
     open_to_test += [by_name[name] for name in by_name if name in kept_in]
     waiting = to_come(by_name, settled)
-    shared = sharing(open_to_test, benchmark, cheapest_first, sum(each.spared for each in by_name.values()))
+    shared = sharing(open_to_test, benchmark, before.order, sum(each.spared for each in by_name.values()))
     shared = replace(shared, ruled_out=frozenset(kept_in))
     if waiting:
         count = len(open_to_test) + shared.spared
         shared = _sharing_with(level_for_every_target(benchmark, count + waiting) * count, shared)
     if benchmark.target is not None:
         tested = family_statuses(open_to_test, benchmark.target, shared)
+        if benchmark.exploratory:
+            tested = tuple(following(each, before.stated.get(each.candidate), benchmark.target) for each in tested)
     elif benchmark.margin is not None:
         left = [each for each in open_to_test if each.candidate not in kept_in]
         others = max(1, len(left) - 1), max(1, len(open_to_test) + len(benchmark.look.missing) - 1)

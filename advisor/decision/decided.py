@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from advisor.ask.triage import Expectation
 from advisor.contract import Amount, AtTarget, Costs, Status, VerdictName
@@ -12,6 +12,16 @@ from advisor.decision.beyond import Beyond, beyond_limits
 from advisor.goal import Goal
 from benchmarks.contract import Benchmark, Evaluation, Procedure, State
 from benchmarks.costs.prices import MachinePrices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """What was fixed before the run, where something else is asked now."""
+
+    order: tuple[str, ...]
+    """Of cost, in which candidates are tested."""
+    stated: Mapping[str, tuple[float, State]] = field(default_factory=dict)
+    """candidate -> the target, and what was shown there by its answers: what follows from that is shown whatever is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from advisor.contract import Status
 from advisor.decision.bounds import for_every_target
 from advisor.decision.limits import by_answers, by_cost_alone
 from advisor.decision.unmeasured import held_open, out_for_good
+from advisor.wording import plain_percent
 from benchmarks.contract import Benchmark, Evaluation, State
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 
@@ -46,30 +48,55 @@ def to_come(evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status
 def proven(
     evaluations: Mapping[str, Evaluation], statuses: Mapping[str, Status], benchmark: Benchmark
 ) -> dict[str, tuple[float, float]]:
-    """Lower and upper bound of each candidate in question that hold for every target at once, and never show at a harder
-    target what the status does not show at the stated one."""
+    """Lower and upper bound of each candidate in question that hold for every target at once: they show at a harder target
+    nothing that the status does not show at the stated one, and at easier ones what follows from it."""
     others = sum(each.spared for each in evaluations.values()) + to_come(evaluations, statuses)
     others += len(benchmark.look.missing)
     others += sum(by_answers(each, statuses[name], benchmark) for name, each in evaluations.items())
     found = for_every_target(in_question(evaluations, statuses, benchmark), benchmark, others)
-    if benchmark.target is None or benchmark.exploratory:
+    if benchmark.target is None:
         return found
-    return {
-        name: _within(bounds, _by_answers_alone(statuses[name]), benchmark.target) for name, bounds in found.items()
+    shown = {
+        name: statuses[name].stated if benchmark.exploratory else (benchmark.target, by_answers_alone(statuses[name]))
+        for name in found
     }
+    return {name: _within(bounds, shown[name]) for name, bounds in found.items()}
 
 
-def _by_answers_alone(status: Status) -> State:
+def by_answers_alone(status: Status) -> State:
+    """Its state but for limits that were not measured."""
     return State.MEETS if status.but_for_limits else status.state
 
 
-def _within(bounds: tuple[float, float], state: State, target: float) -> tuple[float, float]:
-    lower, upper = bounds
-    if state in (State.UNDECIDED, State.MISSES):
-        lower = min(lower, math.nextafter(target, 0.0))
-    if state in (State.UNDECIDED, State.MEETS):
-        upper = max(upper, target)
-    return lower, upper
+def following(status: Status, stated: tuple[float, State] | None, target: float) -> Status:
+    """With what follows for the target that is asked now from what was shown at the one that was fixed before the run."""
+    status = replace(status, stated=stated)
+    if stated is None or status.state is not State.UNDECIDED:
+        return status
+    at, shown = stated
+    if not ((shown is State.MEETS and target <= at) or (shown is State.MISSES and target >= at)):
+        return status
+    does = "meet" if shown is State.MEETS else "miss"
+    lower, upper = _within((status.lower or 0.0, 1.0 if status.upper is None else status.upper), stated)
+    reason = (
+        f"It is shown to {does} {plain_percent(at)}, the target that was fixed before the run, so it {does}s "
+        f"{plain_percent(target)} too."
+    )
+    return replace(
+        status, state=shown, reason=reason, lower=lower, upper=upper, more_cases=None, behind="", hopeless=False
+    )
+
+
+def _within(bounds: tuple[float, float], shown: tuple[float, State] | None) -> tuple[float, float]:
+    if shown is None:
+        return bounds
+    (lower, upper), (target, state) = bounds, shown
+    if state is State.MEETS:
+        return max(lower, target), max(upper, target)
+    below = math.nextafter(target, 0.0)
+    if state is State.MISSES:
+        return min(lower, below), min(upper, below)
+    return (min(lower, below), max(upper, target)) if state is State.UNDECIDED else bounds
 
 
 def states(

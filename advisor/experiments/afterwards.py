@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from advisor.contract import Costs, Recommendation
 from advisor.costs.economics import costs, over_limit, rank
 from advisor.decision.bounds import without_walk
-from advisor.decision.decide import unusable
+from advisor.decision.decide import decide, unusable
+from advisor.decision.decided import Before
+from advisor.decision.every_goal import by_answers_alone
 from advisor.decision.limits import breaks_another_limit
 from advisor.material import Changed
 from advisor.story.recommended import recommend
@@ -59,8 +61,18 @@ def judged(evaluations: Sequence[Evaluation], now: VerdictInputs, fixed: Verdict
     exploratory = benchmark.judges and (benchmark.exploratory or moved)
     procedure = without_walk(fixed.benchmark, benchmark.target)
     benchmark = replace(benchmark, procedure=procedure, exploratory=exploratory)
-    told = recommend(evaluations, bills, benchmark, now.prices, rank(before, evaluations).order)
+    told = recommend(evaluations, bills, benchmark, now.prices, _fixed(evaluations, before, fixed, exploratory))
     return Judged(benchmark=benchmark, costs=bills, recommendation=told, changed=changed)
+
+
+def _fixed(
+    evaluations: Sequence[Evaluation], bills: Sequence[Costs], inputs: VerdictInputs, exploratory: bool
+) -> Before:
+    order, target = rank(bills, evaluations).order, inputs.benchmark.target
+    if not exploratory or target is None:
+        return Before(order=order)
+    statuses = decide(evaluations, bills, inputs.benchmark, inputs.prices).statuses
+    return Before(order=order, stated={name: (target, by_answers_alone(each)) for name, each in statuses.items()})
 
 
 def _over(tested: Sequence[Evaluation], bills: Sequence[Costs], inputs: VerdictInputs) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from advisor.contract import Costs, Recommendation, Status
 from advisor.decision.bounds import paired
 from advisor.decision.decide import decide
+from advisor.decision.decided import Before
 from advisor.decision.expected import suggested
 from advisor.story.outlook import next_steps, otherwise, turn_of, would_change
 from advisor.story.reasons import reasons
@@ -19,10 +20,10 @@ def recommend(
     costs: Sequence[Costs],
     benchmark: Benchmark,
     prices: MachinePrices,
-    tested_in: Sequence[str] = (),
+    before: Before | None = None,
 ) -> Recommendation:
     """What `decide` decided, and what it raises, told."""
-    decided = decide(evaluations, costs, benchmark, prices, tested_in)
+    decided = decide(evaluations, costs, benchmark, prices, before)
     order, statuses = decided.ranking.order, decided.statuses
     other, expected = otherwise(decided), suggested(decided)
     return Recommendation(

@@ -14,6 +14,7 @@ from advisor.contract import Recommendation
 from advisor.costs.economics import costs
 from advisor.decision.bounds import LIMIT, POWER, paired
 from advisor.decision.closeness import margin_statuses
+from advisor.decision.decided import Before
 from advisor.story.recommended import recommend
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, Procedure, State
@@ -281,7 +282,7 @@ def test_prices_that_are_changed_afterwards_leave_what_is_shown() -> None:
     bills = [costs(each, benchmark_of(), MachinePrices()) for each in evaluations]
     now = recommend(evaluations, bills, benchmark_of(), MachinePrices())
     assert (now.verdict, now.choice) == ("choose", "lora")
-    kept = recommend(evaluations, bills, benchmark_of(), MachinePrices(), ("prompting", "lora"))
+    kept = recommend(evaluations, bills, benchmark_of(), MachinePrices(), Before(order=("prompting", "lora")))
     assert states(kept) == {"prompting": State.MEETS, "lora": State.UNDECIDED}
     assert (kept.verdict, kept.safe) == ("safe but cheaper undecided", "prompting")
 
