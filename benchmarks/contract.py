@@ -251,6 +251,16 @@ class PartOf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FittedPart:
+    """One part of a cascade as it was fitted, in the terms of an `Evaluation`: what changes has it fitted anew by itself."""
+
+    model: str
+    family: str
+    searches: bool
+    fitting: tuple[Usage, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Everything measured about one candidate on the held-out cases. Raw rows stay in the store.
 
@@ -297,6 +307,8 @@ class Evaluation:
     """A cascade whose first part has no language model, so that it answers on this machine wherever the second does."""
     parts: tuple[PartOf, ...] = ()
     """The first and the second of a cascade that ask two models, of which each has its own bill; else empty."""
+    made_of: tuple[FittedPart, ...] = ()
+    """The first and the second of any cascade; else empty."""
     latency: Latency | None = None
     agreements: tuple[Agreement, ...] = ()
     passes: tuple[float, ...] = ()

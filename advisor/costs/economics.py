@@ -10,28 +10,23 @@ rule applied again and again to those that remain.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from advisor.contract import Amount, CostItem, Costs
+from advisor.costs.a_fit import fitted
 from advisor.costs.a_request import (
     at_least_of,
-    by_mean,
     by_request,
-    by_seconds,
     kept_on,
-    of_sum,
-    seconds_source,
     unit_of,
 )
 from advisor.costs.amounts import among_the_least, clearly_more, exactly, one_unit, range_of, times, total
-from advisor.costs.upkeep import CHOOSING, INDEX, TRAINING, tuned_elsewhere, upkeep
+from advisor.costs.upkeep import tuned_elsewhere, upkeep
 from advisor.wording import SECONDS, TOKENS, listed
 from benchmarks.contract import Benchmark, Evaluation
 from benchmarks.costs.prices import MachinePrices
-from strategies.contract import Usage
 
-_STEPS = {"search": CHOOSING, "index": INDEX, "training": TRAINING}
 _NOTHING_LEFT = "what was fitted here is what would be put to work"
 
 
@@ -45,7 +40,7 @@ def costs(evaluation: Evaluation, benchmark: Benchmark, prices: MachinePrices) -
     """
     unit = unit_of(evaluation, prices)
     asked = by_request(evaluation, prices)
-    items = [*_spent_items(evaluation.fitting, prices)]
+    items = fitted(evaluation.fitting, prices)
     elsewhere, unfinished = evaluation.family == "recorded", "fit" in evaluation.left and not items
     items += tuned_elsewhere(evaluation, prices)
     unknown = Amount(value=None, unit=unit)
@@ -169,34 +164,6 @@ def over_limit(cost: Costs, limit: float | None, currency: str) -> bool:
 
 def _of_thousand(asked: Sequence[CostItem], unit: str) -> Amount:
     return times(total([item.amount for item in asked], unit), 1000)
-
-
-# ---------------------------------------------------------------- what was spent
-
-
-def _spent_items(fitting: Iterable[Usage], prices: MachinePrices) -> Iterable[CostItem]:
-    """One line for each step and kind of bill, in the order of the work."""
-    for step, name in {**_STEPS, "answering": "answering while fitting"}.items():
-        rows = [row for row in fitting if row.step == step]
-        local = [row for row in rows if row.model not in prices.tokens]
-        for machine in dict.fromkeys(prices.fitted_on(row.model) for row in local):
-            seconds = sum(row.seconds for row in local if prices.fitted_on(row.model) == machine)
-            source = seconds_source(prices, machine)
-            yield CostItem(name=name, amount=by_seconds(seconds, prices, machine), when="spent", source=source)
-        for model in dict.fromkeys(row.model for row in rows if row.model in prices.tokens):
-            yield _hosted_item(name, [row for row in rows if row.model == model], prices)
-
-
-def _hosted_item(name: str, rows: Sequence[Usage], prices: MachinePrices) -> CostItem:
-    model = rows[0].model
-    price = prices.tokens[model]
-    tokens = sum(row.prompt_tokens + row.answer_tokens for row in rows)
-    if price is None:
-        unpriced = f"{tokens:,} tokens; their price is not known"
-        return CostItem(name=name, amount=exactly(tokens, f"{TOKENS}{model}"), when="spent", source=unpriced)
-    spent = sum(of_sum(row, price) for row in rows)
-    source = f"{tokens:,} tokens; {price.source}{by_mean(rows, price)}"
-    return CostItem(name=name, amount=exactly(spent, price.currency), when="spent", source=source)
 
 
 def _price_wanted(bills: Mapping[str, Costs], unranked: Collection[str], recorded: Collection[str]) -> str:

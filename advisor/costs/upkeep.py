@@ -6,13 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from advisor.contract import Amount, CostItem
-from advisor.costs.a_request import bills_of
+from advisor.costs.a_fit import CHOOSING, INDEX, TRAINING, fitted
 from advisor.costs.amounts import exactly, times
 from benchmarks.contract import Evaluation
 from benchmarks.costs.prices import MachinePrices
 from benchmarks.specs.spec_prices import STATED
 
-INDEX, TRAINING, CHOOSING = "building the index", "training", "choosing the configuration"
 FIXED = "having the model"
 _STATED = f"how often is {STATED}"
 
@@ -22,7 +21,8 @@ def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostIt
 
     When the task changes (labels, style, format), everything that was fitted is fitted anew, on new labels. When facts
     change, what looks them up gets a new index, and what was trained without looking up is trained anew, since its weights
-    hold them. A fixed amount for the model is due in any case. Answers from a file are kept up elsewhere.
+    hold them; each part of a cascade by itself. A fixed amount for the model is due in any case. Answers from a file are kept
+    up elsewhere.
     """
     if evaluation.family == "recorded":
         return []
@@ -32,8 +32,7 @@ def upkeep(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostIt
         items += _labels(prices, stated.task_months)
         items += _hours(prices, stated.task_months) if _worked_on(spent) else []
     if stated.facts_months is not None:
-        into = {_holds_facts(each, prices) for each in bills_of(evaluation)}
-        held = [item for item in spent if item.name in into]
+        held = _held(evaluation, prices, spent)
         items += [_again(item, stated.facts_months) for item in held]
         items += _hours(prices, stated.facts_months) if _worked_on(held) else []
     return items
@@ -71,6 +70,20 @@ def _fixed(evaluation: Evaluation, prices: MachinePrices) -> list[CostItem]:
         for model in evaluation.models
         if model in prices.monthly
     ]
+
+
+def _held(evaluation: Evaluation, prices: MachinePrices, spent: Sequence[CostItem]) -> list[CostItem]:
+    """What of fitting it has to be done again when facts change: of a cascade in each part, of a model that both ask once."""
+    if not evaluation.made_of:
+        return [item for item in spent if item.name == _holds_facts(evaluation, prices)]
+    held, tuned = list[CostItem](), set[str]()
+    for part in evaluation.made_of:
+        alone = replace(evaluation, model=part.model, family=part.family, searches=part.searches, parts=(), made_of=())
+        step = _holds_facts(alone, prices)
+        took = [*fitted(part.fitting, prices), *(tuned_elsewhere(alone, prices) if part.model not in tuned else [])]
+        held += [item for item in took if item.name == step]
+        tuned |= {part.model} if step == TRAINING else set()
+    return held
 
 
 def _holds_facts(evaluation: Evaluation, prices: MachinePrices) -> str:

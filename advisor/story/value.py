@@ -13,7 +13,7 @@ from advisor.goal import Goal
 from advisor.material import Material
 from advisor.wording import SECONDS, about, amount, counted, percent, start
 from benchmarks.contract import State
-from benchmarks.statistics.chances import chance_above
+from benchmarks.statistics.chances import chance_above, chance_shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Stake:
     chance: float
     """That it meets the target."""
     power: float
-    """The chance that so many `more` cases show it then."""
+    """The chance that so many `more` cases show it, if it does meet the target."""
     more: int
     saved: Amount
     """A month."""
@@ -56,19 +56,17 @@ def _stake(material: Material, status: Status) -> Stake | None:
         return None
     if evaluation.figure < benchmark.target or status.behind:
         return None
-    chance, price = (
-        chance_above(evaluation.scores, evaluation.groups or None, benchmark.target),
-        material.extras.label_price,
-    )
+    seen, price = (evaluation.scores, evaluation.groups or None, benchmark.target), material.extras.label_price
+    chance, power = chance_above(*seen), chance_shown(*seen, (more, POWER))
     return Stake(
         candidate=name,
         safe=safe,
         chance=chance,
-        power=POWER,
+        power=power,
         more=more,
         saved=saved,
         months=months,
-        worth=times(saved, months * chance * POWER),
+        worth=times(saved, months * chance * power),
         labels=None if price is None or price[1] != saved.unit else exactly(more * price[0], price[1]),
     )
 
@@ -84,8 +82,9 @@ def _sentence(stake: Stake, meets: str) -> str:
     kind = " of machine time" if worth.unit == SECONDS else ""
     return (
         f"{start(stake.candidate)} {meets} with a chance of about {percent(stake.chance)} and would then save "
-        f"{amount(stake.saved)} a month. {start(about(stake.more, 'more held-out case'))} would show it 4 times in 5, which is "
-        f"worth about {amount(worth)}{kind} over {counted(stake.months, 'month')}{_against(stake, worth)}"
+        f"{amount(stake.saved)} a month. {start(about(stake.more, 'more held-out case'))} would then show it with a chance of "
+        f"about {percent(stake.power)}, which is worth about {amount(worth)}{kind} over {counted(stake.months, 'month')}"
+        f"{_against(stake, worth)}"
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.contract import Benchmark, Candidate, Evaluation, Row
+from benchmarks.contract import Benchmark, Candidate, Evaluation, FittedPart, Row
 from benchmarks.costs.dearer import Dearer
 from benchmarks.evaluation.handover import too_many_unknown
 from benchmarks.probes.consistency import probe_cases
@@ -211,6 +211,11 @@ def of_its_parts(cascade: Evaluation, measured: Mapping[str, Evaluation]) -> Eva
         begins_here=bool(parts) and parts[0] is not None and not parts[0].model,
         forgetting=max(lost, key=lambda each: each.lower, default=None),
         left=tuple(left),
+        made_of=tuple(
+            FittedPart(model=each.model, family=each.family, searches=each.searches, fitting=each.fitting)
+            for each in parts
+            if each is not None
+        ),
     )
 
 

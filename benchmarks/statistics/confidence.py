@@ -97,21 +97,28 @@ def shown_interval(scores: ArrayLike, groups: Sequence[Any] | None = None) -> tu
     the variance is taken as if `UNSEEN` more groups, the largest there are, scored 0 for the lower end and 1 for the upper,
     down to cases that are right or wrong in groups of that size. Without any variance at most the number of groups counts.
     """
+    lower, upper = worth_of(scores, groups)
+    return wilson(*lower)[0], wilson(*upper)[1]
+
+
+def worth_of(scores: ArrayLike, groups: Sequence[Any] | None = None) -> tuple[tuple[float, float], tuple[float, float]]:
+    """As how many right of how many independent right-or-wrong cases these count for the lower end of an interval, and for the
+    upper (`shown_interval`)."""
     given = as_scores(scores)
     sums, sizes = totals(given, group_codes(groups, len(given)))
     if _right_or_wrong(given, sizes):
-        return wilson(float(given.sum()), len(given))
+        return ((float(given.sum()), float(len(given))),) * 2
     mean, cases, largest = float(given.mean()), len(given), float(sizes.max())
     spread = float(np.square(sums - mean * sizes).sum()) * len(sizes) / max(1, len(sizes) - 1)
     binomial = mean * (1 - mean) * cases**2
     most = binomial / spread if spread > 1e-12 and binomial > 0 else float(len(sizes))
 
-    def ends(far: float) -> tuple[float, float]:
+    def end(far: float) -> tuple[float, float]:
         doubted = binomial / max(1e-12, spread + UNSEEN * (largest * far) ** 2)
         worth = min(most, max(cases / largest, doubted))
-        return wilson(mean * worth, worth)
+        return mean * worth, worth
 
-    return ends(mean)[0], ends(1 - mean)[1]
+    return end(mean), end(1 - mean)
 
 
 def exact_interval(k: int, n: int) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from advisor.contract import Costs
 from advisor.costs.breakeven import Line, bands
 from advisor.costs.economics import costs, rank
 from advisor.wording import SECONDS
-from benchmarks.contract import BadInput
+from benchmarks.contract import BadInput, FittedPart
 from benchmarks.costs.prices import MachinePrices, Upkeep, machine_prices
 from benchmarks.specs.spec import parse_spec
 from strategies.contract import Usage
@@ -90,6 +90,28 @@ def test_what_searches_documents_without_a_language_model_is_kept_current_and_to
         assert ("outside of what its examples show" in told) != searches
     other = Bakeoff(evaluations=(evaluation_of("recorded", scores),), benchmark=bench).told().story
     assert not any("look them up" in line for line in other.would_change), "nobody knows that of another system"
+
+
+def test_each_part_of_a_cascade_follows_changed_facts_by_itself() -> None:
+    """Behind a tuned model the second approach looks things up; the weights of the first hold facts none the less."""
+    lora, looks = took(search=300, training=500), took(search=300, index=20, training=700)
+    parts = [
+        FittedPart(model="smollm2-135m", family="finetuning", searches=False, fitting=tuple(lora)),
+        FittedPart(model="smollm2-135m", family="combined", searches=True, fitting=tuple(looks)),
+    ]
+    cascade = dataclasses.replace(
+        evaluation_of("lora + retrieval", scores_of(290, 300), model="smollm2-135m", fitting=[*lora, *looks]),
+        candidate="lora + retrieval after lora",
+        made_of=tuple(parts),
+    )
+    stated = MachinePrices(machine_hour=3.6, upkeep=Upkeep(facts_months=1, hours=4, hour_price=60))
+    assert kept(costs(cascade, BENCH, stated)) == pytest.approx(
+        {
+            "training anew, every month": 0.5,
+            "building the index anew, every month": 0.02,
+            "a person's hours, every month": 240,
+        }
+    )
 
 
 def test_machine_time_stays_machine_time() -> None:

@@ -562,6 +562,8 @@ def test_whether_its_first_part_answers_on_this_machine_is_known(tmp_path: Path,
     done = run(tmp_path / "run")
     done.execute()
     found = evaluated(done, {"quick": model, "careful": "hosted"})
+    cascade = found["careful after quick"]
+    assert [(part.model, part.family) for part in cascade.made_of] == [(model, "reference"), ("hosted", "reference")]
     assert {name: each.begins_here for name, each in found.items()} == {
         "quick": False,
         "careful": False,
