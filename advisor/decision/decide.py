@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from advisor.ask.triage import Situation, expect
 from advisor.contract import AtTarget, Costs, Status, VerdictName
 from advisor.costs.economics import Ranking, rank, settled
+from advisor.costs.order_of_tests import order_of_tests
 from advisor.decision.bounds import family_statuses, level_for_every_target, sharing
 from advisor.decision.closeness import margin_statuses
 from advisor.decision.decided import Before, Decided
@@ -51,7 +52,9 @@ def decide(
     if len(by_name) != len(evaluations) or set(bills) != set(by_name):
         raise ValueError("Every candidate needs one evaluation and one bill, under one name.")
     ranking = rank(costs, evaluations)
-    statuses, procedure = _statuses(by_name, bills, benchmark, (before or Before(order=ranking.order), prices))
+    statuses, procedure = _statuses(
+        by_name, bills, benchmark, (before or Before(order=order_of_tests(costs, evaluations)), prices)
+    )
     outcome = _outcome(by_name, statuses, ranking, benchmark.judges)
     return Decided(
         verdict=outcome.verdict,

@@ -19,7 +19,7 @@ class Before:
     """What was fixed before the run, where something else is asked now."""
 
     order: tuple[str, ...]
-    """Of cost, in which candidates are tested."""
+    """In which candidates are tested (`costs.order_of_tests`)."""
     stated: Mapping[str, tuple[float, State]] = field(default_factory=dict)
     """candidate -> the target, and what was shown there by its answers: what follows from that is shown whatever is asked."""
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from advisor.contract import Costs, Recommendation
-from advisor.costs.economics import costs, over_limit, rank
+from advisor.costs.economics import costs, over_limit
+from advisor.costs.order_of_tests import order_of_tests
 from advisor.decision.bounds import without_walk
 from advisor.decision.decide import decide, unusable
 from advisor.decision.decided import Before
@@ -68,7 +69,7 @@ def judged(evaluations: Sequence[Evaluation], now: VerdictInputs, fixed: Verdict
 def _fixed(
     evaluations: Sequence[Evaluation], bills: Sequence[Costs], inputs: VerdictInputs, exploratory: bool
 ) -> Before:
-    order, target = rank(bills, evaluations).order, inputs.benchmark.target
+    order, target = order_of_tests(bills, evaluations), inputs.benchmark.target
     if not exploratory or target is None:
         return Before(order=order)
     statuses = decide(evaluations, bills, inputs.benchmark, inputs.prices).statuses

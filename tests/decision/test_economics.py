@@ -22,6 +22,7 @@ from advisor.costs.economics import (
     rank,
     saving,
 )
+from advisor.costs.order_of_tests import order_of_tests
 from benchmarks.contract import BadInput, Evaluation, PartOf
 from benchmarks.costs.prices import MachinePrices, Tier, TokenPrices, Upkeep, machine_prices, token_prices
 from benchmarks.evaluation.evaluate import requests
@@ -613,3 +614,33 @@ def test_the_order_holds_everyone_once_and_never_puts_a_clearly_dearer_one_first
     for one, other in itertools.combinations(ranked, 2):
         low = ranking.ahead[one].low or 0.0
         assert low <= (ranking.ahead[other].high or 0.0)
+
+
+def test_luck_on_the_held_out_cases_does_not_order_the_tests() -> None:
+    """Wrong answers of ten times as many tokens: whoever is right more often is cheaper by that, and must not be tested first."""
+    price = TokenPrices(model="m", input=0.15, cached=0.15, output=0.6, source="stated")
+    prices = MachinePrices(tokens={"m": price})
+
+    def asked(name: str, right: int, prompt: int = 120) -> Evaluation:
+        scores = scores_of(right, 300)
+        rows = tuple((prompt, 0, 8 if score else 80) for score in scores)
+        usage = Usage(
+            model="m",
+            step="answering",
+            calls=300,
+            prompt_tokens=300 * prompt,
+            answer_tokens=sum(row[2] for row in rows),
+        )
+        return dataclasses.replace(evaluation_of(name, scores, model="m"), answering=usage, requests=rows)
+
+    def orders(*given: Evaluation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        bills = [costs(each, benchmark_of(), prices) for each in given]
+        return rank(bills, given).order, order_of_tests(bills, given)
+
+    lucky = asked("prompting (cheapest)", 255)
+    assert orders(asked("prompting", 225), lucky) == (
+        ("prompting (cheapest)", "prompting"),
+        ("prompting", "prompting (cheapest)"),
+    )
+    shorter = asked("prompting (cheapest)", 225, prompt=10)
+    assert orders(asked("prompting", 255), shorter)[1] == ("prompting (cheapest)", "prompting")
