@@ -22,6 +22,8 @@ from benchmarks.costs.prices import MachinePrices, TokenPrices, Upkeep
 FURTHEST = 7
 """Doublings, and halvings, that are looked at: about a hundred times as much or as little."""
 _HALVINGS = 12
+_LOOKS = 8
+"""At each doubling of the volume where a machine is kept on: what is the cheapest from some volume on need not stay that."""
 _LONG = 120.0
 """Months after which a change that nobody spoke of is looked for at first."""
 
@@ -93,6 +95,8 @@ class Knob:
     down: bool = True
     stated: bool = True
     """Somebody said, or it was measured, what it is now."""
+    between: Callable[[float, float], str] | None = None
+    """As `says`, of all from the one multiple to the other, where what is recommended now may be so again further off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,14 @@ class Flip:
     knob: Knob
     factor: float
     then: Outcome
+    upto: float | None = None
+    """The multiple from which on the outcome of now is that again; None: it is not, or was not looked for."""
+
+    @property
+    def says(self) -> str:
+        if self.upto is None or self.knob.between is None:
+            return self.knob.says(self.factor)
+        return self.knob.between(*sorted((self.factor, self.upto)))
 
 
 def flips(question: Question) -> tuple[list[Flip], list[Knob]]:
@@ -120,7 +132,7 @@ def what_flips_it(question: Question, near: tuple[Sequence[Flip], Sequence[Knob]
     """One sentence for each way in which another recommendation is near, then what does not matter: what `flips` found.
     `met`: `meets the target`."""
     now = question.outcome(question.bills())
-    told = [f"{flip.knob.says(flip.factor)}: {_then(now, flip.then, met)}" for flip in near[0]]
+    told = [f"{flip.says}: {_then(now, flip.then, met)}" for flip in near[0]]
     nouns = [knob.noun for knob in near[1] if knob.down]
     if nouns and question.named is not None:
         told.append(f"Not {_either(nouns)}: with a hundred times as much or as little, {question.named} stays.")
@@ -130,23 +142,29 @@ def what_flips_it(question: Question, near: tuple[Sequence[Flip], Sequence[Knob]
 def _flip(question: Question, knob: Knob, now: Outcome, up: bool) -> Flip | None:
     if not up and not knob.down:
         return None
-    step = 2.0 if up else 0.5
-    same = 1.0
-    for _ in range(knob.furthest):
-        tried = same * step
-        then = question.outcome(knob.turned(tried))
-        if then != now:
-            return _narrowed(question, knob, now, (same, tried))
-        same = tried
-    return None
+    looks = 1 if knob.between is None else _LOOKS
+    tried = [(2.0 if up else 0.5) ** (place / looks) for place in range(knob.furthest * looks + 1)]
+
+    def same(factor: float) -> bool:
+        return question.outcome(knob.turned(factor)) == now
+
+    other = next((place for place in range(1, len(tried)) if not same(tried[place])), None)
+    if other is None:
+        return None
+    factor, upto = _edge(same, (tried[other - 1], tried[other])), None
+    if knob.between is not None:
+        again = next((place for place in range(other + 1, len(tried)) if same(tried[place])), None)
+        upto = None if again is None else _edge(same, (tried[again], tried[again - 1]))
+    return Flip(knob=knob, factor=factor, then=question.outcome(knob.turned(factor)), upto=upto)
 
 
-def _narrowed(question: Question, knob: Knob, now: Outcome, between: tuple[float, float]) -> Flip:
-    same, other = between
+def _edge(same: Callable[[float], bool], between: tuple[float, float]) -> float:
+    """The nearest multiple to the first, where the outcome is the same, at which it is not, as at the second."""
+    one, other = between
     for _ in range(_HALVINGS):
-        middle = (same * other) ** 0.5
-        same, other = (middle, other) if question.outcome(knob.turned(middle)) == now else (same, middle)
-    return Flip(knob=knob, factor=other, then=question.outcome(knob.turned(other)))
+        middle = (one * other) ** 0.5
+        one, other = (middle, other) if same(middle) else (one, middle)
+    return other
 
 
 def _then(now: Outcome, then: Outcome, met: str) -> str:
@@ -221,6 +239,10 @@ def _volume(question: Question) -> Iterator[Knob]:
         number = f"about {rounded_beside(volume * factor, volume):,.0f}"
         return f"{'More' if factor > 1 else 'Fewer'} than {number} requests a month ({volume:,} now)"
 
+    def between(low: float, high: float) -> str:
+        ends = (f"about {rounded_beside(volume * factor, volume):,.0f}" for factor in (low, high))
+        return f"Between {' and '.join(ends)} requests a month ({volume:,} now)"
+
     yield Knob(
         noun="the volume",
         turned=lambda factor: question.bills(
@@ -229,6 +251,7 @@ def _volume(question: Question) -> Iterator[Knob]:
         says=says,
         at=lambda factor: volume * factor,
         unit="requests a month",
+        between=between if kept_on else None,
     )
 
 

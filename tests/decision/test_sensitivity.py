@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 import pytest
@@ -181,3 +182,31 @@ def test_a_price_that_turns_it_close_by_is_a_little_away() -> None:
         "at 1.3 times their price or more",
         "at 0.5 times their price or less",
     ]
+
+
+@pytest.mark.parametrize(("volume", "far"), [(55_000, True), (95_000, False)])
+def test_where_another_is_cheaper_between_two_volumes_only_both_are_told(volume: int, far: bool) -> None:
+    """A machine that is kept on costs the same until it is full: beyond that, and below, tokens are cheaper. Powers of two alone
+    stepped over it, and "not the volume" was said."""
+    hosted = TokenPrices(model="hosted", input=10.0, cached=10.0, output=10.0, source="stated")
+    given = Bakeoff(
+        evaluations=(
+            evaluation_of("prompting", scores_of(285, 300), model="hosted", tokens=(90, 10), seconds=0.001),
+            evaluation_of("retrieval", scores_of(285, 300, 3), model="local", seconds=7.2),
+        ),
+        benchmark=benchmark_of(cases=300, volume=volume),
+        prices=MachinePrices(
+            machine_hour=1.0, tokens={"hosted": hosted}, monthly={"hosted": 100.0}, upkeep=Upkeep(machine_hours=180)
+        ),
+    )
+    told = given.told()
+    assert told.recommendation.choice == "prompting"
+    (line,) = (line for line in told.story.would_change if "requests a month" in line)
+    low, high = (int(each.replace(",", "")) for each in re.findall(r"about ([\d,]+)", line))
+    assert line.startswith(
+        f"Between about {low:,} and about {high:,} requests a month ({volume:,} now): retrieval would be"
+    )
+    for asked, name in ((low * 0.98, "prompting"), ((low + high) / 2, "retrieval"), (high * 1.02, "prompting")):
+        there = dataclasses.replace(given, benchmark=dataclasses.replace(given.benchmark, volume=round(asked)))
+        assert there.told().recommendation.choice == name
+    assert far == (low > volume)
