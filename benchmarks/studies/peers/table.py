@@ -174,7 +174,7 @@ def document(folder: Path) -> str:
         "",
         *_pooled(draws),
     ]
-    lines += [line for told in (_before(folder), _before_of_tools(folder)) if told for line in ("", told)]
+    lines += ["", told] if (told := _before(folder)) else []
     if missing:
         lines += ["", f"Not run yet: {', '.join(part.name for part in missing)}."]
     return "\n".join([*lines, "", *_how(folder)]) + "\n"
@@ -199,12 +199,6 @@ SPOKEN = {
 }
 """How a comparison is called where its own name says little."""
 DISTURBED = "*"
-SINCE = "2026-12-02 04:14 UTC"
-GIVEN_MORE = {
-    "trl": "rates above 0.001 where these are better",
-    "dspy": "all examples to take the nearest from, a sixth of which had been kept apart",
-}
-"""What was changed at that moment in how tools are set up."""
 TITLE = "# Ours beside the dedicated tools"
 HEAD = (
     "The same model, examples and held-out cases for both; everything that is chosen is chosen on the examples. `words` is",
@@ -293,16 +287,6 @@ def _before(folder: Path) -> str:
     began = {part: _began(kept.about) for part, kept in ours.items() if kept is not None}
     told = from_before(began, lambda asked: listed([part.name for part in asked])) if began else ""
     return f"Changes of ours may alter our own rows. {told}" if told else ""
-
-
-def _before_of_tools(folder: Path) -> str:
-    """Which rows of tools are from before they were given more."""
-    kept = {part: read(part, folder) for part in parts() if part.arm.name in GIVEN_MORE}
-    older = [part for part, found in kept.items() if found is not None and _began(found.about) < SINCE]
-    if not older:
-        return ""
-    more = listed([GIVEN_MORE[name] for name in dict.fromkeys(part.arm.name for part in older)])
-    return f"The rows of {listed([part.name for part in older])} are from before their tools were given {more}."
 
 
 def _began(about: Mapping[str, Any]) -> str:
