@@ -143,7 +143,7 @@ def read(
     fits = of_form(schema)
     choices = [_Choice.of(request.evidence, reading, fits) for request in requests]
     rounds = (lambda index, scores: choices[index].second(scores), lambda index, scores: choices[index].whole(scores))
-    prompts, heads = [request.prompt for request in requests], [choice.asked for choice in choices]
+    prompts, heads = [request.prompt for request in requests], [choice.first() for choice in choices]
     for index, scored in model.score_narrowed(prompts, heads, rounds, step):
         found = scored.error or _best(choices[index].spans, scored.log_likelihoods, len(reading.standing))
         if isinstance(found, Read) and found.span is not None:
@@ -153,19 +153,27 @@ def read(
 
 @dataclass
 class _Choice:
-    """The runs that are left for one request, and the texts that were asked for last."""
+    """The runs that are left for one request, and the texts that were asked for last. Where memory did not suffice for a later
+    round, a request begins again with the first."""
 
-    spans: list[Span]
+    every: list[Span]
     standing: tuple[str, ...]
-    asked: list[str]
+    spans: list[Span] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, evidence: Sequence[Evidence], reading: Reading, fits: Callable[[str], bool]) -> _Choice:
         spans = [span for span in runs(evidence, reading.words, reading.kept) if fits(span.text)]
-        return cls(spans, reading.standing, _beginnings(spans, 1))
+        return cls(spans, reading.standing)
+
+    def first(self) -> list[str]:
+        """The first words of all runs."""
+        self.spans, self.asked = self.every, _beginnings(self.every, 1)
+        return self.asked
 
     def second(self, scores: Sequence[float]) -> list[str]:
         """The first two words of what begins with the likeliest first words."""
+        self.first()
         self._keep(scores, 1)
         self.asked = _beginnings(self.spans, 2)
         return self.asked

@@ -92,9 +92,10 @@ def _besides_texts(module: Any) -> str | None:
 
 
 def save(peft_model: Any, folder: Path, base: tuple[str, str], quantised: bool = False) -> None:
-    """Writes adapter_config.json, adapter_model.safetensors and a card; `base` is (name, revision), never a path of here."""
+    """Writes adapter_config.json, adapter_model.safetensors and a card; `base` is (name, hash of the weights), never a path of
+    here. The hash stands on the card alone: peft takes what is called a revision for one of the hub."""
     config = peft_model.peft_config["default"]
-    config.base_model_name_or_path, config.revision = base
+    config.base_model_name_or_path, config.revision = base[0], None
     config.inference_mode = True
     peft_model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     # In place of the card that peft writes, which names the folder that the base model was loaded from.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from functools import cache, partial
 from typing import Any
+from weakref import proxy
 
 
 def fold(module: Any) -> str:
@@ -22,7 +23,7 @@ def fold(module: Any) -> str:
         if reason:
             reasons.add(reason)
         else:
-            layer.forward = partial(_forward, layer)
+            layer.forward = partial(_forward, proxy(layer))  # A layer that holds itself is not freed with its model.
     found = "; ".join(sorted(reasons))
     if found:
         logging.getLogger(__name__).warning("some layers are trained in peft's own way: %s", found)

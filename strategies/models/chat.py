@@ -179,15 +179,18 @@ class Chat:
         turn = (Message("user", "a"), Message("assistant", _MARK))
         after = self._render(turn, False).rpartition(_MARK)[2]
         ids = self.encode_text(after)
-        special = set(self.tokenizer.all_special_ids)
-        return next((token for token in ids if token in special), ids[0] if ids else eos)
+        return next((token for token in ids if token in self._unspoken), ids[0] if ids else eos)
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Of `ends` the control tokens alone: another one may stand in an answer that is to be learnt."""
+        return frozenset({self.end_id, self._end_of_text, *(self.ends & self._unspoken)})
+
+    @cached_property
+    def _unspoken(self) -> frozenset[int]:
+        """Tokens that are no text; some that end a turn are named among the added ones alone."""
         added = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        controls = added | set(self.tokenizer.all_special_ids)
-        return frozenset({self.end_id, self._end_of_text, *(self.ends & controls)})
+        return frozenset(added | set(self.tokenizer.all_special_ids))
 
     @cached_property
     def _end_of_text(self) -> int:

@@ -38,7 +38,7 @@ def train(module: Any, lessons: Lessons, seed: int) -> int:
     tokens = 0
     for places in batches:
         features = _features(module, [lessons.texts[place] for place in places])
-        tokens += int(features["attention_mask"].sum())
+        tokens += tokens_of(features)
         vectors = torch.nn.functional.normalize(module(features)["sentence_embedding"], dim=1)
         loss = _loss(vectors, [lessons.labels[place] for place in places])
         if loss is not None:
@@ -48,6 +48,12 @@ def train(module: Any, lessons: Lessons, seed: int) -> int:
             optimizer.zero_grad()
     module.eval()
     return tokens
+
+
+def tokens_of(features: Any) -> int:
+    """Of a batch as an embedder takes it; one whose vectors are static pads nothing."""
+    mask = features.get("attention_mask")
+    return int(features["input_ids"].numel() if mask is None else mask.sum())
 
 
 def _share(step: int, steps: int) -> float:

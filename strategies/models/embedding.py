@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from strategies.models import unpickled
-from strategies.models.contrastive import Lessons
+from strategies.models.contrastive import Lessons, tokens_of
 
 BLOCK = 256
 """Texts that are read together, on average; sentence-transformers sorts them by length inside."""
@@ -112,7 +112,7 @@ class LocalEmbedder:
     def count(self, texts: Sequence[str]) -> int:
         """Tokens of the texts, each cut where the embedder stops reading."""
         parts = (list(texts[first : first + COUNTED]) for first in range(0, len(texts), COUNTED))
-        return sum(int(self.model.preprocess(part)["attention_mask"].sum()) for part in parts)
+        return sum(tokens_of(self.model.preprocess(part)) for part in parts)
 
     def embed(self, texts: Sequence[str]) -> Any:
         """float32 array of shape (len(texts), dimension), rows of unit length."""

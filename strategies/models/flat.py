@@ -297,12 +297,12 @@ def _flat_layer() -> Any:
     class FlatLayer(base):  # type: ignore[misc]
         """Keys and values of all rows in two buffers (rows, key heads, slots, width); its cache says where new ones go."""
 
-        def __init__(self, owner: FlatCache) -> None:
+        def __init__(self, now: Now) -> None:
             super().__init__()
-            self.owner = owner
+            self.now = now
 
         def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
-            step = self.owner.step
+            step = self.now.step
             if not self.is_initialized:
                 self.lazy_initialization(key_states, value_states)
                 self.keys = self.values = None
@@ -325,16 +325,21 @@ def _larger(held: Any, fresh: Any, size: tuple[int, int]) -> Any:
     return buffer
 
 
-class FlatCache:
-    """The states of `rows` rows. `step` is what the pass that comes does."""
+class Now:
+    """What the pass that comes does. The layers hold this and not their cache, which would hold itself and its buffers."""
 
     step: Step
+
+
+class FlatCache:
+    """The states of `rows` rows."""
 
     def __init__(self, rows: int) -> None:
         from transformers.cache_utils import Cache
 
         self.rows, self.slots = rows, 0
-        layer: Any = partial(_flat_layer(), self)
+        self.now = Now()
+        layer: Any = partial(_flat_layer(), self.now)
         self.states: Any = Cache(layer_class_to_replicate=layer)
 
     def begin(self, spans: Sequence[Span], leads: Sequence[Any], like: tuple[Any, Any]) -> dict[str, Any]:
@@ -344,10 +349,10 @@ class FlatCache:
         needed = max(span.before + span.size for span in spans)
         if needed > self.slots:
             self.slots = needed + SPARE
-        self.step = Step.of(spans, (self.rows, self.slots), leads, like)
+        self.now.step = Step.of(spans, (self.rows, self.slots), leads, like)
         # The model would make a mask for a batch of its own; this one is not looked at.
         unused = torch.zeros((1, 1, 1, 1), dtype=like[0], device=like[1])
-        return {"attention_mask": unused, "cache": self.states, "use_cache": True, "flat": self.step}
+        return {"attention_mask": unused, "cache": self.states, "use_cache": True, "flat": self.now.step}
 
     def keep(self, rows: Sequence[int]) -> None:
         """Leaves these rows only, in this order."""

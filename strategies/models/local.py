@@ -149,10 +149,11 @@ class LocalModel:
             there = decoding if follow is None else replace(decoding, follow=lambda row: follow(rows[row]))
             return engine.generate(parts, [ids[row] for row in rows], there, tokens)
 
+        begun = _Begun(ids, self.parts.memory.ids)
         for row, written, shared in in_smaller_batches(ask, len(ids), 4 * self.batch_tokens):
             answer, odds = written.ids, written.odds
             _check_number(odds)
-            usage = self._usage(step, len(ids[row]), shared, (len(answer) + 1, clock.share()))
+            usage = self._usage(step, len(ids[row]), begun.before(row, shared), (len(answer) + 1, clock.share()))
             text, ended = self.chat.decode(answer), len(answer) < max_tokens
             unheld = grammar is None and self.adapter is None  # Else something tells it where to end.
             if unheld and "\n\n" in text and self.chat.ends_with_paragraph(prompts[row]):
@@ -211,9 +212,10 @@ class LocalModel:
         def ask(rows: Sequence[int], tokens: int) -> Iterator[tuple[int, list[float], int, int]]:
             return score_rounds(self.parts, [ids[row] for row in rows], rounds.of(rows), tokens)
 
+        begun = _Begun(ids, self.parts.memory.ids)
         for row, scores, nodes, shared in in_smaller_batches(ask, len(ids), self.batch_tokens):
             _check_number(scores)
-            usage = self._usage(step, len(ids[row]), shared, (nodes, clock.share()))
+            usage = self._usage(step, len(ids[row]), begun.before(row, shared), (nodes, clock.share()))
             yield row, LabelScores(log_likelihoods=tuple(scores), usage=usage)
 
     def _usage(self, step: Step, prompt: int, shared: int, answered: tuple[int, float]) -> Usage:
@@ -262,6 +264,23 @@ def _say_if_shorter(name: str, tokens: int, all_of_them: int) -> None:
     if tokens < all_of_them:
         said = "%s is given texts of at most %d tokens, not %d: longer ones change its answers to others in a batch (LongRoPE)"
         logging.getLogger(__name__).warning(said, name, tokens, all_of_them)
+
+
+class _Begun:
+    """Which beginnings were read before a row of a call: whoever reads one first pays for it, and those that go on behind it do
+    not. `kept` is what an earlier call left."""
+
+    def __init__(self, ids: Sequence[Sequence[int]], kept: tuple[int, ...]) -> None:
+        self.ids = ids
+        self.read = {kept}
+
+    def before(self, row: int, shared: int) -> int:
+        """How many of the row's first tokens had been read for others."""
+        beginning = tuple(self.ids[row][:shared])
+        if beginning in self.read:
+            return shared
+        self.read.add(beginning)
+        return 0
 
 
 class _Clock:

@@ -244,6 +244,7 @@ class VllmServer:
             "--max-lora-rank": str(RANK),
             "--max-cpu-loras": str(ADAPTERS),
             "--generation-config": "vllm",
+            "--max-model-len": "auto",  # As long as memory has room for: a whole context of many models has none.
         }
         if self.placement.device.startswith("cuda"):
             options["--gpu-memory-utilization"] = str(SHARE_OF_GPU)

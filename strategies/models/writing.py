@@ -42,7 +42,7 @@ def write(
     At most `tokens` of prompts are read in one pass. Who stands beside whom depends on prompts and answers alone.
     """
     rests = {row: (number, prompts[row][lead.size :]) for number, lead in enumerate(leads) for row in lead.rows}
-    room = max(len(rest) for _, rest in rests.values()) + min(decoding.max_tokens, 64)
+    room = max(len(rest) for _, rest in rests.values()) + decoding.max_tokens
     height = max(1, min(len(rests), MOST_ROWS, parts.positions // room))
     yield from _Writing(parts, leads, decoding, height).run(rests, tokens)
 

@@ -54,15 +54,14 @@ def main() -> None:
     options.add_argument("requests", nargs="?", help="A file with one request a line; standard input without it.")
     told = "The model that this was fitted with: a folder or a hub id. Of two the first one first, each behind its own --model."
     options.add_argument("--model", action="append", help=told)
-    options.add_argument(
-        "--embedder", default="", help="The embedder, where the model is none and texts are looked up."
-    )
+    options.add_argument("--embedder", default="", help="The embedder, where texts are looked up without the model.")
     options.add_argument("--reranker", default="", help="The cross-encoder, where passages were reranked.")
     options.add_argument("--folder", default=str(Path(__file__).resolve().parent), help="Where the fit lies.")
     told = "Hold back unsure answers, at most this share of the right ones; 0: only what the task does not allow."
     options.add_argument("--guard", type=float, help=told)
     given = options.parse_args()
-    reading, lost, unread = beside("reading.py"), 0, 0
+    (reading := beside("reading.py")).speak_utf8()
+    lost = unread = 0
     if Path(given.requests or "").suffix.lower() in reading.WHOLE:
         options.error(
             f"{given.requests} does not hold one request a line. Write them so, or have `advisor predict` read it."

@@ -370,6 +370,7 @@ def _reading() -> Any:
 
 
 def main() -> None:
+    _reading().speak_utf8()
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("question")
     options.add_argument("--index", required=True, help="The folder of the index.")

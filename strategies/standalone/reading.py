@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -47,6 +48,13 @@ REMOVED = re.compile(
 YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 Version = tuple[int, str, Sequence[str]]
 """Of a document: which versions are of one, its date, and the years, months and days that name it in a request."""
+
+
+def speak_utf8() -> None:
+    """Answers are written in UTF-8 wherever they go: a file or a pipe of Windows takes another encoding, without all signs."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
 
 
 def lines(path: str) -> Iterator[tuple[int, str]]:

@@ -359,5 +359,6 @@ def _end_of_turn(tokenizer: Any) -> int:
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _MARK}]
     after = _rendered(tokenizer, turns, False).rpartition(_MARK)[2]
     ids = list(tokenizer(after, add_special_tokens=False)["input_ids"])
-    special = set(tokenizer.all_special_ids)
-    return next((token for token in ids if token in special), ids[0] if ids else end)
+    added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    controls = added | set(tokenizer.all_special_ids)
+    return next((token for token in ids if token in controls), ids[0] if ids else end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -582,3 +583,15 @@ def test_what_was_measured_in_four_bits_is_not_promised_of_whole_weights(
     ]
     assert ["Its answers are those of the run" in card for card in cards] == [True, False]
     assert ["what was measured does not hold for it" in card for card in cards] == [False, True]
+
+
+def test_answers_are_utf_8_wherever_they_go() -> None:
+    """A file or a pipe of Windows takes another encoding, and the first sign that it has not ended the program."""
+    said = subprocess.run(
+        [sys.executable, "-c", "import reading; reading.speak_utf8(); print('日本')"],
+        cwd=Path(alone.__file__).parent,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=True,
+    )
+    assert said.stdout.decode("utf-8").strip() == "日本"

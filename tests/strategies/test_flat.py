@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -174,3 +176,14 @@ def test_beginnings_of_a_part_are_found_and_held_within_the_room(
     assert [len(lead.rows) for lead in few] == [15], "five prompts are too few for a beginning of their own"
     monkeypatch.setattr(beginnings, "STATES", (model.parts.bytes_a_token + 1) * found[1].size)
     assert len(beginnings.leads(model.parts, prompts)) == 2
+
+
+def test_the_buffers_are_freed_with_their_cache() -> None:
+    cache = FlatCache(2)
+    states = weakref.ref(cache.states)
+    gc.disable()
+    try:
+        del cache
+        assert states() is None
+    finally:
+        gc.enable()

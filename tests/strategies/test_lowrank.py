@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -86,3 +88,18 @@ def test_what_is_saved_is_what_peft_reads(tmp_path: Path) -> None:
         adapters.save(module, tmp_path / "adapter", ("tiny", "0"))
         again = adapters.loaded(AutoModelForCausalLM.from_pretrained(folder), tmp_path / "adapter")
         assert torch.allclose(again(input_ids=ids).logits, before, atol=1e-5)
+
+
+def test_a_folded_model_is_freed_with_the_last_who_holds_it(tmp_path: Path) -> None:
+    """Each layer held itself, so that a copy of all weights stayed until the next collection of cycles."""
+    module = adapted(tiny.model_folder(tmp_path))
+    assert lowrank.fold(module) == ""
+    pulled(module)
+    layers = [weakref.ref(layer) for layer in module.modules() if isinstance(layer, torch.nn.Linear)]
+    gc.collect()
+    gc.disable()
+    try:
+        del module
+        assert [layer for layer in layers if layer() is not None] == []
+    finally:
+        gc.enable()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 
 from strategies.approaches.best_sentence import BestSentence, Quoting, _threshold
@@ -32,7 +33,7 @@ from strategies.contract import (
     Usage,
 )
 from strategies.heads import Head, Looked, best_of, chosen, looked
-from strategies.models.contrastive import Lessons
+from strategies.models.contrastive import Lessons, tokens_of
 from strategies.models.embedding import LocalEmbedder
 from strategies.retrieval.chunking import sentences
 from strategies.weighing import LEAST_SHARE
@@ -334,3 +335,8 @@ def test_an_embedder_that_comes_in_float16_is_trained_in_float32(tmp_path: Path)
     before, after = embedder.embed(texts), embedder.at(tmp_path / "tuned").embed(texts)
     assert np.isfinite(after).all()
     assert abs(after - before).max() > 1e-3
+
+
+def test_an_embedder_of_static_vectors_is_counted_by_its_tokens() -> None:
+    assert tokens_of({"input_ids": torch.arange(5), "offsets": torch.tensor([0, 2])}) == 5
+    assert tokens_of({"input_ids": torch.zeros(2, 3), "attention_mask": torch.tensor([[1, 1, 0], [1, 1, 1]])}) == 5

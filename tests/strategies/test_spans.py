@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from benchmarks.metrics import load
 from benchmarks.scored import MetricScore
@@ -16,7 +19,20 @@ from strategies.models import plain
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds, well_founded
 from strategies.selection import PipelineBuilder, evidence_of
-from strategies.spans import BEGINNINGS, Read, Reading, Span, cited, from_note, noted, outcome, read, runs, whole
+from strategies.spans import (
+    BEGINNINGS,
+    Read,
+    Reading,
+    Span,
+    _Choice,
+    cited,
+    from_note,
+    noted,
+    outcome,
+    read,
+    runs,
+    whole,
+)
 from tests import tiny
 from tests.scripted import ScriptedModel
 
@@ -262,3 +278,35 @@ def test_examples_whose_passages_bear_them_out_are_shown_first() -> None:
         shown("none", "not said", "x"),
     ]
     assert [one.case.id for one in well_founded(rows, ("not said",), holds)] == ["hit", "none", "miss"]
+
+
+def test_where_memory_does_not_suffice_for_a_later_round_the_request_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runs that were left by then were compared with the scores of all first words."""
+    model = tiny.local_model(tiny.model_folder(tmp_path))
+    requests = [
+        ask((found("red green blue, and a red one"),)),
+        ask((found("an order, a refund"), found("cancel it")), "Which?"),
+    ]
+    reading = Reading(words=3, standing=("none",))
+
+    def read_off() -> list[tuple[int, Read | str]]:
+        return [
+            (index, result)
+            for index, result, _ in sorted(read(model, requests, reading, "search"), key=lambda row: row[0])
+        ]
+
+    before = read_off()
+    for name in ("second", "whole"):
+        narrowed, failed = getattr(_Choice, name), list[int]()
+
+        def once(choice: _Choice, scores: Sequence[float], narrowed: Any = narrowed, failed: list[int] = failed) -> Any:
+            left = narrowed(choice, scores)
+            if not failed:
+                failed.append(1)
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
+            return left
+
+        monkeypatch.setattr(_Choice, name, once)
+    assert read_off() == before

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from jinja2.exceptions import TemplateError
+from tokenizers import AddedToken
 
 from strategies.contract import Message, TrainingRow
 from strategies.finetuning.packs import encode
@@ -339,3 +340,18 @@ def test_a_thought_that_the_template_opens_is_ended_before_the_answer_everywhere
     assert said.endswith(f"<|im_start|>assistant\n<{name}>\n\n</{name}>\n\n")
     assert speaking._text(chat.tokenizer, turns) == said == as_served(chat, turns)
     assert chat.encode_label("refund") == chat.encode_text("refund")
+
+
+def test_a_turn_that_ends_with_a_token_that_is_special_among_the_added_ones_alone_ends_there() -> None:
+    """As in Phi, whose template writes the end of the text behind the last turn only."""
+    tokenizer = tiny.tokenizer()
+    tokenizer.add_tokens([AddedToken("<|over|>", special=True)])
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|over|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% else %}{{ eos_token }}{% endif %}"
+    )
+    over = tokenizer.convert_tokens_to_ids("<|over|>")
+    assert over not in tokenizer.all_special_ids
+    chat = Chat(tokenizer)
+    assert chat.end_id == over == speaking._end_of_turn(tokenizer)
+    assert chat.stop_ids >= {over, tokenizer.eos_token_id}
