@@ -35,6 +35,10 @@ LATEST = Change(since="2026-12-01 23:30 UTC", what="the changes of the evening o
 documents with dates are versions, refusals of hosted models, end tokens, texts in other forms of Unicode, short documents shown
 whole, the way to search, calibration by inputs without content."""
 
+NEWEST = Change(since="2026-12-02 09:57 UTC", what="the changes of 2 December 2026")
+"""What a beginning that prompts share costs the budget of a search, how many answers are written side by side, where a turn ends
+whose sign is named among the added tokens alone, in which order approaches are tested."""
+
 
 def is_before(change: Change, began: str) -> bool:
     """Whether a run that began then (`2026-11-30 15:59 UTC`; empty: unknown) lacks the change."""
@@ -45,7 +49,7 @@ def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str
     """Sentences on when rows were measured and which are from before what, where one is from before anything; `began` says of
     each when it was begun, `named` how several are called."""
     told: dict[str, list[str]] = {}
-    for change in (FIXES, CHANGES, LATER, LATEST):
+    for change in (FIXES, CHANGES, LATER, LATEST, NEWEST):
         older = [name for name, moment in began.items() if is_before(change, moment)]
         if older:
             told.setdefault(_which(older, list(began), named), []).append(change.what)
