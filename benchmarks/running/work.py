@@ -111,6 +111,7 @@ class Worker:
 
     def _fit(self, unit: Unit, candidate: Candidate) -> UnitResult:
         """Fits and saves. A fit that cannot be used becomes a problem with a sentence, never a score."""
+        self._fitted = None  # That of another candidate has weights of its own, for which fitting needs the room.
         bench = self.bench(candidate, self.options.seed)
         start = time.perf_counter()
         fitted = self.attempt(candidate, self.benchmark.task, bench)
