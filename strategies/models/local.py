@@ -149,7 +149,7 @@ class LocalModel:
             there = decoding if follow is None else replace(decoding, follow=lambda row: follow(rows[row]))
             return engine.generate(parts, [ids[row] for row in rows], there, tokens)
 
-        begun = _Begun(ids, self.parts.memory.ids)
+        begun = _Begun(ids)
         for row, written, shared in in_smaller_batches(ask, len(ids), 4 * self.batch_tokens):
             answer, odds = written.ids, written.odds
             _check_number(odds)
@@ -212,7 +212,7 @@ class LocalModel:
         def ask(rows: Sequence[int], tokens: int) -> Iterator[tuple[int, list[float], int, int]]:
             return score_rounds(self.parts, [ids[row] for row in rows], rounds.of(rows), tokens)
 
-        begun = _Begun(ids, self.parts.memory.ids)
+        begun = _Begun(ids)
         for row, scores, nodes, shared in in_smaller_batches(ask, len(ids), self.batch_tokens):
             _check_number(scores)
             usage = self._usage(step, len(ids[row]), begun.before(row, shared), (nodes, clock.share()))
@@ -267,17 +267,17 @@ def _say_if_shorter(name: str, tokens: int, all_of_them: int) -> None:
 
 
 class _Begun:
-    """Which beginnings were read before a row of a call: whoever reads one first pays for it, and those that go on behind it do
-    not. `kept` is what an earlier call left."""
+    """Which beginnings were read before a row of a call: the first that has one pays for it, once in each call, so that the same
+    call costs the same whatever was asked before. A request that comes alone goes on behind what the one before left."""
 
-    def __init__(self, ids: Sequence[Sequence[int]], kept: tuple[int, ...]) -> None:
+    def __init__(self, ids: Sequence[Sequence[int]]) -> None:
         self.ids = ids
-        self.read = {kept}
+        self.read: set[tuple[int, ...]] = set()
 
     def before(self, row: int, shared: int) -> int:
         """How many of the row's first tokens had been read for others."""
         beginning = tuple(self.ids[row][:shared])
-        if beginning in self.read:
+        if beginning in self.read or len(self.ids) == 1:
             return shared
         self.read.add(beginning)
         return 0

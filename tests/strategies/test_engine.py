@@ -113,7 +113,7 @@ def test_a_shared_beginning_is_read_once_and_told(llama: LocalModel) -> None:
     prompts = ragged()
     shared = common_prefix([llama.chat.encode(prompt) for prompt in prompts])
     assert shared > 10
-    completions = dict(replace(llama).generate(prompts, 5, Sampling()))
+    completions = dict(llama.generate(prompts, 5, Sampling()))
     cached = [completion.usage.cached_tokens for completion in completions.values()]
     assert sorted(cached) == [0, *[shared] * (len(prompts) - 1)]  # Whoever reads it pays for it.
     assert completions[0].usage.prompt_tokens == llama.count(prompts[0])
