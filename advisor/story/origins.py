@@ -95,8 +95,8 @@ def _stake(found: Facts) -> str:
     labels = "" if found["labels"] is None else f" Labels for these cases cost {_amount(found['labels'])}."
     return (
         f"{start(found['candidate'])} meets the target with a chance of {found['chance']:.4f}, by its right and wrong answers. "
-        f"{found['chance']:.4f} x {found['power']:g} (the chance that {counted(found['more'], 'more held-out case')} show it) x "
-        f"{_amount(found['saved'])} saved a month x {counted(found['months'], 'month')} = {_amount(found['worth'])}.{labels}"
+        f"{found['chance']:.4f} x {found['power']:.3g} (the chance that {counted(found['more'], 'more held-out case')} show it) "
+        f"x {_amount(found['saved'])} saved a month x {counted(found['months'], 'month')} = {_amount(found['worth'])}.{labels}"
     )
 
 

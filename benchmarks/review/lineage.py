@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.audit.findings import many
 from benchmarks.contract import BadInput
-from benchmarks.statistics.confidence import drawn_interval
+from benchmarks.statistics.drawn import drawn_interval
 from strategies.contract import Case, Document
 
 FILE = "lineage.json"

@@ -126,20 +126,6 @@ def exact_interval(k: int, n: int) -> tuple[float, float]:
     return clopper_pearson_lower(k, n, 0.025), clopper_pearson_upper(k, n, 0.025)
 
 
-def drawn_interval(k: int, n: int, of: int) -> tuple[int, int]:
-    """The two-sided 95 % interval of how many of `of` have what `k` of `n` have that were drawn from them without replacement.
-
-    It holds the numbers that neither tail of the hypergeometric distribution speaks against, so it is exact as that of Clopper
-    and Pearson, and narrower where much was drawn.
-    """
-    from scipy.stats import hypergeom
-
-    possible = np.arange(k, of - n + k + 1)
-    few, many = hypergeom.sf(k - 1, of, possible, n), hypergeom.cdf(k, of, possible, n)
-    held = possible[(few > 0.025) & (many > 0.025)]
-    return int(held[0]), int(held[-1])
-
-
 def clopper_pearson_lower(k: float, n: float, level: float) -> float:
     """Exact one-sided lower bound on a share: true values lie below it with a probability of at most `level`."""
     return 0.0 if k <= 0 else float(special.betaincinv(k, n - k + 1, level))

@@ -43,7 +43,7 @@ def test_what_it_is_worth_to_find_out_is_a_product(build: Callable[[], Bakeoff])
     for each in build().told().story.facts["deciding"]:
         product = each["chance"] * each["power"] * each["saved"]["value"] * each["months"]
         assert each["worth"]["value"] == pytest.approx(product)
-        assert each["power"] == 0.8
+        assert 0.5 < each["power"] < 0.8  # Which it would be if the figure held.
 
 
 def test_the_labels_of_these_cases_have_the_stated_price() -> None:
@@ -131,7 +131,7 @@ def test_each_number_is_told_with_what_it_comes_from() -> None:
         "(USD 5.00 to USD 6.76) and prompting USD 8.40; the limit is 5.00." in lines("prices_in_money")
     )
     assert (
-        "0.9049 x 0.8 (the chance that 1,455 more held-out cases show it) x 65 min saved a month x 12 months = 9.4 h."
+        "0.9049 x 0.693 (the chance that 1,455 more held-out cases show it) x 65 min saved a month x 12 months = 8.2 h."
         in lines("safe_but_cheaper_undecided")
     )
     examples = lines("more_examples_would_help")
