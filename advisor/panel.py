@@ -28,10 +28,6 @@ class Terms:
     """What of `each` comes on top of that: where the machine is kept on for the first part of a cascade only."""
     tokens: tuple[tuple[Part, Part], ...] = ()
     """What a month and a request cost more for 1 of each of the prices that can be changed."""
-    over: bool = False
-    """It costs more than the limit as things were asked before the run."""
-    elsewhere: str = ""
-    """With a limit on costs: the letter for the stated goal where the limit rules out others than it did."""
 
 
 @dataclass(frozen=True, kw_only=True)

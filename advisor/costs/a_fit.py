@@ -12,7 +12,7 @@ from benchmarks.costs.prices import MachinePrices
 from strategies.contract import Usage
 
 INDEX, TRAINING, CHOOSING = "building the index", "training", "choosing the configuration"
-STEPS = {"search": CHOOSING, "index": INDEX, "training": TRAINING}
+_STEPS = {"search": CHOOSING, "index": INDEX, "training": TRAINING}
 
 
 def fitted(fitting: Sequence[Usage], prices: MachinePrices) -> list[CostItem]:
@@ -21,7 +21,7 @@ def fitted(fitting: Sequence[Usage], prices: MachinePrices) -> list[CostItem]:
 
 
 def _lines(fitting: Sequence[Usage], prices: MachinePrices) -> Iterator[CostItem]:
-    for step, name in {**STEPS, "answering": "answering while fitting"}.items():
+    for step, name in {**_STEPS, "answering": "answering while fitting"}.items():
         rows = [row for row in fitting if row.step == step]
         local = [row for row in rows if row.model not in prices.tokens]
         for machine in dict.fromkeys(prices.fitted_on(row.model) for row in local):

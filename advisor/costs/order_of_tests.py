@@ -43,8 +43,7 @@ def _least(names: Sequence[str], near: Mapping[str, tuple[Amount, Amount]]) -> l
 def _widened(amount: Amount, share: float) -> tuple[Amount, Amount]:
     """As little, and as much, as it may be: by that share of it, part of which its own range may have."""
     low, high = range_of(amount)
-    known = amount.value and not amount.unit.startswith(TOKENS)
-    has = (high - low) / (2 * amount.value) if known and amount.value else 0.0
+    has = (high - low) / (2 * amount.value) if amount.value and not amount.unit.startswith(TOKENS) else 0.0
     more = max(0.0, share - has)
     return times(amount, max(0.0, 1 - more)), times(amount, 1 + more)
 

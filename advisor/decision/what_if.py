@@ -46,19 +46,13 @@ def what_if(
     place = None if own is None else asked.index(own)
     anew = states(known, statuses, benchmark, asked)
     found = anew if place is None else _as_told(anew, place, statuses)
-    elsewhere = {} if place is None or limit is None else anew[place]
-    over = {name for name in asked_of if statuses[name].state is State.RULED_OUT}
     margin = benchmark.margin is not None
     return WhatIf(
         noun="margin" if margin else "target",
         goals=tuple((plain_points if margin else plain_percent)(goal) for goal in asked),
         own=place,
         candidates=tuple(
-            replace(
-                _terms(each, bill, "".join(LETTERS[there[each.candidate]] for there in found)),
-                over=each.candidate in over,
-                elsewhere=LETTERS[elsewhere[each.candidate]] if elsewhere else "",
-            )
+            _terms(each, bill, "".join(LETTERS[there[each.candidate]] for there in found))
             for each, bill in zip(tested, bills, strict=True)
         ),
         unit=unit,

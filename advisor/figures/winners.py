@@ -106,13 +106,9 @@ def _cell(asked: WhatIf, goal: int, column: tuple[float, float, Ranking]) -> Cel
 
 def _shown(asked: WhatIf, goal: int, ranking: Ranking) -> dict[str, str]:
     """The letter of each candidate at that goal, by those whom the limit on costs rules out there; `-` for these."""
-    over = {
-        each.name: asked.limit is not None and range_of(ranking.ahead[each.name])[0] > asked.limit
-        for each in asked.candidates
-    }
-    moved = goal == asked.own and any(each.over != over[each.name] for each in asked.candidates)
+    limit = math.inf if asked.limit is None else asked.limit
     return {
-        each.name: "-" if over[each.name] else each.elsewhere if moved else each.states[goal]
+        each.name: "-" if range_of(ranking.ahead[each.name])[0] > limit else each.states[goal]
         for each in asked.candidates
     }
 

@@ -37,10 +37,9 @@
   function answer(goal, volume, hour, prices) {
     const costs = data.candidates.map((each) => monthly(each, volume, hour, prices));
     const over = costs.map((cost) => data.limit !== null && cost[1] > data.limit);
-    const moved = goal === data.own && data.candidates.some((each, place) => each.over !== over[place]);
     const rows = data.candidates.map((each, place) => ({
       name: each.name, simplicity: each.simplicity, cost: costs[place],
-      state: over[place] ? "-" : moved ? each.elsewhere : each.states[goal],
+      state: over[place] ? "-" : each.states[goal],
     }));
     const meeting = rows.filter((row) => row.state === "m");
     const open = rows.filter((row) => row.state === "?");
