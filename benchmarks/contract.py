@@ -285,6 +285,8 @@ class Evaluation:
     over_rows: bool = False
     resampled: tuple[float, ...] = ()
     """Sorted bootstrap figures of a metric over rows; empty otherwise."""
+    resting: float = 0.0
+    """Independent right-or-wrong cases that it rests on; 0 where it is a mean over labels, and of other metrics."""
     shown: Mapping[str, float] = field(default_factory=dict)
     """The other metrics."""
     valid_by_group: ByGroup = ()

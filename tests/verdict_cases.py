@@ -10,7 +10,7 @@ from advisor.contract import Recommendation, Verdict
 from advisor.experiments.afterwards import Judged, VerdictInputs, judged
 from advisor.story.tell import Extras, tell
 from benchmarks.checked import Agreement, Latency
-from benchmarks.contract import Answered, Benchmark, Constraints, Evaluation, State
+from benchmarks.contract import Answered, Benchmark, Constraints, Evaluation, Metric, State
 from benchmarks.costs.prices import MachinePrices
 from benchmarks.learning import Curve
 from benchmarks.statistics.confidence import shown_interval
@@ -78,7 +78,7 @@ def benchmark_of(
     cases: int = 300,
     target: float | None = 0.8,
     task: Task | None = None,
-    metric: PlainMetric | None = None,
+    metric: Metric | None = None,
     constraints: Constraints | None = None,
     groups: Sequence[str] = (),
     volume: int = 10_000,

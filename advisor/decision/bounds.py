@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
-
-import numpy as np
 
 from advisor.contract import Difference, Status
 from advisor.wording import about, ceil_percent, counted, floor_percent, percent, plain_percent, start
@@ -24,7 +20,7 @@ from benchmarks.statistics.confidence import (
 from benchmarks.statistics.families import REST, Family, gate_level
 from benchmarks.statistics.looks import SHARE, level_of
 from benchmarks.statistics.resampling import figure_above, figure_below
-from benchmarks.statistics.sample_size import more_cases, more_until_decided, showable
+from benchmarks.statistics.sample_size import more_cases, more_over_rows, more_until_decided, showable
 
 POWER = 0.8
 SLOW = 0.05
@@ -290,7 +286,7 @@ class _Gate:
             passed = sum(state is side for state, _, _ in self.decided.values())
             level /= max(1, self._count - (0 if self.shared.any_target else passed))
         if evaluation.over_rows:
-            return _more_by_spread(evaluation, self.target, level)
+            return _more_by_bound(evaluation, self.target, level)
         groups = evaluation.groups or None
         if (largest := self.shared.stops_with) is not None:
             return more_until_decided(evaluation.scores, groups, self.target, (level, POWER, LIMIT), largest)
@@ -332,16 +328,8 @@ def _has_bound(figures: Sequence[float], level: float) -> bool:
     return level * (len(figures) + 1) >= 1
 
 
-def _more_by_spread(evaluation: Evaluation, target: float, level: float) -> int | None:
-    """By the normal approximation: the spread of the bootstrap figures shrinks with the root of the cases."""
-    away = abs(evaluation.figure - target)
-    if away < 1e-9:
-        return None
-    normal = NormalDist()
-    below = evaluation.resampled[: len(evaluation.resampled) // 2]
-    # Of the lower half, since between the halves lies what is unseen, which shrinks faster; half a normal has .603 of its spread.
-    spread = float(np.std(below, ddof=1)) / 0.603
-    reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(POWER)) * spread
-    now = len(evaluation.scores)
-    further = max(1, math.ceil(now * (reach / away) ** 2) - now)
-    return further if further <= LIMIT else None
+def _more_by_bound(evaluation: Evaluation, target: float, level: float) -> int | None:
+    figure, resampled = evaluation.figure, evaluation.resampled
+    bound = figure_above(resampled, level) if figure >= target else figure_below(resampled, level)
+    aim, cases = (level, POWER, LIMIT), len(evaluation.scores)
+    return more_over_rows((figure, bound), target, aim, cases, evaluation.resting)

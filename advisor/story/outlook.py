@@ -13,6 +13,7 @@ from advisor.decision.closeness import how_far
 from advisor.decision.decided import Decided
 from advisor.decision.every_goal import proven, states
 from advisor.decision.limits import by_cost_alone
+from advisor.decision.soonest import soonest
 from advisor.decision.unmeasured import named as limits_named
 from advisor.decision.unmeasured import origin, ways
 from advisor.decision.untried import as_step
@@ -242,14 +243,15 @@ def _measure_limits(decided: Decided) -> Iterator[str]:
 
 
 def _label_more(decided: Decided) -> list[str]:
-    needed = [(more, name) for name in decided.unsettled if (more := decided.statuses[name].more_cases) is not None]
-    if decided.verdict == "undecided" and any(decided.statuses[name].too_few for name in decided.unsettled):
+    unsettled = [decided.statuses[name] for name in decided.unsettled]
+    needed = soonest(unsettled, decided.evaluations, decided.benchmark.target)
+    if decided.verdict == "undecided" and any(each.too_few for each in unsettled):
         enough, step = as_step([decided.statuses[name] for name in decided.ranking.order], decided.benchmark)
-        if not needed or (enough is not None and enough < min(needed)[0]):
+        if needed is None or (enough is not None and enough < needed[0]):
             return [step]
-    if not needed:
+    if needed is None:
         return [*_other_goal(decided), *_state_costs(decided)]
-    more, name = min(needed)
+    more, name = needed
     return [
         f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, add them to "
         "these, and run again only when all are there: each further run on these cases needs stronger proof."

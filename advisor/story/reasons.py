@@ -40,6 +40,7 @@ from advisor.wording import (
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import State
 from benchmarks.statistics.confidence import sign_test
+from benchmarks.statistics.decidable import carrying
 
 _SMALL_DATA = 100
 MOST_NAMED = 4
@@ -91,9 +92,21 @@ def _of_the_verdict(decided: Decided) -> list[str]:
     return [
         *found,
         *(_unsettled(decided, name) for name in judged),
+        *(_on_few(decided) if judged else ()),
         *_open(decided, waiting),
         *as_reason([decided.statuses[name] for name in decided.unsettled]),
     ]
+
+
+def _on_few(decided: Decided) -> Iterator[str]:
+    """Of an F1 of one label that leaves something open: how few cases have that label."""
+    few, cases = carrying(decided.benchmark), len(decided.benchmark.heldout)
+    if few is not None:
+        verb = "has" if few == 1 else "have"
+        yield (
+            f"Of the {counted(cases, 'held-out case')} {few:,} {verb} the label that the figures are of: these count, and so do "
+            "the answers that name it."
+        )
 
 
 def _open(decided: Decided, names: Sequence[str]) -> Iterator[str]:
@@ -203,7 +216,7 @@ def _more(status: Status, goal: Goal) -> str:
     if status.more_cases is None and not status.hopeless:
         return f"{status.reason[:1].lower()}{status.reason[1:].rstrip('.')}"
     if status.more_cases is None:
-        return f"it lies so close to the {goal.noun} that no realistic number of cases would decide it"
+        return f"its figure lies so close to the {goal.noun} that no realistic number of cases would decide it"
     return f"{about(status.more_cases, 'more held-out case')} would probably decide it"
 
 

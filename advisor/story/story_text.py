@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from advisor.costs.economics import saving
 from advisor.decision.beyond import beyond_limits, stands_in_the_way
+from advisor.decision.soonest import soonest
 from advisor.decision.tuned import takes_tuning
 from advisor.decision.unmeasured import named as limits_named
 from advisor.decision.untried import as_headline
@@ -295,12 +296,12 @@ def _nearest(material: Material) -> str:
             return as_headline(material.benchmark)
         return f"{start(listed(waiting))} {'is' if len(waiting) == 1 else 'are'} not measured yet."
     names = [f"{each.candidate} ({percent(material.evaluations[each.candidate].figure)})" for each in undecided]
-    needed = [(each.more_cases, each.candidate) for each in undecided if each.more_cases is not None]
+    needed = soonest(undecided, material.evaluations, material.benchmark.target)
     sentence = f"{start(listed(names))} may {Goal.of(material.benchmark).meet_it}."
-    if not needed:
+    if needed is None:
         hopeless = all(each.hopeless for each in undecided)
         return f"{sentence} No realistic number of held-out cases would decide it." if hopeless else sentence
-    more, name = min(needed)
+    more, name = needed
     return f"{sentence} {start(about(more, 'more held-out case'))} would probably decide about {name}."
 
 

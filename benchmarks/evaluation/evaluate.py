@@ -39,7 +39,7 @@ from benchmarks.statistics.confidence import anytime, resampled_metric, shown_in
 from benchmarks.statistics.counted import by_group
 from benchmarks.statistics.families import REST
 from benchmarks.statistics.looks import level_of
-from benchmarks.statistics.resampling import draws_for
+from benchmarks.statistics.resampling import draws_for, resting
 from benchmarks.storage.outcomes import text_of
 from benchmarks.storage.store import Store
 from strategies.answers import FAULTS_ALLOWED, is_fault, is_lost, lost_of, too_many_lost
@@ -192,6 +192,7 @@ def figures(benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], le
         "upper": upper,
         "over_rows": metric.over_rows,
         "resampled": resampled,
+        "resting": resting(metric, answered) if metric.over_rows else 0.0,
         "shown": shown_figures(benchmark, cases, rows),
         "by_slice": by_slice(benchmark, answered),
         "slice_upper": slice_upper(benchmark, answered),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from benchmarks.contract import SPLITTING, Answered, Benchmark, Procedure
@@ -167,6 +168,10 @@ class OverRows:
     look: int
     carrying: int | None
     """Held-out cases that the figure rests on whatever is answered, such as those of one label; None where all are."""
+    target: float | None = None
+    always_right: int | None = None
+    """Of such cases, how many show that an approach meets the target which is always right; None without a target, or where
+    all cases count."""
     enough: None = None
     """Not known beforehand."""
 
@@ -177,26 +182,50 @@ class OverRows:
         if self.carrying is not None:
             carry = "case carries" if self.carrying == 1 else "cases carry"
             rests = f"; {self.carrying:,} held-out {carry} the label that it is of"
+            if self.always_right is not None and self.always_right > self.carrying and self.target is not None:
+                rests += (
+                    f", and to be shown to meet {100 * self.target:.4g} % even an approach that is always right takes "
+                    f"{self.always_right:,} of them"
+                )
         return (
             f"How many held-out cases {self.metric} needs cannot be told beforehand, since it exists over all answers only and "
             f"is no number of right ones{rests}."
         )
 
 
+def carrying(benchmark: Benchmark) -> int | None:
+    """Held-out cases that the figure rests on whatever is answered; None where all are, as with any mean of scores."""
+    if not benchmark.metric.over_rows or not hasattr(benchmark.metric, "carrying"):
+        return None
+    rests: int = benchmark.metric.carrying([Answered(case=case, text="", score=0.0) for case in benchmark.heldout])
+    return rests if rests < len(benchmark.heldout) else None
+
+
 def over_rows(benchmark: Benchmark, independent: int, shared: Sharing) -> OverRows | None:
     """None unless there is something to decide by a metric over rows."""
-    metric, cases = benchmark.metric, benchmark.heldout
-    if not metric.over_rows or not benchmark.judges:
+    if not benchmark.metric.over_rows or not benchmark.judges:
         return None
-    carrying = getattr(metric, "carrying", None)
-    rests = carrying([Answered(case=case, text="", score=0.0) for case in cases]) if carrying else len(cases)
+    few = carrying(benchmark)
     return OverRows(
         heldout=independent,
-        metric=metric.name,
+        metric=benchmark.metric.name,
         candidates=shared.candidates,
         look=shared.look,
-        carrying=rests if rests < len(cases) else None,
+        carrying=few,
+        target=benchmark.target,
+        always_right=_if_always_right(benchmark, few, shared.level) if few else None,
     )
+
+
+def _if_always_right(benchmark: Benchmark, few: int, level: float) -> int | None:
+    """Of a figure of 1 only what no case showed is in doubt (`resampling.bootstrap_figures`)."""
+    from benchmarks.statistics.resampling import resting
+
+    target = benchmark.target
+    if target is None or not 0 < target < 1:
+        return None
+    right = [Answered(case=case, text=case.output, score=1.0) for case in benchmark.heldout]
+    return math.ceil(few * math.log(level) / math.log(target) / resting(benchmark.metric, right))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -164,6 +164,16 @@ def resampled_metric(
     return bootstrap_figures(_figures(metric, rows), groups, draws=draws, seed=seed, carrying=rests)
 
 
+def resting(metric: Metric, rows: Sequence[Answered]) -> float:
+    """How many independent right-or-wrong cases the figure rests on: with a rare label few, however many rows there are. 0
+    where it is a mean of parts, of which each rests on others."""
+    if not rows or hasattr(metric, "by_label"):
+        return 0.0
+    independent = len({row.case.group or row.case.id for row in rows})
+    few = _carrying(metric, rows)
+    return independent * (1.0 if few is None else few / len(rows))
+
+
 def resampled_difference(
     metric: Metric, both: tuple[Sequence[Answered], Sequence[Answered]], groups: Sequence[Any]
 ) -> Resampled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,6 +116,35 @@ def more_until_decided(
     asked = Aim(target=target, alpha=alpha, power=power, limit=limit, stops_with=stops_with)
     further = further_cases(sums, sizes, asked)
     return None if further is None else max(math.ceil(len(given) / 10), further)
+
+
+def more_over_rows(
+    figure: tuple[float, float], at: float, aim: tuple[float, float, int], cases: int, resting: float
+) -> int | None:
+    """As `more_cases`, of a figure over rows: `figure` is it and its bound on the side of `at`, `aim` (alpha, power, limit),
+    `resting` as `Evaluation.resting`.
+
+    What the bound leaves for errors that no case showed shrinks with the number of cases that the figure rests on, the
+    rest of its distance with the root of that number. At least 1.
+    """
+    (alpha, power, limit), (truth, bound) = aim, figure
+    away = abs(truth - at)
+    if math.isclose(away, 0.0, abs_tol=1e-9):
+        return None
+    loses = truth if truth >= at else 1 - truth
+
+    def unseen(times: float) -> float:
+        return loses * (1 - alpha ** (1 / (resting * times))) if resting else 0.0
+
+    drawn = max(0.0, abs(truth - bound) - unseen(1.0))
+    reach = (1 + special.ndtri(power) / special.ndtri(1 - alpha)) * drawn
+
+    def decided(further: int) -> bool:
+        times = (cases + further) / cases
+        return bool(reach / math.sqrt(times) + unseen(times) <= away)
+
+    found = 1 + bisect_left(range(1, limit + 1), True, key=decided)
+    return found if found <= limit else None
 
 
 def smallest_difference(differences: ArrayLike) -> float:

@@ -358,6 +358,8 @@ def test_no_number_of_right_answers_is_told_for_a_figure_over_rows(goal: Limits)
         assert (f"{carrying} held-out cases carry the label" in note) == rests
         assert assembly.decidable is not None
         assert assembly.decidable.says == note
+        needed = ", and to be shown to meet 95 % even an approach that is always right takes "
+        assert (needed in note) == (rests and goal.target is not None)
         assert not any("can prove" in note or "is shown to be within" in note for note in assembly.benchmark.notes)
 
 

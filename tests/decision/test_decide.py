@@ -21,6 +21,7 @@ from benchmarks.contract import Benchmark, Constraints, Evaluation, Look, Proced
 from benchmarks.costs.prices import MachinePrices, TokenPrices
 from benchmarks.evaluation.cascade import APPROACH as CASCADE
 from benchmarks.evaluation.misfits import OUTSIDE
+from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.statistics.best import below_best
 from benchmarks.statistics.confidence import (
     clopper_pearson_lower,
@@ -350,6 +351,22 @@ def test_a_metric_over_rows_is_bounded_by_its_bootstrap_figures() -> None:
     more = next(status.more_cases for status in found.statuses if status.candidate == "lora")
     assert more is not None
     assert more > 0
+
+
+def test_of_a_rare_label_it_is_said_how_few_cases_have_it_and_whom_more_of_them_decide_about() -> None:
+    """One case of 40 has it: what gets it right may lie anywhere, and what never names it takes fewer further cases."""
+    plain = benchmark_of(cases=40, target=0.94, metric=F1OfLabel(label="refund"))
+    others = tuple(dataclasses.replace(case, output="delivery") for case in plain.heldout[1:])
+    bench = dataclasses.replace(plain, heldout=(plain.heldout[0], *others))
+    never = evaluation_of("majority", scores_of(39, 40), over_rows=(0.0, [0.0] * 1_000 + [0.97] * 1_000))
+    right = evaluation_of("prompting", scores_of(40, 40), over_rows=(1.0, [0.0] * 1_000 + [1.0] * 1_000))
+    rests = (dataclasses.replace(never, resting=1.0), dataclasses.replace(right, resting=2.0))
+    found = decided(*rests, benchmark=bench)
+    more = {status.candidate: status.more_cases for status in found.statuses}
+    assert (more["majority"] or 0) > 20
+    assert (more["prompting"] or 0) > 1_000
+    assert any("Of the 40 held-out cases 1 has the label that the figures are of" in reason for reason in found.reasons)
+    assert any(step.startswith("To decide about prompting, label about") for step in found.next_steps)
 
 
 def test_a_finalist_is_named_by_the_metric_and_not_by_the_share_of_right_answers() -> None:

@@ -14,6 +14,7 @@ from scipy import stats
 
 from benchmarks.contract import Answered, State
 from benchmarks.metrics import load
+from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.metrics.macro_f1 import MacroF1
 from benchmarks.statistics import confidence as st
 from benchmarks.statistics import resampling
@@ -29,7 +30,10 @@ from benchmarks.statistics.resampling import (
     draws_for,
     one_by_one,
     resampled_difference,
+    resampled_metric,
+    resting,
 )
+from benchmarks.statistics.sample_size import more_over_rows
 from strategies.contract import Case
 
 Floats = NDArray[np.float64]
@@ -634,6 +638,37 @@ def test_more_cases_of_little_variance_decide_about_as_often_as_is_promised(each
     total = [str(place // each) for place in range(groups * each + -(-more // each) * each)]
     draws = [np.repeat(np.r_[sums, rng.choice(sums, -(-more // each))], each) for _ in range(150)]
     assert 0.7 <= np.mean([st.test_meets(drawn, total, target) <= 0.009 for drawn in draws]) <= 0.95
+
+
+def test_more_cases_of_a_rare_label_decide_about_as_often_as_is_promised() -> None:
+    """By the spread alone of the bootstrap figures 1,220 were told where 750 decide; of a single case with the label, 1."""
+    metric, rng, level = F1OfLabel(label="spam"), np.random.default_rng(6), 0.0125
+
+    def drawn(cases: int) -> list[Answered]:
+        wanted = rng.random(cases) < 0.1
+        said = np.where(wanted, rng.random(cases) < 0.97, rng.random(cases) < 0.002)
+        words = ("ham", "spam")
+        pairs = [(words[int(is_one)], words[int(claimed)]) for is_one, claimed in zip(wanted, said, strict=True)]
+        return [
+            Answered(case=Case(id=str(n), input="x", output=right), text=text, score=float(right == text))
+            for n, (right, text) in enumerate(pairs)
+        ]
+
+    def bound(rows: list[Answered]) -> tuple[float, float]:
+        found = resampled_metric(metric, rows, draws_for(level))
+        return found.figure, found.lower(level)
+
+    present = next(rows for rows in iter(lambda: drawn(200), None) if 0.97 < bound(rows)[0] < 0.98)
+    assert bound(present)[1] < 0.9, "not decided yet"
+    aim = (level, 0.8, 20_000)
+    more = more_over_rows(bound(present), 0.9, aim, 200, resting(metric, present))
+    assert more is not None
+    decided = [bound(drawn(200 + more))[1] >= 0.9 for _ in range(60)]
+    assert 0.65 <= np.mean(decided) <= 0.95
+    assert more_over_rows((1.0, 0.0), 0.94, aim, 40, 2.0) in range(1_000, 4_000), (
+        "one case with the label, well answered"
+    )
+    assert more_over_rows((0.94, 0.7), 0.94, aim, 40, 2.0) is None
 
 
 def test_more_cases_at_the_edges() -> None:
