@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from advisor.ask.numbers import COUNT, count_of, is_bounded, lower_end
+
 Value = str | int | bool | float
 
 
@@ -107,7 +109,7 @@ _LABELS_CHANGE = re.compile(
     re.IGNORECASE,
 )
 """Of what an answer is picked from, which says nothing on facts."""
-_NUMBER = r"(\d[\d,]*(?:\.\d+)?)\s?(k)?"
+_NUMBER = f"({COUNT})"
 _COUNTS = (
     (
         "examples",
@@ -191,12 +193,25 @@ def _target(clause: str) -> Iterator[Reading]:
 def _counted(text: str) -> Iterator[Reading]:
     for question, pattern in _COUNTS:
         for match in pattern.finditer(text):
-            if _number(match) >= 2:
-                yield Reading(question=question, value=round(_number(match)), words=match[0])
+            yield from (
+                Reading(question=question, value=round(value), words=words)
+                for value, words in _values(text, match)
+                if value >= 2
+            )
     for match in _VOLUME.finditer(text):
-        value = max(1, round(_number(match) * _A_MONTH[match[3].lower()]))
-        yield Reading(question="volume", value=value, words=match[0])
+        for value, words in _values(text, match):
+            yield Reading(question="volume", value=max(1, round(value * _A_MONTH[match[2].lower()])), words=words)
 
 
-def _number(match: re.Match[str]) -> float:
-    return float(match[1].replace(",", "")) * (1000 if match[2] else 1)
+def _values(text: str, match: re.Match[str]) -> list[tuple[float, str]]:
+    """The count that is said and its words: both ends of a range, which then contradict each other, and none where the clause
+    says up to there that there are not so many."""
+    before = text[: match.start()]
+    clause = _CLAUSES.split(before)[-1].rpartition(" and ")[2]
+    if _NO.search(clause) or is_bounded(before):
+        return []
+    first = lower_end(before)
+    told = [(first[1], first[0] + match[0])] if first else []
+    told.append((match[1], match[0]))
+    values = [(count_of(said), words) for said, words in told]
+    return [(value, words) for value, words in values if value is not None]

@@ -312,6 +312,41 @@ def test_plain_words_are_read_and_a_no_is_no_yes(text: str, answers: dict[str, A
     assert all(each.words in plain for each in taken), "what was read is shown as it was written"
 
 
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        ("1.5 million requests a month", {"volume": 1_500_000}),
+        ("1,5 million requests a month", {"volume": 1_500_000}),
+        ("3 M requests a month", {"volume": 3_000_000}),
+        ("1.000.000 requests a month", {"volume": 1_000_000}),
+        ("We have 10 thousand examples.", {"examples": 10_000}),
+        ("1.200 examples", {"examples": 1_200}),
+        ("10 000 labelled tickets", {"examples": 10_000}),
+        ("1'500 examples", {"examples": 1_500}),
+        ("2.5k examples", {"examples": 2_500}),
+        ("We use GPT-4 300 times a day", {"volume": 9_000}),
+        ("no documents and 300 examples", {"documents": "none", "examples": 300}),
+        ("We do not have 300 examples, only 20.", {}),
+        ("fewer than 300 examples", {}),
+        ("1.2.3 examples", {}),
+        ("1.5 examples", {}),
+    ],
+)
+def test_counts_are_read_as_people_write_them(text: str, answers: dict[str, Any]) -> None:
+    """"1.5 million" was 2, "1.000.000" was 1, and "we do not have 300 examples" 300 of them."""
+    taken, open_still = read(text)
+    assert {each.question: each.value for each in taken} == answers
+    assert not open_still
+
+
+@pytest.mark.parametrize("text", ["300-500 examples", "300 to 500 examples", "between 300 and 500 examples"])
+def test_of_a_range_no_end_is_taken(text: str) -> None:
+    taken, open_still = read(text)
+    assert taken == ()
+    assert [each.value for each in open_still] == [300, 500]
+    assert all(each.words in text for each in open_still)
+
+
 def test_what_contradicts_itself_is_not_taken() -> None:
     taken, open_still = read("Answer in a friendly tone, as JSON. Facts change daily. Prices change every year.")
     assert taken == ()
