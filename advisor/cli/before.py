@@ -34,6 +34,8 @@ def say_before(prepared: Prepared) -> None:
         say(f"data: {prepared.origin}")
     for note in benchmark.notes:
         say(f"note: {note}")
+    if unjudged := _unjudged(prepared):
+        say(f"note: {unjudged}")
     if benchmark.look.shown:
         from advisor.story.looked import seen_before
 
@@ -51,6 +53,18 @@ def say_before(prepared: Prepared) -> None:
     if prepared.reuse is not None:
         what = "finished work of {} is taken over where it is still valid" if prepared.fork else _REUSED
         say(what.format(prepared.reuse.name) + ", with its cost")
+
+
+def _unjudged(prepared: Prepared) -> str:
+    """The limits that nothing can be shown to keep by this run; empty where there are none, or only recorded answers."""
+    from advisor.decision.unmeasured import beforehand, unmeasured_by
+    from benchmarks.costs.prices import machine_prices
+
+    assembly, options = prepared.assembly, prepared.options
+    if all(each.strategy.family == "recorded" for each in prepared.performed):
+        return ""
+    prices, planted = machine_prices(assembly.spec), prepared.further.planted
+    return beforehand(unmeasured_by(assembly.benchmark.constraints, prices, probes=options.probes, planted=planted))
 
 
 def says_what_is_missing(prepared: Prepared) -> list[KnownModel | Unfetched]:

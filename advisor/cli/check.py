@@ -269,6 +269,18 @@ def _print(assembly: Assembly, to: Console) -> None:
         to.print("Nothing wrong was found in the data.")
     if assembly.decidable:
         to.print(f"\n[bold]Can it decide?[/bold] {marked(assembly.decidable.says)}")
+    _print_unmeasured(assembly, to)
+
+
+def _print_unmeasured(assembly: Assembly, to: Console) -> None:
+    """The limits that a plain run of the task could not be judged by."""
+    from advisor.decision.unmeasured import beforehand, unmeasured_by
+    from benchmarks.costs.prices import machine_prices
+
+    benchmark = assembly.benchmark
+    keys = unmeasured_by(benchmark.constraints, machine_prices(assembly.spec), probes=True, planted=True)
+    if keys:
+        to.print(marked(beforehand(keys)))
 
 
 def _print_lengths(assembly: Assembly, to: Console) -> None:

@@ -11,7 +11,7 @@ from advisor.decision.tuned import only_elsewhere, takes_tuning
 from advisor.decision.unsteady import edited
 from advisor.goal import Goal
 from advisor.wording import listed
-from benchmarks.contract import Benchmark, Evaluation, State
+from benchmarks.contract import Benchmark, Constraints, Evaluation, State
 from benchmarks.costs.prices import MachinePrices
 
 _CHECKS = "run again without `--probes none`"
@@ -45,6 +45,14 @@ class _Limit:
     """How it is measured."""
 
 
+_BEFORE: Mapping[str, str] = {
+    "cost_per_month": "state `machine_hour` under `prices`, now or when the report is made again (`--machine-hour PRICE`)",
+    "planted_at_most": "run with `--planted`",
+    **dict.fromkeys(("p95_latency_s", "perplexity_ratio", "same_at_least"), "run without `--probes none`"),
+}
+"""How it is measured, said before a run."""
+
+
 def _of_costs(_: Evaluation, __: MachinePrices) -> bool:
     return True
 
@@ -59,7 +67,7 @@ _LIMITS: Mapping[str, _Limit] = {
     "cost_per_month": _Limit(
         name="costs a month",
         lacks=_of_costs,
-        way="give machine_hour under prices, or the price of the tokens",
+        way="state the price of a machine hour (`advisor report RUN --machine-hour PRICE`), or of the tokens (`--prices FILE`)",
     ),
     "p95_latency_s": _Limit(name="waiting times", lacks=lambda each, _: each.latency is None, way=_CHECKS),
     "perplexity_ratio": _Limit(
@@ -94,6 +102,25 @@ def unmeasured(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, prices
     return tuple(
         key for key in stated if not (key == "cost_per_month" and priced) and _LIMITS[key].lacks(evaluation, prices)
     )
+
+
+def unmeasured_by(constraints: Constraints, prices: MachinePrices, *, probes: bool, planted: bool) -> tuple[str, ...]:
+    """Keys under `constraints` for which a run measures nothing of any approach that is performed, as it was asked for."""
+    checked = {"p95_latency_s": probes, "perplexity_ratio": probes, "same_at_least": probes, "planted_at_most": planted}
+    by_token = any(each is not None for each in prices.tokens.values())
+    checked["cost_per_month"] = prices.machine_hour is not None or bool(by_token or prices.hours or prices.monthly)
+    return tuple(
+        key for key, is_measured in checked.items() if getattr(constraints, key) is not None and not is_measured
+    )
+
+
+def beforehand(keys: Sequence[str]) -> str:
+    """What is said of them before such a run; empty where there are none."""
+    if not keys:
+        return ""
+    them = "it" if len(keys) == 1 else "them"
+    way = dict.fromkeys(_BEFORE.get(key, _LIMITS[key].way) for key in keys)
+    return f"Nothing will be shown to keep {named(keys)}, since nothing here measures {them}: {'; '.join(way)}."
 
 
 def named(keys: Sequence[str]) -> str:

@@ -277,7 +277,7 @@ def _of_limits(decided: Decided) -> list[str]:
         if unpriced:
             found.append(
                 f"The limit of {money(limits.cost_per_month)} a month was not checked for {listed(unpriced)}, whose "
-                f"cost in {currency} is not known: give machine_hour under prices, or the price of the tokens."
+                f"cost in {currency} is not known: state the price of a machine hour, or of the tokens."
             )
     found += [sentence for name in open_to for sentence in _beyond(decided, name)]
     if limits.p95_latency_s is not None:

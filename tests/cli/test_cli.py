@@ -290,6 +290,27 @@ def test_the_exit_code_says_whether_the_target_is_met(
     assert done.code == code, done.out
 
 
+def test_a_limit_that_a_run_cannot_judge_is_said_before_it_is_a_look_at_the_held_out_cases(
+    desk: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was said after the run only, by then with exit 101 and a look spent."""
+    write_task(desk, model_folders, "constraints: {cost_per_month: 5, p95_latency_s: 1}")
+    costs = (
+        "Nothing will be shown to keep the limit on costs a month, since nothing here measures it: state `machine_hour`"
+    )
+    assert costs in " ".join(call(capsys, "check", "task.yaml").out.split())
+    done = call(capsys, "run", "task.yaml", *NO_MODEL, "--dry-run")
+    said = " ".join((done.out + done.err).split())
+    assert "keep the limits on costs a month and waiting times, since nothing here measures them" in said
+    assert "run without `--probes none`" in said
+    write_task(desk, model_folders, "constraints: {cost_per_month: 5, p95_latency_s: 1}", "prices: {machine_hour: 0.4}")
+    for done in (
+        call(capsys, "run", "task.yaml", "--approach", "majority", "--dry-run"),
+        call(capsys, "check", "task.yaml"),
+    ):
+        assert "Nothing will be shown" not in done.out + done.err
+
+
 @pytest.fixture(scope="module")
 def small_run(tmp_path_factory: pytest.TempPathFactory, model_folders: Folders) -> Path:
     """The folder of a run of `NO_MODEL`, to be copied."""

@@ -500,7 +500,7 @@ def test_a_limit_in_money_that_cannot_be_checked_is_said() -> None:
     )
     assert (found.choice, found.verdict, states(found)) == (None, "undecided", {"lora": State.UNDECIDED})
     assert any("was not checked for lora" in reason for reason in found.reasons)
-    assert any("or take it out of the task: give machine_hour under prices" in step for step in found.next_steps)
+    assert any("or take it out of the task: state the price of a machine hour" in step for step in found.next_steps)
 
 
 # ---------------------------------------------------------------- the rest of the recommendation
