@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -26,10 +24,11 @@ from benchmarks.data.columns import (
     usual,
 )
 from benchmarks.data.conversation import answer_text, exchange_of, prompt_text, system_text
+from benchmarks.data.metadata import metadata_of
+from benchmarks.data.other_columns import OtherColumns, OtherValues
 from benchmarks.formats import holds_data, is_document, named_once, read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import folder_records
-from benchmarks.formats.json_lines import DECODER
 from benchmarks.formats.listed import listed
 from benchmarks.formats.record import Record, lines
 from benchmarks.formats.table import SUFFIXES as TABLES
@@ -38,6 +37,7 @@ from strategies.contract import Case, Document
 
 _LOOKED_AT = 100
 _NOT_VALUES = frozenset(("nan", "<na>"))
+_SEVERAL = ', or call the column "group" where its values say which rows belong together'
 _SYSTEM = "system"
 """A column beside chats that says what a system message does."""
 
@@ -52,6 +52,8 @@ class Cases:
     """What is odd about the file itself."""
     group: str = ""
     """The column whose values group its rows; empty where there is none."""
+    others: OtherColumns = field(default_factory=OtherColumns)
+    """What further columns say of the rows."""
     systems: frozenset[str] = frozenset()
     """The different system messages of its chats, which are left out."""
 
@@ -92,11 +94,18 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
                 f"its columns are {shown_names(names)}."
             )
     reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
-    cases = tuple(_read(reader, records))
+    watched = OtherValues(names, layout)
+    cases = tuple(_read(reader, watched.passing(records)))
+    others = watched.told(path.name, [case.output for case in cases], [case.id for case in cases])
     table = path.suffix.lower() in TABLES
-    findings = header_findings(path.name, names, rows) if table else ()
-    notes = (*layout.notes, *reader.notes())
-    return Cases(cases=cases, notes=notes, findings=findings, group=layout.group, systems=frozenset(reader.systems))
+    return Cases(
+        cases=cases,
+        notes=(*layout.notes, *reader.notes()),
+        findings=(*(header_findings(path.name, names, rows) if table else ()), *others.findings),
+        group=layout.group,
+        others=others,
+        systems=frozenset(reader.systems),
+    )
 
 
 def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:
@@ -284,7 +293,7 @@ class _CaseReader(_Texts):
         name = self._trimmed(values, self.layout.id, place, "id")
         if not name:
             raise BadInput(f"{self.file}, {place} has no id. Give every row one, or leave the column out.")
-        _claim(self._places, name, place, self.file)
+        _claim(self._places, name, place, self.file, _SEVERAL)
         return name
 
     def _list(self, value: Any, place: str, what: str) -> tuple[str, ...]:
@@ -299,39 +308,16 @@ class _CaseReader(_Texts):
 
     def _metadata(self, values: Mapping[str, Any], place: str) -> Mapping[str, Any]:
         value = values.get(self.layout.metadata) if self.layout.metadata else None
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            value = _json_object(value)
-        if value is None or value == "":
-            return {}
-        if not isinstance(value, Mapping):
-            raise BadInput(
-                f'{self.file}, {place}: metadata is not an object. Write {{"name": "value"}}, or rename the column.'
-            )
-        text = json.dumps(dict(value), ensure_ascii=False, default=_dated)
-        clean(text, f"{self.file}, {place}: metadata")
-        plain: dict[str, Any] = json.loads(text)  # Runs and reviewed copies store it as JSON.
-        return plain
+        return metadata_of(value, f"{self.file}, {place}")
 
 
-def _dated(value: Any) -> str:
-    """What JSON lacks, as a text: dates and times as ISO 8601 has them."""
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _claim(places: dict[str, str], name: str, place: str, file: str) -> None:
-    """Notes the place of an id; raises `BadInput` where another record has it already."""
+def _claim(places: dict[str, str], name: str, place: str, file: str, several: str = "") -> None:
+    """Notes the place of an id; raises `BadInput` where another record has it already. `several`: what else it may be."""
     if name in places:
         raise BadInput(
-            f'{file}, {place} has the id "{name[:60]}", which {places[name]} has already. Give each row its own id.'
+            f'{file}, {place} has the id "{name[:60]}", which {places[name]} has already. Give each row its own id{several}.'
         )
     places[name] = place
-
-
-def _json_object(text: str) -> Any:
-    try:
-        return DECODER.decode(text.strip())
-    except (ValueError, RecursionError):
-        return text
 
 
 def read_documents(path: Path) -> Documents:

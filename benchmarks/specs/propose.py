@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.contract import BadInput
 from benchmarks.data.columns import layout_apart, shown_names
 from benchmarks.data.load import Cases, read_cases, without_rows
+from benchmarks.data.other_columns import TOGETHER
 from benchmarks.formats import holds_data, is_document, read_records, reader
 from benchmarks.formats.clean import harmless
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
@@ -65,10 +66,11 @@ def propose(path: Path) -> Proposal:
     read = _read(path, columns, guessed)
     cases = read.cases
     reasons += unused([record.values for record in records], seen, columns)
-    reasons += [finding.told for finding in read.findings]
     heldout, documents = _beside(path, _HELDOUT_STEMS, holds_data), _beside(path, _DOCUMENT_STEMS, Path.is_dir)
     unfit = _without_answers(path.parent / heldout, columns) if heldout else ""
     heldout = "" if unfit else heldout
+    columns, found = _grouped(columns, read, path.parent / heldout if heldout else None)
+    reasons += found
     kind, why = infer_kind(cases, bool(documents), has_labels=False, has_schema=False)
     numbers = _are_numbers(cases, kind)
     if numbers:
@@ -91,7 +93,7 @@ def propose(path: Path) -> Proposal:
     others = _only_held_out(path, heldout, columns, labels) if labels and heldout else []
     if others and len(labels) + len(others) <= _MOST_LABELS:
         reasons.append(f"labels: {shown_names(others)} from {heldout}, since no example has it.")
-    slices = proposed_slices(seen, columns)
+    slices = proposed_slices(seen, columns, read.others.split)
     if slices:
         reasons.append(f"slices: {shown_names(slices)} could be used; few values each.")
     lines = [
@@ -124,6 +126,22 @@ def _read(path: Path, columns: Columns, guessed: bool) -> Cases:
             raise
         other = f'Where another column than "{(columns.output or "")[:40]}" holds the answer, call that one "output".'
         raise BadInput(f"{found} {other}") from None
+
+
+def _grouped(columns: Columns, read: Cases, heldout: Path | None) -> tuple[Columns, list[str]]:
+    """With the column whose rows belong together, where the held-out file has it too, and what else was found in the file."""
+    name = read.others.together
+    if not name or (heldout and name not in _names(heldout)):
+        return columns, [finding.told for finding in read.findings]
+    why = f"group: from {shown_names([name])}, because several rows have each of its values; they stay on one side."
+    off = "Leave it out where such rows do not tell of each other."
+    others = [finding.told for finding in read.findings if finding.kind != TOGETHER]
+    return columns.model_copy(update={"group": name}), [f"{why} {off}", *others]
+
+
+def _names(path: Path) -> list[str]:
+    """Of the columns of a data file."""
+    return list(dict.fromkeys(name for record in islice(read_records(path), _LOOKED_AT) for name in record.values))
 
 
 def _beside(path: Path, stems: Sequence[str], folders: Callable[[Path], bool]) -> str:

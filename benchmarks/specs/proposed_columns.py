@@ -170,9 +170,10 @@ def unused(rows: Rows, seen: Sequence[Seen], columns: Columns) -> list[str]:
     ]
 
 
-def proposed_slices(seen: Sequence[Seen], columns: Columns) -> list[str]:
-    """Further columns with few short values, at most three."""
-    used = {name for source in (columns.input, columns.output) if source for name in (source, *placeholders(source))}
+def proposed_slices(seen: Sequence[Seen], columns: Columns, split: str) -> list[str]:
+    """Further columns with few short values, at most three. `split`: one that says which rows were kept for testing."""
+    sources = (columns.input, columns.output, columns.group, split)
+    used = {name for source in sources if source for name in (source, *placeholders(source))}
     usual = {"input", "output", "label", "answer", "metadata", "messages"}
     fit = [column for column in seen if 2 <= column.distinct <= min(_MOST_SLICE_VALUES, column.filled / 5)]
     return [column.name for column in fit if column.name not in used | usual and column.words <= _LABEL_WORDS][:3]
