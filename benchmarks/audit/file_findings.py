@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from benchmarks.audit.document_quality import Shelf, document_findings
 from benchmarks.audit.findings import LISTED, Finding, gravest_first, ids, listed, many
+from benchmarks.audit.missing_values import missing_values
 from benchmarks.audit.text_quality import private_documents, private_requests, text_findings
 from benchmarks.audit.text_shape import shape_findings
 from benchmarks.data.similar import normalised, worded
@@ -54,6 +55,7 @@ def audit(
     labels = spec.labels if isinstance(spec.labels, tuple) else ()
     found = [
         *_empty_inputs(examples, heldout),
+        *missing_values([*examples, *heldout], labels),
         *_one_output(examples),
         *_conflicts(examples, spec),
         *_held_out_conflicts(heldout, spec),

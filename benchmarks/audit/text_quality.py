@@ -28,7 +28,7 @@ _FEW_BROKEN_SHARE = 0.05
 """Fewer cases than both of these may as well speak of broken characters."""
 _UNWRITTEN = re.compile(r"todo|tbd|fixme|asdf|x{3,}|lorem ipsum.*|[<\[{]+answer[>\]}]+", re.DOTALL)
 """Stands for an answer that nobody wrote, however often it does."""
-_PERHAPS_MEANT = frozenset({"n/a", "none", "null", "?", "??", "???", "...", "-", "--"})
+_PERHAPS_MEANT = frozenset({"n/a", "#n/a", "none", "null", "?", "??", "???", "...", "-", "--"})
 _DELIBERATE = 0.05
 """One of these that this share of the cases have is an answer that stands by itself."""
 _AROUND = "[](){}<>. "

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt
 from benchmarks.audit.file_findings import exclude_each_other, without_input
+from benchmarks.audit.missing_values import missing_inputs, missing_labels
 from benchmarks.audit.text_quality import broken_encoding, held_by, placeholders, unwritten
 from benchmarks.audit.text_shape import cut_off, other_languages
 from benchmarks.contract import Metric
@@ -156,6 +157,8 @@ def _odd_texts(cases: Sequence[Case], material: Material) -> Iterator[tuple[str,
     odd = unwritten(cases) if taken else placeholders(cases, kind, material.labels, material.schema)
     yield "looks like a placeholder, or holds one", odd
     yield "an empty input", without_input(cases)
+    yield "an input like a missing value", missing_inputs(cases)
+    yield "a label like a missing value", missing_labels(cases) if material.labels else []
     yield "looks as if something was cut", cut_off(cases, kind)
     for part, main, others in other_languages(cases, kind):
         yield f"the {part} seems to be in another language than {main}", others

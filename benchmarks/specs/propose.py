@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.audit.missing_values import missing_values
 from benchmarks.contract import BadInput
 from benchmarks.data.columns import layout_apart, shown_names
 from benchmarks.data.load import Cases, read_cases, without_rows
@@ -93,6 +94,7 @@ def propose(path: Path) -> Proposal:
     others = _only_held_out(path, heldout, columns, labels) if labels and heldout else []
     if others and len(labels) + len(others) <= _MOST_LABELS:
         reasons.append(f"labels: {shown_names(others)} from {heldout}, since no example has it.")
+    reasons += [finding.told for finding in missing_values(cases, labels)]
     slices = proposed_slices(seen, columns, read.others.split)
     if slices:
         reasons.append(f"slices: {shown_names(slices)} could be used; few values each.")
