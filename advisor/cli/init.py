@@ -36,4 +36,9 @@ def command(file: Path, force: bool) -> None:
     for reason in proposal.reasons:
         click.echo(shown(reason))
     then = shown(line("check", str(target)))
+    if proposal.refused:
+        click.echo(
+            f"Written: {shown(str(target))}, which {then} will refuse as the data are now: {shown(proposal.refused)}"
+        )
+        return
     click.echo(f"Written: {shown(str(target))}. Read it, set the target, then: {then}")

@@ -83,11 +83,7 @@ def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
     For classification every label is held out in proportion, and stays among the examples. Raises `BadInput` below 10
     cases, and where all cases belong together so that nothing can be held out.
     """
-    if len(cases) < LEAST_TO_CUT:
-        raise BadInput(
-            f"There are {len(cases)} examples, too few to hold out half of them. Give at least {LEAST_TO_CUT}, "
-            "or a file with held-out cases as `heldout:`."
-        )
+    must_be_enough(len(cases))
     size = min(MOST_HELDOUT, len(cases) // 2)
     chosen = _part(_by_group(cases), _strata(cases, kind), size, random.Random(f"heldout {seed}"))
     if not chosen:
@@ -99,6 +95,15 @@ def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
         examples=tuple(case for index, case in enumerate(cases) if index not in chosen),
         heldout=tuple(case for index, case in enumerate(cases) if index in chosen),
     )
+
+
+def must_be_enough(cases: int) -> None:
+    """Raises `BadInput` where half of so many cannot be held out."""
+    if cases < LEAST_TO_CUT:
+        few = "There is 1 example" if cases == 1 else f"There are {cases} examples"
+        raise BadInput(
+            f"{few}, too few to hold out half of them. Give at least {LEAST_TO_CUT}, or a file with held-out cases as `heldout:`."
+        )
 
 
 def cut_folds(examples: Sequence[Case], kind: Kind, seed: int) -> tuple[Fold, ...]:

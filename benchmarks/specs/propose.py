@@ -14,10 +14,11 @@ from benchmarks.contract import BadInput
 from benchmarks.data.columns import layout_apart, shown_names
 from benchmarks.data.load import Cases, read_cases, without_rows
 from benchmarks.data.other_columns import TOGETHER
+from benchmarks.data.split import must_be_enough
 from benchmarks.formats import holds_data, is_document, read_records, reader
 from benchmarks.formats.clean import harmless
 from benchmarks.metrics.numeric_tolerance import NumericTolerance
-from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind
+from benchmarks.specs.infer import DEFAULT_METRICS, infer_kind, infer_labels
 from benchmarks.specs.proposed_columns import by_its_values, looked_at, proposed_columns, proposed_slices, unused
 from benchmarks.specs.spec import Columns
 from strategies.contract import Case, Kind
@@ -53,6 +54,8 @@ class Proposal:
 
     text: str
     reasons: tuple[str, ...]
+    refused: str = ""
+    """Why `advisor check` will refuse the task with these data, as it says it; empty where nothing is known against it."""
 
 
 def propose(path: Path) -> Proposal:
@@ -116,7 +119,20 @@ def propose(path: Path) -> Proposal:
         "volume: 10000          # requests a month, for the cost",
         "horizon_months: 12     # months over which costs are added up",
     ]
-    return Proposal(text="\n".join(lines) + "\n", reasons=tuple(reasons))
+    refused = _refused(cases, kind, cut=not heldout)
+    return Proposal(text="\n".join(lines) + "\n", reasons=tuple(reasons), refused=refused)
+
+
+def _refused(cases: Sequence[Case], kind: Kind, cut: bool) -> str:
+    """What `advisor check` will say against these examples; `cut`: the held-out cases are taken from them."""
+    try:
+        if kind == "classification":
+            infer_labels(cases)
+        if cut:
+            must_be_enough(len(cases))
+    except BadInput as found:
+        return str(found)
+    return ""
 
 
 def _read(path: Path, columns: Columns, guessed: bool) -> Cases:
