@@ -304,7 +304,7 @@ SPECS: Mapping[str, tuple[Setup, str]] = {
     "a folder as examples": (both(named("d"), lambda folder: (folder / "d").mkdir()), r'"d" is a folder\. Name a file'),
     "the spec as examples": (
         named("task.yaml"),
-        r"task\.yaml is read as a promptfoo configuration, and has no tests\. Name a data file",
+        r"task\.yaml is a task spec already, and no data\. `advisor check` looks at it; name a data file for examples\.",
     ),
     "a number as examples": (named("[a.jsonl]"), r"examples is .*; it must be a text"),
     "a path through the parent": (named("a/../../rows.jsonl"), r"leads out of the folder of the task spec"),

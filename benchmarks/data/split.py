@@ -88,8 +88,8 @@ def cut_heldout(cases: Sequence[Case], kind: Kind, seed: int) -> Cut:
     chosen = _part(_by_group(cases), _strata(cases, kind), size, random.Random(f"heldout {seed}"))
     if not chosen:
         raise NothingToHoldOut(
-            "No case is left to hold out: all examples are of one group or say nearly the same. Give a file with "
-            "held-out cases as `heldout:`, or correct the group column."
+            "No case is left to hold out: all examples are of one group or say nearly the same. Give other examples, or a file "
+            "with held-out cases as `heldout:`."
         )
     return Cut(
         examples=tuple(case for index, case in enumerate(cases) if index not in chosen),

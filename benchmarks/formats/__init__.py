@@ -48,7 +48,11 @@ def read_records(path: Path) -> Iterator[Record]:
     if not hasattr(found, "records"):
         advice = _OTHERS.get(path.suffix.lower(), "Save it in one of these formats.")
         if found is not None:
-            advice = "This is one document; name a file with one example a line."
+            advice = "This is one document; name a file with one example a line" + (
+                '; a table that Excel saved as text is to be saved as "CSV UTF-8".'
+                if path.suffix.lower() == ".txt"
+                else "."
+            )
         raise BadInput(f"{path.name}: data is read from .jsonl, .json, .csv, .tsv and .parquet files. {advice}")
     check_size(path)
     records: Iterator[Record] = found.records(path)

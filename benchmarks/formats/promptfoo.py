@@ -31,6 +31,10 @@ def records(path: Path) -> Iterator[Record]:
     from benchmarks.specs.yaml_text import read_yaml
 
     values = read_yaml(path).values
+    if "tests" not in values and {"instruction", "examples"} <= values.keys():
+        raise BadInput(
+            f"{path.name} is a task spec already, and no data. `advisor check` looks at it; name a data file for examples."
+        )
     if "tests" not in values:
         raise BadInput(
             f"{path.name} is read as a promptfoo configuration, and has no tests. Name a data file, or add tests."

@@ -40,7 +40,8 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 def _without_mark(path: Path, raw: bytes) -> bytes:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         name = "UTF-32" if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")) else "UTF-16"
-        raise BadInput(f"{path.name} is {name}. Save it with the encoding UTF-8.")
+        table = '; in Excel that is "CSV UTF-8"' if path.suffix.lower() in (".csv", ".tsv", ".tab") else ""
+        raise BadInput(f"{path.name} is {name}. Save it with the encoding UTF-8{table}.")
     if raw.startswith((b"PK\x03\x04", b"\x1f\x8b", b"PAR1", b"%PDF")):
         raise BadInput(f"{path.name} is not a text file. Give it the ending of its real format, or unpack it.")
     return raw.removeprefix(b"\xef\xbb\xbf")

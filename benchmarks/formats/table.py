@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +12,24 @@ from benchmarks.formats.record import MAX_LINE_BYTES, Record, lines
 
 SUFFIXES = (".csv", ".tsv", ".tab")
 NAMED_ONCE = True
+_SEP = re.compile(r"sep=([,;\t|])\s*")
+"""A first line in which Excel is told what stands between the values, and no row."""
 
 
 def records(path: Path) -> Iterator[Record]:
     """Yields one record a row, quoted line breaks included. Raises `BadInput` with the line where the row starts."""
     csv.field_size_limit(MAX_LINE_BYTES)
-    reader = csv.reader((line for _, line in lines(path)), delimiter=_delimiter(path), strict=True)
-    start = 1
+    first = next((line for _, line in lines(path)), "")
+    before = 1 if _SEP.fullmatch(first) and path.suffix.lower() == ".csv" else 0
+    reader = csv.reader(
+        (line for number, line in lines(path) if number > before), delimiter=_delimiter(path, first), strict=True
+    )
+    start = 1 + before
     try:
-        header = _header(path, next(reader, []))
-        start = reader.line_num + 1
+        header = _header(path, next(reader, []), start)
+        start = reader.line_num + before + 1
         for row in reader:
-            place, start = f"line {start}", reader.line_num + 1
+            place, start = f"line {start}", reader.line_num + before + 1
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
@@ -35,21 +42,22 @@ def records(path: Path) -> Iterator[Record]:
         raise BadInput(_says(path, start, str(error))) from None
 
 
-def _delimiter(path: Path) -> str:
+def _delimiter(path: Path, first: str) -> str:
     if path.suffix.lower() != ".csv":
         return "\t"
-    first = next((line for _, line in lines(path)), "")
+    if said := _SEP.fullmatch(first):
+        return said[1]
     outside = "".join(first.split('"')[::2])
     return max(",;\t|", key=outside.count) if any(mark in outside for mark in ",;\t|") else ","
 
 
-def _header(path: Path, row: list[str]) -> list[str]:
+def _header(path: Path, row: list[str], line: int) -> list[str]:
     header = [name.strip() for name in row]
     if not any(header):
-        raise BadInput(f"{path.name}, line 1 names no columns. Start with a line such as input,output.")
+        raise BadInput(f"{path.name}, line {line} names no columns. Start with a line such as input,output.")
     for name in header:
         if name and header.count(name) > 1:
-            raise BadInput(f'{path.name}, line 1 names the column "{name[:60]}" twice. Rename one of them.')
+            raise BadInput(f'{path.name}, line {line} names the column "{name[:60]}" twice. Rename one of them.')
     return header
 
 

@@ -23,12 +23,22 @@ def _filled(text: str) -> str:
     return text.strip()
 
 
+def _no_text(value: object) -> None:
+    """Raises ValueError for a text that holds a share, with the number that is meant."""
+    found = re.fullmatch(r"0?([.,])([0-9]*[1-9][0-9]*)", value.strip()) if isinstance(value, str) else None
+    if found and found[1] == ",":
+        raise ValueError(f"is {brief(value)}; a number is written with a decimal point. Write 0.{found[2]}.")
+    if found:
+        raise ValueError(f"is {brief(value)}, which is a text because of its quotes. Write 0.{found[2]} without them.")
+
+
 def share(value: object) -> object:
     """The share of cases; raises ValueError for what is none, with the value that was probably meant."""
     if isinstance(value, str) and value.strip().endswith("%"):
         percent = value.strip().rstrip("% ")
         share = f"{float(percent) / 100:g}" if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", percent) else "0.9"
         raise ValueError(f"is {value.strip()}; a share of cases is between 0 and 1. Write {share}.")
+    _no_text(value)
     number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not 0 < number <= 1:
         hint = f"{number / 100:g} for {number:g} %" if 1 < number <= 100 else "0.9 for 90 %"
@@ -38,6 +48,7 @@ def share(value: object) -> object:
 
 def points(value: object) -> object:
     """The margin, which is written as a share; raises ValueError for what is none, with the value that was probably meant."""
+    _no_text(value)
     number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if not 0 < number < 1:
         hint = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,8 @@ def read_yaml(path: Path) -> YamlText:
     or unfolds through aliases into more than 20,000 values.
     """
     if path.suffix.lower() not in SPECS and hasattr(reader(path.name), "records") and path.is_file():
-        raise BadInput(f'"{path.name}" is data and no task spec. `advisor init {path.name}` writes one for it.')
+        proposed = shlex.join(["advisor", "init", str(path)])
+        raise BadInput(f'"{path.name}" is data and no task spec. `{proposed}` writes one for it.')
     text = _text(path)
     try:
         node = yaml.compose(text, Loader=_Loader)

@@ -173,6 +173,7 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "no file to begin with": (("init", "none.csv"), r'The data file "none\.csv" does not exist'),
     "a folder to begin with": (("init", "empty"), r'"empty" is a folder\. Name a file'),
     "this folder to begin with": (("init", "."), r'^"\." is a folder\. Name a file'),
+    "a task to begin with": (("init", "task.yaml"), r"^task\.yaml is a task spec already, and no data"),
     "a task that is there": (("init", "rows.jsonl"), r"task\.yaml exists beside the data already"),
     "nobody to ask": (("ask",), r"--kind and --examples are not given, and standard input is no terminal to ask at"),
     "a kind": (("ask", "--kind", "x"), r"'x' is not one of 'classification'"),

@@ -64,6 +64,15 @@ BAD: dict[str, tuple[Setup, str]] = {
         r"task\.yaml:4: target is 90; a share of cases is between 0 and 1\. Write 0\.9 for 90 %\.",
     ),
     "target 85%": (spec("target: 85%"), r"task\.yaml:4: target is 85%; .* Write 0\.85\."),
+    "a target in quotes": (
+        spec('target: "0.8"'),
+        r'task\.yaml:4: target is "0\.8", which is a text because of its quotes\. Write 0\.8 without them\.',
+    ),
+    "a target with a comma": (
+        spec("target: 0,85"),
+        r'task\.yaml:4: target is "0,85"; a number is written with a decimal point\. Write 0\.85\.',
+    ),
+    "a margin in quotes": (spec("margin: '.05'"), r'margin is "\.05", .* Write 0\.05 without them\.'),
     "margin 5": (
         spec("margin: 5"),
         r"task\.yaml:4: margin is 5; a margin is a share of cases between 0 and 1\. Write 0\.05 for 5 points\.",
@@ -123,6 +132,15 @@ BAD: dict[str, tuple[Setup, str]] = {
     "deep JSON": (data('{"input": ' + "[" * 100_000 + "\n"), r"line 1 is (nested too deeply|not valid JSON)"),
     "not UTF-8": (data(GOOD.encode() + b'{"input": "caf\xe9", "output": "a"}\n'), r"line 2 is not UTF-8"),
     "UTF-16": (data(GOOD.encode("utf-16")), r"rows\.jsonl is UTF-16\. Save it with the encoding UTF-8"),
+    "a text of Excel": (
+        data("input\toutput\nx\ta\n".encode("utf-16"), "rows.csv"),
+        r'rows\.csv is UTF-16\. Save it with the encoding UTF-8; in Excel that is "CSV UTF-8"\.',
+    ),
+    "a text of Excel as it is named": (
+        data("input\toutput\nx\ta\n".encode("utf-16"), "rows.txt"),
+        r'This is one document; .* a table that Excel saved as text is to be saved as "CSV UTF-8"\.',
+    ),
+    "a line of Excel without rows": (data("sep=;\r\n", "rows.csv"), r"rows\.csv, line 2 names no columns"),
     "a NUL byte": (data(GOOD.encode() + b"\0\0\n"), r"line 2 holds a NUL byte"),
     "a 12 MB line": (data(GOOD + '{"input": "' + "x" * 12_000_000 + '"}\n'), r"line 2 is longer than 10 MB"),
     "half a character": (data('{"input": "\\ud83d", "output": "a"}\n'), r"line 1: input holds half a character"),
@@ -189,7 +207,11 @@ BAD: dict[str, tuple[Setup, str]] = {
     ),
     "no held-out left": (
         both(spec(), _one_group),
-        r'No case is left .* group column\. That is "group"; rows .* another name',
+        r'No case is left .* Or correct the group column, "group"; rows .* another name',
+    ),
+    "no held-out left without a group": (
+        data("".join(json.dumps({"input": "the same text", "output": "ab"[n % 2]}) + "\n" for n in range(20))),
+        r"^No case is left .* Give other examples, or a file with held-out cases as `heldout:`\.$",
     ),
     "examples that are all held out": (
         both(spec("heldout: same.jsonl"), lambda folder: rows(folder, "same.jsonl")),
@@ -265,13 +287,19 @@ def test_a_model_in_no_folder_is_told_before_a_run(key: str, tmp_path: Path) -> 
     assert "The model nowhere is to lie in ./nowhere, and there is no such folder. Correct the path." in result.stderr
 
 
-def test_data_in_place_of_a_spec_is_sent_to_init(tmp_path: Path) -> None:
-    path = tmp_path / "tickets.csv"
-    path.write_text("message,label\nLate,shipping\n", encoding="utf-8")
-    with pytest.raises(
-        BadInput, match=r'^"tickets\.csv" is data and no task spec\. `advisor init tickets\.csv` writes'
-    ):
-        assemble(path)
+@pytest.mark.parametrize(
+    ("name", "typed"), [("tickets.csv", "tickets.csv"), ("my data/tickets.csv", "'my data/tickets.csv'")]
+)
+def test_data_in_place_of_a_spec_is_sent_to_init(
+    name: str, typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that was named failed where the file lies in another folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("my data").mkdir()
+    Path(name).write_text("message,label\nLate,shipping\n", encoding="utf-8")
+    said = rf'^"tickets\.csv" is data and no task spec\. `advisor init {typed}` writes'
+    with pytest.raises(BadInput, match=said):
+        assemble(name)
 
 
 def test_an_empty_heldout_part_is_refused() -> None:

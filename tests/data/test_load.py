@@ -59,6 +59,12 @@ def _parquet(path: Path) -> None:
     parquet.write_table(arrow.Table.from_pylist(ROWS), path)
 
 
+def _of_excel(path: Path) -> None:
+    """With a first line that says what stands between the values."""
+    _table(";", "\r\n")(path)
+    path.write_bytes(b"\xef\xbb\xbfsep=;\r\n" + path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+
+
 @pytest.mark.parametrize(
     ("name", "write"),
     [
@@ -69,6 +75,7 @@ def _parquet(path: Path) -> None:
         ("rows.csv", _table(",", "\n")),
         ("windows.csv", _table(",", "\r\n")),
         ("semicolons.csv", _table(";", "\r\n")),
+        ("excel.csv", _of_excel),
         ("rows.tsv", _table("\t", "\n")),
         ("rows.parquet", _parquet),
     ],
@@ -321,6 +328,13 @@ def test_a_text_is_the_same_in_whatever_form_of_unicode_its_file_has_it(tmp_path
     assert (case.output, case.group, case.document_ids) == (row["output"], row["group"], ("Règle",))
     assert clean("e\u200b\u0301", "here") == ("é", 1)
     assert clean(clean("\u212a\u200d", "here")[0], "here") == ("K", 0), "what is clean stays as it is"
+
+
+def test_a_bad_line_is_named_with_its_number_also_below_what_excel_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("sep=;\ninput;output\nx;a\ny\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"rows\.csv, line 4 has 1 value"):
+        read_cases(path, Columns())
 
 
 def test_a_bad_line_is_named_with_its_number_also_after_quoted_newlines(tmp_path: Path) -> None:
