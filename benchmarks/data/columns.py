@@ -219,7 +219,10 @@ def _lacking(names: Sequence[str], source: str) -> tuple[str, ...]:
 def _check_mapped(names: Sequence[str], key: str, value: str, file: str) -> None:
     for name in _lacking(names, value):
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        outer, dot, field = name.partition(".")
+        inside = f'Fields inside "{outer[:40]}" are not read: give "{field[:40]}" a column of its own in the file.'
         hint = f'Did you mean "{near[0]}"?' if near else f"Its columns are {shown_names(names)}."
+        hint = inside if dot and outer in names else hint
         raise BadInput(f'columns.{key} names the column "{name}", which {file} does not have. {hint}')
 
 

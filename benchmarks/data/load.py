@@ -26,6 +26,7 @@ from benchmarks.data.columns import (
 from benchmarks.data.conversation import answer_text, exchange_of, prompt_text, system_text
 from benchmarks.data.metadata import metadata_of
 from benchmarks.data.other_columns import OtherColumns, OtherValues
+from benchmarks.data.value_types import ValueTypes
 from benchmarks.formats import holds_data, is_document, named_once, read_records
 from benchmarks.formats.clean import clean, text_of
 from benchmarks.formats.folder import folder_records
@@ -94,14 +95,19 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
                 f"its columns are {shown_names(names)}."
             )
     reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
-    watched = OtherValues(names, layout)
-    cases = tuple(_read(reader, watched.passing(records)))
-    others = watched.told(path.name, [case.output for case in cases], [case.id for case in cases])
+    watched, types = OtherValues(names, layout), ValueTypes(layout)
+    cases = tuple(_read(reader, types.passing(watched.passing(records))))
+    answers, ids = [case.output for case in cases], [case.id for case in cases]
+    others = watched.told(path.name, answers, ids)
     table = path.suffix.lower() in TABLES
     return Cases(
         cases=cases,
         notes=(*layout.notes, *reader.notes()),
-        findings=(*(header_findings(path.name, names, rows) if table else ()), *others.findings),
+        findings=(
+            *(header_findings(path.name, names, rows) if table else ()),
+            *others.findings,
+            *types.findings(answers, ids),
+        ),
         group=layout.group,
         others=others,
         systems=frozenset(reader.systems),
