@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from benchmarks.audit.document_quality import Shelf, document_findings
 from benchmarks.audit.findings import LISTED, Finding, gravest_first, ids, listed, many
+from benchmarks.audit.label_findings import label_findings
 from benchmarks.audit.missing_values import missing_values
 from benchmarks.audit.text_quality import private_documents, private_requests, text_findings
 from benchmarks.audit.text_shape import shape_findings
@@ -69,6 +70,7 @@ def audit(
         *private_requests(unlabelled),
     ]
     if labels:
+        found.extend(label_findings(examples, heldout, labels))
         found.extend(_imbalance(examples))
         found.extend(_spelt_apart([*examples, *heldout], labels))
         found.extend(_ordered_apart([*examples, *heldout], labels))
