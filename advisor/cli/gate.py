@@ -36,6 +36,7 @@ def command(
     Ends with 100 where it is shown to miss its target, or to be worse than when it was measured on the same cases, and with 0
     otherwise. Examples that it learnt from are left out, also where they differ in case or punctuation; near copies of them
     cannot be seen, since they are known by hashes. Nothing is compared on cases whose right answer was corrected since.
+    Right answers that the export cannot give are named; where the file holds no others it ends with 2.
 
     Each build is a test of its own. An export that answers as ever never gets worse; where answers may vary (a model on a server,
     a temperature above 0) up to 1 in 40 builds that changed nothing fails as worse by chance, and of exports that lie just at
@@ -57,6 +58,7 @@ def command(
 
 
 def _sentences(found: Check) -> list[str]:
+    from advisor.deploy.gate import first_few
     from advisor.wording import ceil_percent, counted, floor_percent, percent, plain_percent, points, probability, start
 
     reached = f"{start(found.name)} reaches {percent(found.figure)} on {counted(found.cases, 'case')}"
@@ -99,6 +101,11 @@ def _sentences(found: Check) -> list[str]:
             f"Left out: {counted(found.learnt, 'case')} among the examples that it learnt from. Near copies of these cannot be "
             "seen."
         )
+    if found.impossible:
+        told.append(
+            f"In {counted(found.impossible, 'case')} the right answer is none that the export can give "
+            f"({first_few(found.impossible_answers)}), which counts all the same."
+        )
     return [*told, "Failed." if found.failed else "Passed."]
 
 
@@ -116,6 +123,7 @@ def _document(found: Check) -> dict[str, Any]:
         "upper": found.upper,
         "shared": found.shared,
         "relabelled": found.relabelled,
+        "impossible": found.impossible,
         "difference": None if change is None else change.difference,
         "difference_interval": None if change is None else [change.low, change.high],
         "p_value": None if change is None else change.p_value,

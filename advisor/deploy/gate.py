@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from advisor.deploy.answering import Kept, answerer
+from advisor.deploy.holding import wrong_form
 from advisor.experiments.compared import Change, change_between
 from advisor.experiments.example import check_not_meant
 from advisor.experiments.stored import reading
+from advisor.wording import listed
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.data.escapes import written_out
 from benchmarks.data.frozen import thawed_metric
@@ -61,6 +63,10 @@ class Check:
     """The metric exists over all answers only, and the export does not hold the earlier answers."""
     may_vary: bool = False
     """Whether one request may be answered otherwise each time (`Answerer.may_vary`)."""
+    impossible: int = 0
+    """Cases that were asked and whose right answers the task does not allow, so that none of them can be given."""
+    impossible_answers: tuple[str, ...] = ()
+    """These right answers, each once, in the order of the file."""
     notes: tuple[str, ...] = ()
     """How the file was read, where that is not as the task says it."""
 
@@ -85,7 +91,9 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     measured = _measured(folder)
     known, kept = answerer(folder, task=task), Kept.of_export(folder)
     read = _cases(kept, cases)
-    asked = grouped(_new([_as_measured(case, kept) for case in read.cases], measured, cases.name))
+    given = [_as_measured(case, kept) for case in read.cases]
+    _must_be_possible(given, kept, cases.name)
+    asked = grouped(_new(given, measured, cases.name))
     with reading(folder):
         metric = thawed_metric(measured["metric"], folder, allow_code)
     outcomes = [outcome for _, outcome in known.answers([case.input for case in asked])]
@@ -96,6 +104,7 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
     state, lower, upper = _against(goal, metric, rows, measured.get("labels", ()))
     before, now, relabelled = _known_before(measured, rows)
     figure_only = metric.over_rows and not measured.get("answers")
+    impossible = _impossible(asked, kept)
     return Check(
         name=known.name,
         cases=len(rows),
@@ -110,6 +119,8 @@ def check(folder: Path, cases: Path, task: str = "", target: float | None = None
         change=None if figure_only or len(now) < FEWEST else change_between(known.name, metric, (before, now)),
         figure_only=figure_only,
         may_vary=known.may_vary,
+        impossible=len(impossible),
+        impossible_answers=tuple(dict.fromkeys(case.output for case in impossible)),
         notes=read.notes,
     )
 
@@ -167,6 +178,32 @@ def _cases(kept: Kept, path: Path) -> Cases:
 def _as_measured(case: Case, kept: Kept) -> Case:
     """The case with answers in plain characters where the run wrote them out."""
     return written_out(case) if kept.form["kind"] == "extraction" else case
+
+
+def _impossible(cases: Sequence[Case], kept: Kept) -> list[Case]:
+    """Those whose right answers the task does not allow: none of its labels, or not of its schema or pattern."""
+    wrong = wrong_form(kept.form)
+    return [case for case in cases if all(map(wrong, case.accepted))]
+
+
+def _must_be_possible(cases: Sequence[Case], kept: Kept, name: str) -> None:
+    """Raises `BadInput` where the export can give none of the right answers: of another task they say nothing about it."""
+    if len(_impossible(cases, kept)) < len(cases):
+        return
+    labels, column = kept.form["labels"], kept.columns.output or "output"
+    gives = f"it answers {first_few(labels)}" if labels else "they are not of the form that its task asks for"
+    raise BadInput(
+        f"None of the right answers in {name} is one that the export can give: they are "
+        f"{first_few([case.output for case in cases])}, and {gives}. Most likely this is another file, or the answers stand in "
+        f'another column: the one that is read first has the name "{column}".'
+    )
+
+
+def first_few(texts: Sequence[str]) -> str:
+    """The first three of the different texts in quotes, each cut to 40 characters, and how many more there are."""
+    found = list(dict.fromkeys(texts))
+    first = [f'"{text if len(text) <= 40 else text[:37] + "..."}"' for text in found[:3]]
+    return listed([*first, *([f"{len(found) - 3:,} more"] if found[3:] else [])])
 
 
 def _new(cases: Sequence[Case], measured: Mapping[str, Any], name: str) -> tuple[Case, ...]:

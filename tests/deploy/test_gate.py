@@ -149,6 +149,35 @@ def test_examples_that_it_learnt_from_are_left_out(
     assert gate(capsys, desk, desk / "rows.jsonl").code == 2
 
 
+def test_right_answers_that_it_cannot_give_are_told_and_a_file_of_them_alone_is_refused(
+    desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of another task, or the wrong column, once failed the build with 0 %, or passed it by luck."""
+    cases, odd = rows(tiny.messages(40, 300)), ("yes", "no [red]\x1b[31m", "<b>maybe</b>", "very " * 20, "\u202elast")
+    some = [{**row, "output": odd[place % 5]} if place < 10 else row for place, row in enumerate(cases)]
+    path = written(tmp_path / "some.jsonl", some)
+    told, found = gate(capsys, desk, path).out, document(gate(capsys, desk, path, "--json"))
+    said = '"yes", "no [red]", "<b>maybe</b>" and 2 more'
+    assert f"In 10 cases the right answer is none that the export can give ({said}), which counts all the same." in told
+    assert (found["cases"], found["impossible"]) == (40, 10)
+    clean = written(tmp_path / "clean.jsonl", cases[10:])
+    right = document(gate(capsys, desk, clean, "--json"))
+    assert right["impossible"] == 0
+    assert found["figure"] == pytest.approx(right["figure"] * 30 / 40), "they count as wrong"
+    assert "can give" not in gate(capsys, desk, clean).out
+    other = [{**row, "output": odd[place % 2]} for place, row in enumerate(cases)]
+    refused = gate(capsys, desk, written(tmp_path / "other.jsonl", other))
+    assert (refused.code, refused.out) == (2, "")
+    said = " ".join(refused.err.split())
+    assert (
+        'None of the right answers in other.jsonl is one that the export can give: they are "yes" and "no [red]"'
+        in said
+    )
+    assert 'or the answers stand in another column: the one that is read first has the name "output".' in said
+    shouted = [{**row, "output": row["output"].upper()} for row in cases]
+    assert document(gate(capsys, desk, written(tmp_path / "loud.jsonl", shouted), "--json"))["impossible"] == 0
+
+
 def test_answers_vary_where_a_server_gives_them_or_they_are_drawn(desk: Path) -> None:
     kept = Kept.of_export(desk / "out")
     server = EndpointModel(name="big", base_url="http://127.0.0.1:1/v1", model="m")
