@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,20 @@ from advisor.cli.program import line
 from advisor.cli.shown import console, document, marked
 from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COLUMNS = {
+    "run": "run",
+    "task": "task",
+    "verdict": "verdict",
+    "recommended": "recommended",
+    "cases": "heldout_cases",
+    "started": "started",
+}
+"""Of the table, and where the listing has them."""
+GAP = 2
 
 
 @click.command(name="runs", short_help="List runs and what they said.")
@@ -39,18 +53,47 @@ def check_holds_runs(folder: Path) -> None:
 
 
 def _print(found: list[dict[str, Any]], folder: Path) -> None:
-    from rich.table import Table
+    from advisor.experiments.listing import NOT_TOLD, to_see
 
     to = console()
     if not found:
         to.print(f"There are no runs in {marked(str(folder))}. Start one: {marked(line('run', 'task.yaml'))}")
         return
-    table = Table(
-        "run", "task", "verdict", "recommended", "cases", "started", box=None, pad_edge=False, header_style="dim"
-    )
-    for row in found:
-        cells = (row["run"], row["task"], row["verdict"], row["recommended"], row["heldout_cases"], row["started"])
-        table.add_row(*(marked(str(cell)) if cell is not None else "-" for cell in cells))
+    left_out = _print_table(found, to)
+    if left_out:
+        to.print(f"[dim]Too narrow for {' and '.join(left_out)}: --json has all.[/dim]", soft_wrap=True)
+    see = to_see(folder, found)
+    if see is None:
+        return
+    untold = see["verdict"] == NOT_TOLD
+    report = marked(line("report", str(folder / see["run"])))
+    to.print(f"[dim]{'See what is measured so far' if untold else 'See one again'}: {report}[/dim]", soft_wrap=True)
+    if untold:
+        to.print("[dim]The command that began it goes on with it where --resume is added.[/dim]", soft_wrap=True)
+
+
+def _print_table(found: list[dict[str, Any]], to: Console) -> list[str]:
+    """Names of runs stay whole, to be typed; what has no room for its words beside them is left out from the right and named."""
+    from rich.table import Table
+
+    rows = [tuple(marked(str(row[key])) if row[key] is not None else "-" for key in COLUMNS.values()) for row in found]
+    names = list(COLUMNS)
+    least = [
+        max(len(word) for cell in (name, *cells) for word in _parts(cell, name))
+        for name, *cells in zip(names, *rows, strict=True)
+    ]
+    kept = len(names)
+    while kept > 1 and sum(least[:kept]) + GAP * (kept - 1) > to.width:
+        kept -= 1
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for name, width in zip(names[:kept], least, strict=False):
+        table.add_column(name, min_width=min(width, to.width), overflow="fold")
+    for cells in rows:
+        table.add_row(*cells[:kept])
     to.print(table)
-    newest = next((row for row in reversed(found) if row["started"]), found[-1])
-    to.print(f"[dim]See one again: {marked(line('report', str(folder / newest['run'])))}[/dim]")
+    return names[kept:]
+
+
+def _parts(cell: str, name: str) -> list[str]:
+    """What of a cell stays on one line."""
+    return [cell] if name == "run" else cell.split() or [""]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from advisor.contract import settled
+from benchmarks.contract import BadInput
 
 NOT_TOLD, UNREADABLE = "not told yet", "cannot be read"
 LARGEST = 1e15
@@ -18,6 +20,28 @@ def listed_runs(folder: Path) -> list[dict[str, Any]]:
     """One plain mapping for each run, the oldest first; of one without a report only that it is there, and of a folder that this
     user may not read, as a run is its owner's alone, or whose report is none of ours, that it cannot be read."""
     return sorted(_runs(folder), key=lambda row: str(row["started"]))
+
+
+def to_see(folder: Path, found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The run of the listing to look at: the newest that was told, else one that is not told yet, of those that a report can be
+    made of. None where there is none."""
+    told = [row for row in found if row["verdict"] not in (NOT_TOLD, UNREADABLE)]
+    untold = [row for row in found if row["verdict"] == NOT_TOLD]
+    newest = sorted(told, key=lambda row: row["started"] or "")[::-1]
+    return next((row for row in (*newest, *untold) if _opens(folder / row["run"])), None)
+
+
+def _opens(run: Path) -> bool:
+    """Whether what a report is made of can be read, as a report reads it."""
+    from advisor.experiments.stored import about_run
+    from benchmarks.storage.store import Store
+
+    try:
+        about_run(run)
+        Store(run / "run.sqlite").close()
+    except (BadInput, OSError, sqlite3.Error):
+        return False
+    return True
 
 
 def _runs(folder: Path) -> Iterator[dict[str, Any]]:

@@ -809,8 +809,45 @@ def test_runs_are_listed_with_what_they_said(
     shown = call(capsys, "runs", str(tmp_path)).out
     assert "not told yet" in shown
     assert "no-run" not in shown
+    assert "advisor report" not in shown, "of that none can be made"
     assert "no runs" in call(capsys, "runs", str(tmp_path / "no-run")).out
     assert call(capsys, "runs", str(tmp_path / "missing")).code == 2
+
+
+def test_of_listed_runs_the_report_is_proposed_that_can_be_made(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("done", "cut"):
+        shutil.copytree(finished.folder, tmp_path / name)
+    rows = (tmp_path / "cut" / "run.sqlite").read_bytes()
+    (tmp_path / "cut" / "run.sqlite").write_bytes(rows[: len(rows) // 3])
+    report = tmp_path / "cut" / "report.json"
+    report.write_text(re.sub(r'"started": "\d{4}', '"started": "2999', report.read_text(encoding="utf-8")), encoding="utf-8")
+    assert f"See one again: advisor report {tmp_path / 'done'}\n" in call(capsys, "runs", str(tmp_path)).out
+    (tmp_path / "done" / "report.json").unlink()
+    shown = call(capsys, "runs", str(tmp_path)).out
+    assert f"See what is measured so far: advisor report {tmp_path / 'done'}\n" in shown
+    assert "where --resume is added" in shown
+    assert call(capsys, "report", str(tmp_path / "cut")).code == 2
+    shutil.rmtree(tmp_path / "done")
+    assert "advisor report" not in call(capsys, "runs", str(tmp_path)).out
+
+
+def test_in_a_narrow_terminal_names_of_runs_stay_whole(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "a-name-of-thirty-two-letters-0.1"
+    shutil.copytree(finished.folder, tmp_path / name)
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = call(capsys, "runs", str(tmp_path)).out
+    assert len(narrow.splitlines()[0]) <= 40
+    assert narrow.splitlines()[1].startswith(f"{name} ")
+    assert "Too narrow for " in narrow
+    assert f"advisor report {tmp_path / name}\n" in narrow
+    monkeypatch.setenv("COLUMNS", "140")
+    wide = call(capsys, "runs", str(tmp_path)).out
+    assert "Too narrow" not in wide
+    assert " UTC" in wide
 
 
 # ---------------------------------------------------------------- answers to new requests
