@@ -109,9 +109,7 @@ def unmeasured_by(constraints: Constraints, prices: MachinePrices, *, probes: bo
     checked = {"p95_latency_s": probes, "perplexity_ratio": probes, "same_at_least": probes, "planted_at_most": planted}
     by_token = any(each is not None for each in prices.tokens.values())
     checked["cost_per_month"] = prices.machine_hour is not None or bool(by_token or prices.hours or prices.monthly)
-    return tuple(
-        key for key, is_measured in checked.items() if getattr(constraints, key) is not None and not is_measured
-    )
+    return tuple(key for key in _LIMITS if getattr(constraints, key) is not None and not checked.get(key, True))
 
 
 def beforehand(keys: Sequence[str]) -> str:
