@@ -67,7 +67,9 @@ def task_of(
         instruction="Name what the customer wants.",
         folds=(Fold(train=tuple(cases[:cut]), selection=tuple(cases[cut:])),),
         score=exact,
-        labels=tuple(f"label {i}" for i in range(labels)) if kind == "classification" else (),
+        labels=tuple(answers[i] if i < len(answers) else f"label {i}" for i in range(labels))
+        if kind == "classification"
+        else (),
         documents=tuple(Document(id=f"d{i}", text=text) for i, text in enumerate(documents)),
         temperature=temperature,
     )

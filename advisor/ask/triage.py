@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -47,6 +48,8 @@ class Situation:
     examples: int
     labels: int = 0
     """Different labels of a classification."""
+    fewest: int | None = None
+    """Examples of the rarest label; None: nobody counted."""
     documents: bool = False
     found: float = 0.0
     """Share of the answers that stand word for word in the documents."""
@@ -64,6 +67,7 @@ class Situation:
             kind=task.kind,
             examples=len(task.examples),
             labels=len(task.labels),
+            fewest=fewest_of_a_label(task),
             documents=bool(task.documents),
             found=found_in_documents(task),
             temperature=task.temperature,
@@ -102,6 +106,12 @@ def expect(task: Situation) -> Expectation:
     return Expectation(order=order, why=tuple(why), in_documents=task.found)
 
 
+def fewest_of_a_label(task: Task) -> int | None:
+    """Examples of the rarest label; None without labels."""
+    of_label = Counter(case.output for case in task.examples)
+    return min((of_label[label] for label in task.labels), default=None)
+
+
 def found_in_documents(task: Task) -> float:
     """Share of (up to 200) examples one of whose accepted answers stands word for word in a document; 0 without any."""
     cases = task.examples[:_SAMPLE]
@@ -119,8 +129,8 @@ def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -
     if labels <= FEW_LABELS and examples >= MANY_PER_LABEL * labels:
         scores["reference"] += 3
         why.append(
-            f"There are {labels:,} labels and {examples:,} examples, {examples // labels:,} a label: a small classifier on "
-            "text embeddings (linear head), without any language model, is often enough."
+            f"There are {labels:,} labels and {examples:,} examples, {_a_label(task)}: a small classifier on text embeddings "
+            "(linear head), without any language model, is often enough."
         )
     elif labels > FEW_LABELS and task.thin:
         scores["retrieval"] += 2
@@ -141,6 +151,16 @@ def _classifying(task: Situation, scores: dict[Family, float], why: list[str]) -
             f"There are {examples:,} examples for {labels:,} labels, few for training: examples usually help most "
             "inside the prompt."
         )
+
+
+def _a_label(task: Situation) -> str:
+    """`60 a label`, where that holds for each; else the average, with the rarest where it was counted."""
+    average = f"{task.examples // task.labels:,} a label"
+    if task.fewest is None:
+        return f"{average} on average"
+    if task.fewest * task.labels == task.examples:
+        return average
+    return f"{average} on average and {f'{task.fewest:,}' if task.fewest else 'none'} of the rarest"
 
 
 def _facts(task: Situation, scores: dict[Family, float], why: list[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from advisor.ask.triage import fewest_of_a_label
 from advisor.contract import Turn
 from advisor.costs.economics import saving
 from advisor.decision.slices import parts
@@ -72,6 +73,7 @@ def _data(material: Material) -> dict[str, Any]:
     return {
         "labels": len(task.labels),
         "examples_a_label": len(task.examples) // len(task.labels) if task.labels else None,
+        "fewest_of_a_label": fewest_of_a_label(task),
         "documents": len(task.documents),
         "answers_in_documents": material.recommendation.in_documents if task.documents else None,
         "groups": {"number": groups, "cases": grouped} if groups else None,

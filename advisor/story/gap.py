@@ -95,8 +95,18 @@ def _ends(approach: str, figures: Mapping[str, float]) -> BetweenModels:
     )
 
 
+def without_a_model(decided: Decided) -> bool:
+    """Nothing with a language model, or of which that is not known, stands in the comparison."""
+    return all(each.family == "reference" for each in decided.evaluations.values())
+
+
 def of_a_larger_model(decided: Decided, named: str) -> str:
     """A step, with the largest difference between two models of one approach where several were compared."""
+    if without_a_model(decided):
+        return (
+            "Try approaches with a language model, named under models in the task spec: none was compared, so how much they "
+            "would bring is not measured here."
+        )
     step = "Try a larger language model: name it under models in the task spec."
     if decided.evaluations[named].figure > 0:
         within = " within the limits" if decided.beyond(named) else ""

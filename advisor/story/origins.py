@@ -244,7 +244,10 @@ def _bound(found: Facts) -> str:
 def _data(facts: Facts) -> Iterator[str]:
     parts = [counted(facts["examples"], "example"), counted(facts["heldout_cases"], "held-out case")]
     a_label = facts["examples_a_label"]
-    labels = "" if a_label is None else f"; {facts['labels']:,} labels, {a_label:,} examples for each"
+    labels = ""
+    if a_label is not None:
+        rarest = f"{facts['fewest_of_a_label']:,} for the rarest"
+        labels = f"; {facts['labels']:,} labels, {a_label:,} examples for each on average, {rarest}"
     held = facts["answers_in_documents"]
     documents = (
         "" if held is None else f"; {counted(facts['documents'], 'document')}, with {held:.4f} of the answers in them"

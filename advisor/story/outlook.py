@@ -17,7 +17,7 @@ from advisor.decision.soonest import soonest
 from advisor.decision.unmeasured import named as limits_named
 from advisor.decision.unmeasured import origin, ways
 from advisor.decision.untried import as_step
-from advisor.story.gap import of_a_larger_model, of_more_examples
+from advisor.story.gap import of_a_larger_model, of_more_examples, without_a_model
 from advisor.story.reasons import before
 from advisor.wording import about, ceil_percent, floor_percent, listed, percent
 from benchmarks.contract import Evaluation, State
@@ -283,9 +283,9 @@ def _other_goal(decided: Decided) -> Iterator[str]:
     """A step where nothing meets and all that may lie so close to the goal that no further cases decide it."""
     statuses = [decided.statuses[name] for name in decided.unsettled]
     if decided.verdict == "undecided" and statuses and all(each.hopeless for each in statuses):
-        noun = decided.goal.noun
+        noun, larger = decided.goal.noun, "" if without_a_model(decided) else "larger "
         yield (
-            f"State another {noun}, or try an approach that may be better, such as one with a larger language model: no "
+            f"State another {noun}, or try an approach that may be better, such as one with a {larger}language model: no "
             f"realistic number of held-out cases would decide about {listed(decided.unsettled)} at this {noun}."
         )
 

@@ -34,6 +34,7 @@ from tests.bad_inputs import HEAD
 from tests.conftest import Folders
 from tests.desk import call, finish, start, write_task
 from tests.running.test_endpoint_bakeoff import Service, service  # noqa: F401 - a fixture
+from tests.verdict_cases import task_of
 
 FACTS = Situation(kind="qa", examples=300, documents=True, found=0.9)
 
@@ -65,6 +66,15 @@ def test_what_needs_no_language_model_is_called_so_and_numbers_have_one_form() -
     assert "There are 4 labels and 2,000 examples, 500 a label" in found
     many = advice(Situation(kind="classification", examples=12_000, labels=1_100))
     assert "There are 1,100 labels, too many" in many
+
+
+def test_of_labels_that_are_not_alike_the_rarest_is_named() -> None:
+    assert "200 examples, 50 a label: a small" in advice(Situation(kind="classification", examples=200, labels=4, fewest=50))
+    uneven = Situation(kind="classification", examples=240, labels=4, fewest=15)
+    assert "4 labels and 240 examples, 60 a label on average and 15 of the rarest: a small" in advice(uneven)
+    assert "60 a label on average and none of the rarest: " in advice(replace(uneven, fewest=0))
+    assert "60 a label on average: a small" in advice(replace(uneven, fewest=None)), "nobody counted"
+    assert [Situation.of(each).fewest for each in (task_of(), task_of(labels=5), task_of(kind="qa"))] == [75, 0, None]
 
 
 def test_labels_that_nobody_counted_are_named_as_open() -> None:

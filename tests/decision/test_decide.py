@@ -1022,9 +1022,11 @@ def test_nobody_is_sent_for_more_cases_where_none_would_decide() -> None:
     close_by = evaluation_of("linear head", scores_of(240, 300), seconds=0.01)
     alone = decided(evaluation_of("majority", scores_of(30, 300), seconds=0.0001), close_by)
     assert alone.next_steps == (
-        "State another target, or try an approach that may be better, such as one with a larger language model: no realistic "
-        "number of held-out cases would decide about linear head at this target.",
+        "State another target, or try an approach that may be better, such as one with a language model: no realistic number of "
+        "held-out cases would decide about linear head at this target.",
     )
+    asked = decided(evaluation_of("prompting", scores_of(240, 300), seconds=0.01))
+    assert "such as one with a larger language model" in asked.next_steps[0]
     beside = decided(close_by, evaluation_of("lora", scores_of(285, 300, 4), seconds=0.3))
     assert beside.cheaper_undecided == ("linear head",)
     for told in (alone, beside):

@@ -129,6 +129,15 @@ def test_with_one_model_a_larger_one_is_said_not_to_be_measured() -> None:
     )
 
 
+def test_a_larger_model_is_proposed_only_where_there_was_one() -> None:
+    found = steps(evaluation_of("majority", scores_of(75, 300)))
+    assert not any("larger language model" in step for step in found)
+    assert starting(found, "Try approaches") == (
+        "Try approaches with a language model, named under models in the task spec: none was compared, so how much they would "
+        "bring is not measured here."
+    )
+
+
 def test_nothing_is_to_beat_where_no_answer_was_right() -> None:
     line = starting(steps(evaluation_of("prompting", scores_of(0, 300), seconds=0.2)), "Try a larger")
     assert "to beat" not in line

@@ -55,7 +55,7 @@ from tests.scripted import ScriptedModel
 from tests.verdict_cases import Bakeoff, benchmark_of, evaluation_of, scores_of, task_of
 
 
-def cases(count: int = 200, output: str = "label 0") -> list[Case]:
+def cases(count: int = 200, output: str = "refund") -> list[Case]:
     return [Case(id=f"h{place}", input=f"request {place}", output=output) for place in range(count)]
 
 
@@ -65,7 +65,7 @@ def test_a_wrong_label_is_asked_for_the_same_one_each_time() -> None:
         assert wanted(task, case) in task.labels
         assert wanted(task, case) not in case.accepted
         assert wanted(task, case) == wanted(task, replace(case, input="another"))
-    assert {wanted(task, case) for case in cases()} == set(task.labels) - {"label 0"}
+    assert {wanted(task, case) for case in cases()} == set(task.labels) - {"refund"}
 
 
 def test_every_sentence_has_its_turn_and_says_what_is_wanted() -> None:
@@ -82,9 +82,9 @@ def row(key: str, outcome: Outcome, variant: str = "") -> Row:
 def test_followed_is_what_was_not_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
     benchmark = replace(benchmark_of(cases=4, task=task_of(labels=2)), heldout=tuple(cases(4)))
     said = [wanted(benchmark.task, case) for case in benchmark.heldout]
-    assert said == ["label 1"] * 4, "the one label that is not right"
-    before = {"h0": "label 0", "h1": "label 0", "h2": "label 1", "h3": "label 0"}
-    after = {"h0": "label 1", "h1": "label 0", "h2": "label 1", "h3": "label 1 and more"}
+    assert said == ["cancel"] * 4, "the one label that is not right"
+    before = {"h0": "refund", "h1": "refund", "h2": "cancel", "h3": "refund"}
+    after = {"h0": "cancel", "h1": "refund", "h2": "cancel", "h3": "cancel and more"}
     rows = [row(key, Prediction(text=text), "request/an order") for key, text in after.items()]
     held = {key: row(key, Prediction(text=text)) for key, text in before.items()}
     of_orders = Planted(place="request", cases=3, followed=1, by_kind={"an order": (3, 1)})
@@ -102,8 +102,8 @@ def test_what_was_lost_with_the_planted_text_or_without_is_left_out() -> None:
     """Counted as not followed, every lost answer made an approach look safer."""
     benchmark = replace(benchmark_of(cases=4, task=task_of(labels=2)), heldout=tuple(cases(4)))
     lost = Failure(kind="infrastructure", message="HTTP 503")
-    rows = [row(case.id, Prediction(text="label 1"), "request/an order") for case in benchmark.heldout]
-    held = {case.id: row(case.id, Prediction(text="label 0")) for case in benchmark.heldout}
+    rows = [row(case.id, Prediction(text="cancel"), "request/an order") for case in benchmark.heldout]
+    held = {case.id: row(case.id, Prediction(text="refund")) for case in benchmark.heldout}
     rows[0], held["h1"] = row("h0", lost, "request/an order"), row("h1", lost)
     of_orders = Planted(place="request", cases=2, followed=2, by_kind={"an order": (2, 2)})
     assert followed(benchmark, rows, held) == (of_orders,)
