@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import ALLOW_REMOTE, SHARE
+from advisor.cli.given import ALLOW_REMOTE, SHARE, Count
 from advisor.cli.shown import broken, document, say, shown
 from advisor.cli.streams import one_document, put
 from benchmarks.contract import BadInput
@@ -32,11 +32,11 @@ QUESTIONS = {
         "What makes an answer right: behaviour (tone, manner, what is done and left), its format, facts, or the label?",
         click.Choice(WANTED),
     ),
-    "examples": ("How many examples with their right answers are there?", click.IntRange(0)),
-    "labels": ("How many different labels?", click.IntRange(2)),
+    "examples": ("How many examples with their right answers are there?", Count(0)),
+    "labels": ("How many different labels?", Count(2)),
     "documents": ("Do the answers stand in documents of yours?", click.Choice(list(DOCUMENTS))),
     "facts_change": ("How often do the facts behind the answers change?", click.Choice(CHANGES)),
-    "volume": ("How many requests a month?", click.IntRange(1)),
+    "volume": ("How many requests a month?", Count(1)),
     "data_stays_here": ("Must the data stay on your machines?", click.BOOL),
     "target": ("Which share of answers must be right (0.9 for 90 %)?", SHARE),
 }

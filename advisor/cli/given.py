@@ -36,6 +36,19 @@ class Margin(Share):
     check = staticmethod(points)
 
 
+class Count(click.IntRange):
+    """How many there are; what is no whole number is refused with how one is written."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            whole = int(str(value))
+        except ValueError:
+            self.fail(
+                f"{str(value)!r} is no whole number. Write it in digits alone, such as 10000 for 10k.", param, ctx
+            )
+        return int(super().convert(whole, param, ctx))
+
+
 def _number(text: str) -> float | str:
     """The text itself where it is no number."""
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import MARGIN, SHARE, WHICH_CASES, check_can_be_a_folder
+from advisor.cli.given import MARGIN, SHARE, WHICH_CASES, Count, check_can_be_a_folder
 from advisor.cli.outcome import check_formats, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import broken, say, shown
 from advisor.cli.streams import one_document
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", type=MARGIN, help="In place of a target: how far below the best is good enough (0.05: 5 points)."
 )
-@click.option("--volume", type=click.IntRange(1), help="Requests a month.")
+@click.option("--volume", type=Count(1), help="Requests a month.")
 @click.option("--horizon-months", type=click.IntRange(1, 120), help="For how many months costs are added up.")
 @click.option("--machine-hour", type=click.FloatRange(0), help="Price of an hour of the machine that ran local models.")
 @click.option(
@@ -83,6 +83,7 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
     With --site: an index, the page of each run, and runs of one task side by side, as plain files.
     """
     from advisor.experiments.stored import Changes, reopen
+    from benchmarks.evaluation.answers_table import check_kind
 
     if (site := given.pop("site")) is not None:
         _write_site(ctx, Path(run or "runs"), site)
@@ -94,6 +95,8 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
     explain, formats, answers = given.pop("explain"), given.pop("formats"), given.pop("answers")
     mlflow = given.pop("mlflow")
     check_formats(formats)
+    if answers is not None:
+        check_kind(answers)
     say_that_they_are_seen("all" if answers else given["cases"])
     recorded = is_meant(run)
     inside = Path("example-report" if recorded else run)

@@ -21,16 +21,21 @@ COLUMNS = (
 SUFFIXES = (".csv", ".parquet")
 
 
+def check_kind(path: Path) -> None:
+    """Raises `BadInput` for a file of another kind, before anything is read or shown for it."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise BadInput(
+            f"{path.name} would be neither CSV nor Parquet. Name a file that ends with {' or '.join(SUFFIXES)}."
+        )
+
+
 def write_answers(heldout: Sequence[Case], store: Store, path: Path) -> int:
     """Writes them and returns how many there are. The input is that of the held-out case, as it was before any edit.
 
     Invisible and control characters are left out; in CSV a cell that a spreadsheet would take for a formula gets an
     apostrophe in front. Raises `BadInput` for a file of another kind.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise BadInput(
-            f"{path.name} would be neither CSV nor Parquet. Name a file that ends with {' or '.join(SUFFIXES)}."
-        )
+    check_kind(path)
     rows = [[harmless(value) if isinstance(value, str) else value for value in row] for row in _rows(heldout, store)]
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".csv":

@@ -183,6 +183,18 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     ),
     "a target of NaN": ((*ASK, "--target", "nan"), r"^--target is NaN; a share of cases is between 0 and 1"),
     "fewer than no examples": (("ask", "--kind", "qa", "--examples", "-1"), r"-1 is not in the range x>=0"),
+    "answers as a workbook": (
+        ("report", "example", "--answers", "a.xlsx"),
+        r"^a\.xlsx would be neither CSV nor Parquet\. Name a file that ends with \.csv or \.parquet\.$",
+    ),
+    "a volume in thousands": (
+        ("report", "example", "--volume", "10k"),
+        r"'--volume': '10k' is no whole number\. Write it in digits alone, such as 10000 for 10k\.",
+    ),
+    "examples in thousands": (
+        (*ASK[:3], "--examples", "2k"),
+        r"'--examples': '2k' is no whole number\. Write it in digits",
+    ),
     "no requests": ((*ASK, "--volume", "0"), r"0 is not in the range x>=1"),
     "what the data says": (("ask", "task.yaml", "--kind", "qa"), r"--kind is what the data of task\.yaml says"),
     "an unknown model": (("models", "fetch", "nope"), r"^There is no model 'nope'\. Write one of"),
