@@ -822,7 +822,9 @@ def test_of_listed_runs_the_report_is_proposed_that_can_be_made(
     rows = (tmp_path / "cut" / "run.sqlite").read_bytes()
     (tmp_path / "cut" / "run.sqlite").write_bytes(rows[: len(rows) // 3])
     report = tmp_path / "cut" / "report.json"
-    report.write_text(re.sub(r'"started": "\d{4}', '"started": "2999', report.read_text(encoding="utf-8")), encoding="utf-8")
+    report.write_text(
+        re.sub(r'"started": "\d{4}', '"started": "2999', report.read_text(encoding="utf-8")), encoding="utf-8"
+    )
     assert f"See one again: advisor report {tmp_path / 'done'}\n" in call(capsys, "runs", str(tmp_path)).out
     (tmp_path / "done" / "report.json").unlink()
     shown = call(capsys, "runs", str(tmp_path)).out
