@@ -64,13 +64,16 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     known. An x in `corrected` takes the label that stands in `perhaps`; rows with the same word in `together` count as one.
     """
     from advisor.experiments.found import find
+    from advisor.experiments.run_setup import wanted_candidates
     from benchmarks.running.models import Models
     from benchmarks.running.whereabouts import check_names
 
     found = find(task, more["allow_remote"])
     spec = found.spec
-    check_names(Models(spec.models, embedder_spec=spec.embedder, reranker_spec=spec.reranker, base=found.folder))
+    models = Models(spec.models, embedder_spec=spec.embedder, reranker_spec=spec.reranker, base=found.folder)
+    check_names(models)
     assembly = found.assembled(seed=seed, allow_code=allow_code)
+    wanted_candidates(assembly, found.folder, models, ())  # As a run plans them: recorded answers are read for that.
     deep = _by_meaning(assembly, found.folder) if more["deep"] else None
     if deep is not None:
         assembly = replace(assembly, findings=(*assembly.findings, *deep.findings))

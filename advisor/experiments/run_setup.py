@@ -114,7 +114,7 @@ def with_notes(assembly: Assembly, notes: Sequence[str]) -> Assembly:
 
 def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: Sequence[str]) -> list[Candidate]:
     """All of them, or those that are named. Raises `BadInput` for a name that there is not."""
-    from benchmarks.data.recorded import read_recorded
+    from benchmarks.data.recorded import check_matched, read_recorded
     from benchmarks.running.plan import candidates
     from strategies.catalog import approaches
 
@@ -128,15 +128,17 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
             raise BadInput(
                 f"{assembly.spec.recorded} holds a system {name!r}, as an approach is called. Give it another name."
             )
-    if not wanted:
-        return found
     names = [candidate.name for candidate in found]
     for name in wanted:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise BadInput(f"There is no approach {name!r}; there are {', '.join(names)}.{hint}")
-    return [candidate for candidate in found if candidate.name in wanted]
+    chosen = [candidate for candidate in found if candidate.name in wanted or not wanted]
+    check_matched(
+        (each.strategy for each in chosen), assembly.benchmark.heldout, Path(assembly.spec.recorded or "").name
+    )
+    return chosen
 
 
 def _must_differ(strategies: Sequence[Strategy]) -> None:

@@ -3,7 +3,8 @@ close: what was measured of it, or that it was not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.decision.decided import Decided
@@ -95,26 +96,31 @@ def _ends(approach: str, figures: Mapping[str, float]) -> BetweenModels:
     )
 
 
-def without_a_model(decided: Decided) -> bool:
-    """Nothing with a language model, or of which that is not known, stands in the comparison."""
-    return all(each.family == "reference" for each in decided.evaluations.values())
+def without_a_model(evaluations: Iterable[Evaluation]) -> bool:
+    """None is of an approach with a language model, or of one of which nobody knows."""
+    return all(each.family == "reference" for each in evaluations)
 
 
-def of_a_larger_model(decided: Decided, named: str) -> str:
-    """A step, with the largest difference between two models of one approach where several were compared."""
-    if without_a_model(decided):
-        return (
+def of_a_larger_model(decided: Decided, named: str) -> Iterator[str]:
+    """A step, with the largest difference between two models of one approach where several were compared. None where those with
+    a language model could not be measured: other steps say so."""
+    every = decided.evaluations.values()
+    if without_a_model(every):
+        yield (
             "Try approaches with a language model, named under models in the task spec: none was compared, so how much they "
             "would bring is not measured here."
         )
+    if without_a_model(each for each in every if math.isfinite(each.figure)):
+        return
     step = "Try a larger language model: name it under models in the task spec."
     if decided.evaluations[named].figure > 0:
         within = " within the limits" if decided.beyond(named) else ""
         step = f"{step} {start(named)} is the one to beat{within}."
     found = between_models([decided.evaluations[name] for name in decided.having(*USABLE)])
     if found is None:
-        return f"{step} How much it would bring is not measured here: a run with it as a second model would show that."
-    return (
+        yield f"{step} How much it would bring is not measured here: a run with it as a second model would show that."
+        return
+    yield (
         f"{step} Between the models compared here the difference is at most {plain_points(round(found.apart, 2))}: "
         f"{found.approach} reaches {percent(found.best_figure)} with {found.best} and {percent(found.worst_figure)} with "
         f"{found.worst}."

@@ -19,7 +19,7 @@ from advisor.decision.unmeasured import origin, ways
 from advisor.decision.untried import as_step
 from advisor.story.gap import of_a_larger_model, of_more_examples, without_a_model
 from advisor.story.reasons import before
-from advisor.wording import about, ceil_percent, floor_percent, listed, percent
+from advisor.wording import about, ceil_percent, floor_percent, full, listed, percent
 from benchmarks.contract import Evaluation, State
 
 _LOWEST = 0.5
@@ -108,8 +108,15 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
     if broken := decided.having(State.INVALID, State.CANNOT_RUN):
         # Where nothing meets, one of these might have: that comes before a larger model or more examples.
         place = 0 if decided.verdict == "nothing meets" else len(steps)
-        steps.insert(place, f"See why {listed(broken)} could not be judged, and run again if it matters.")
+        steps[place:place] = _unjudged(decided, broken)
     return tuple(steps)
+
+
+def _unjudged(decided: Decided, names: Sequence[str]) -> Iterator[str]:
+    """One step for each reason."""
+    for reason in dict.fromkeys(decided.statuses[name].reason for name in names):
+        alike = listed([name for name in names if decided.statuses[name].reason == reason])
+        yield f"See why {alike} could not be judged, and run again if it matters. {full(reason)}".rstrip()
 
 
 # ---------------------------------------------------------------- what would change it
@@ -283,7 +290,7 @@ def _other_goal(decided: Decided) -> Iterator[str]:
     """A step where nothing meets and all that may lie so close to the goal that no further cases decide it."""
     statuses = [decided.statuses[name] for name in decided.unsettled]
     if decided.verdict == "undecided" and statuses and all(each.hopeless for each in statuses):
-        noun, larger = decided.goal.noun, "" if without_a_model(decided) else "larger "
+        noun, larger = decided.goal.noun, "" if without_a_model(decided.evaluations.values()) else "larger "
         yield (
             f"State another {noun}, or try an approach that may be better, such as one with a {larger}language model: no "
             f"realistic number of held-out cases would decide about {listed(decided.unsettled)} at this {noun}."
@@ -302,7 +309,7 @@ def _what_to_try(decided: Decided, named: str) -> list[str]:
             f"Improve what is looked up first: in {percent(1 - found)} of the cases nothing from the right document is "
             f"among the passages of {named}."
         )
-    steps.append(of_a_larger_model(decided, named))
+    steps.extend(of_a_larger_model(decided, named))
     measured = [name for name in decided.ranking.order if math.isfinite(decided.evaluations[name].figure)]
     rising = [name for name in measured if decided.evaluations[name].rising]
     if rising:

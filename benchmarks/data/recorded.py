@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from benchmarks.contract import BadInput
 from benchmarks.formats.clean import clean
 from benchmarks.formats.record import lines
 from strategies.approaches.recorded import Recorded, RecordedAnswer
-from strategies.contract import Query, Strategy
+from strategies.contract import Case, Query, Strategy
 
 ALLOWED = ("input", "answer", "system", "seconds", "prompt_tokens", "answer_tokens", "cost")
 
@@ -32,6 +33,17 @@ def read_recorded(path: Path) -> list[Strategy]:
     if not systems:
         raise BadInput(f"{path.name} holds no answers. Write one JSON object a line, with input and answer.")
     return [Recorded(name=name, answers=answers) for name, answers in systems.items()]
+
+
+def check_matched(systems: Iterable[Strategy], heldout: Sequence[Case], file: str) -> None:
+    """Raises `BadInput` for a system that answers none of the held-out cases: its file is of other inputs."""
+    keys = {Query.of(case.input).key for case in heldout}
+    for system in systems:
+        if isinstance(system, Recorded) and keys.isdisjoint(system.answers):
+            raise BadInput(
+                f"{file} holds no answer of {system.name!r} to any of the {len(heldout):,} held-out cases. Answers are found by "
+                "their input: write each `input` as it stands in the held-out case, letter by letter."
+            )
 
 
 def _row(line: str, where: str) -> dict[str, Any]:

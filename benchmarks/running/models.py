@@ -12,7 +12,7 @@ from benchmarks.contract import BadInput
 from benchmarks.costs.spending import SpendingBudget
 from benchmarks.running.elsewhere import with_weights
 from benchmarks.running.installed import installed_embedder, installed_model, licence_of
-from benchmarks.running.whereabouts import at_commit, licence_of_hub, place_of
+from benchmarks.running.whereabouts import at_commit, licence_of_hub, must_embed, place_of
 from benchmarks.specs.spec_models import DEFAULT_EMBEDDER, EmbedderSpec, ModelSpec, RerankerSpec
 from strategies.contract import Embedder, LanguageModel, Reranker
 from strategies.models import quantised
@@ -190,8 +190,7 @@ class Models:
                 self._allowed(spec.name, licence_of(self._embedder))
                 return self._embedder
             found = self._found(spec.name, spec.folder)
-            if found.kind == "language":
-                raise BadInput(f"{spec.name} answers, and does not turn texts into vectors. Name an embedding model.")
+            must_embed(spec.name, found.kind)
             self._embedder = LocalEmbedder(
                 name=spec.name,
                 folder=found.folder,

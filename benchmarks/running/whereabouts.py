@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.contract import BadInput
-from benchmarks.running.installed import installed_model
-from strategies.models.known import KNOWN, NOT_ASKED, KnownModel
+from benchmarks.running.installed import installed_embedder, installed_model
+from strategies.models.known import KNOWN, NOT_ASKED, KnownModel, ModelKind
 from strategies.models.unfetched import bytes_to_fetch, licence_on_card
-from strategies.models.weights import cached, hub_parts
+from strategies.models.weights import ModelUnavailable, cached, hub_parts, must_be_a_name
 
 if TYPE_CHECKING:
     from benchmarks.running.models import Models
@@ -45,8 +45,8 @@ def place_of(base: Path, name: str, folder: str | None) -> str:
 
 def check_names(models: Models) -> None:
     """Raises `BadInput` for a language model whose name can be none: not one of ours that answers, no folder, no id of a hub, not
-    offered by another package, and without the address of a server; and for a folder that is not there, of the embedder and the
-    reranker too. Nothing is fetched, and no hub is asked."""
+    offered by another package, and without the address of a server; for a name of an embedder or reranker that can be none
+    either; and for a folder that is not there, of each of them. Nothing is fetched, and no hub is asked."""
     folders: list[ModelSpec | EmbedderSpec] = [*models.specs, models.embedder_spec]
     folders += [models.reranker_spec] if models.reranker_spec else []
     for each in folders:
@@ -59,6 +59,28 @@ def check_names(models: Models) -> None:
                 raise BadInput(f"{spec.name} {NOT_ASKED[kind]}")
         elif hub_parts(spec.name) is None and not Path(place_of(models.base, spec.name, None)).expanduser().is_dir():
             raise BadInput(_no_such_model(spec.name))
+    _check_searches(models)
+
+
+def _check_searches(models: Models) -> None:
+    """The same for what turns texts into vectors, and for what sorts what is found."""
+    embedder, reranker = models.embedder_spec, models.reranker_spec
+    places = [] if reranker is None else [place_of(models.base, reranker.name, reranker.folder)]
+    if installed_embedder(embedder.name, embedder.folder) is None:
+        places.append(place_of(models.base, embedder.name, embedder.folder))
+        if embedder.folder is None and embedder.name in KNOWN:
+            must_embed(embedder.name, KNOWN[embedder.name].kind)
+    for place in places:
+        try:
+            must_be_a_name(place)
+        except ModelUnavailable as error:
+            raise BadInput(str(error)) from None
+
+
+def must_embed(name: str, kind: ModelKind) -> None:
+    """Raises `BadInput` for a model that answers in place of turning texts into vectors."""
+    if kind == "language":
+        raise BadInput(f"{name} answers, and does not turn texts into vectors. Name an embedding model.")
 
 
 def _no_such_model(name: str) -> str:

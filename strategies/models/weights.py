@@ -29,6 +29,7 @@ __all__ = [
     "cached",
     "fetch",
     "hub_parts",
+    "must_be_a_name",
     "resolve",
     "stated_licence",
 ]
@@ -81,12 +82,15 @@ def resolve(name: str, accept_terms: bool = False) -> Resolved:
     known = KNOWN.get(name)
     if known is not None:
         return fetch(known, accept_terms)
-    if Path(name).expanduser().is_dir():
-        return _local(Path(name).expanduser().resolve())
+    must_be_a_name(name)
     on_hub = hub_parts(name)
-    if on_hub is None:
+    return _local(Path(name).expanduser().resolve()) if on_hub is None else _from_hub(*on_hub)
+
+
+def must_be_a_name(name: str) -> None:
+    """Raises `ModelUnavailable` for what `resolve` can take for no model: none that is known, no folder, no hub id."""
+    if name not in KNOWN and not Path(name).expanduser().is_dir() and hub_parts(name) is None:
         raise ModelUnavailable(_unknown(name))
-    return _from_hub(*on_hub)
 
 
 def hub_parts(name: str) -> tuple[str, str | None] | None:

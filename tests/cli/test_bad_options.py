@@ -103,6 +103,43 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "code that was not allowed": (("run", "code.yaml"), r"runs Python code of its own, which is off"),
     "code that is not there": (("run", "code.yaml", "--allow-code"), r"There is no file `m\.py`"),
     "bad recorded answers": (("run", "recorded.yaml"), r"a recorded answer needs the texts `input` and `answer`"),
+    "bad recorded answers, when the data is checked": (
+        ("check", "recorded.yaml"),
+        r"^r\.jsonl:1: a recorded answer needs the texts `input` and `answer`\.$",
+    ),
+    **{
+        f"recorded answers to other inputs: {words[0]}": (
+            words,
+            r"^others\.jsonl holds no answer of 'theirs' to any of the 20 held-out cases\. Answers are found by their input: "
+            r"write each `input` as it stands in the held-out case, letter by letter\.$",
+        )
+        for words in (("check", "others.yaml"), ("run", "others.yaml", "--dry-run"))
+    },
+    "recorded answers under the name of an approach": (
+        ("check", "named.yaml"),
+        r"^named\.jsonl holds a system 'majority', as an approach is called\. Give it another name\.$",
+    ),
+    **{
+        f"{what}: {words[0]}": (words, wanted)
+        for what, name, wanted in (
+            (
+                "an embedder that is not there",
+                "embedder",
+                r"^There is no model 'nope'\. Write one of smollm2-135m, minilm-l6",
+            ),
+            (
+                "a reranker that is not there",
+                "reranker",
+                r"^There is no model 'nope'\. Write one of smollm2-135m, minilm-l6",
+            ),
+            (
+                "an embedder that answers",
+                "answers",
+                r"^smollm2-135m answers, and does not turn texts into vectors\. Name an emb",
+            ),
+        )
+        for words in (("check", f"{name}.yaml"), ("run", f"{name}.yaml", "--dry-run", "--approach", "majority"))
+    },
     "bad traffic": (("run", "traffic.yaml"), r"has no column with a usual name for the input"),
     "a folder of doubts": (("check", "task.yaml", "--doubts", "empty"), r"File 'empty' is a directory"),
     "a copy into a file": (("check", "task.yaml", "--fix", "rows.jsonl"), r"'rows\.jsonl' is a file"),
@@ -222,7 +259,15 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "qa": "target: 0.8\nkind: qa",
         "recorded": "target: 0.8\nrecorded: r.jsonl",
         "traffic": "target: 0.8\ntraffic: r.jsonl",
+        "others": "target: 0.8\nrecorded: others.jsonl",
+        "named": "target: 0.8\nrecorded: named.jsonl",
+        "embedder": "target: 0.8\nembedder: nope",
+        "reranker": "target: 0.8\nreranker: nope",
+        "answers": "target: 0.8\nembedder: smollm2-135m",
     }
+    for name, system in (("others", "theirs"), ("named", "majority")):
+        answer = f'{{"input": "of another file", "answer": "a", "system": "{system}"}}\n'
+        (tmp_path / f"{name}.jsonl").write_text(answer, encoding="utf-8")
     for name, line in lines.items():
         (tmp_path / f"{name}.yaml").write_text(f"{HEAD}{line}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -1018,6 +1018,21 @@ def test_a_second_limit_that_is_broken_too_keeps_a_cheaper_volume_from_helping()
     assert not any("prompting" in line and "requests a month" in line for line in told.would_change)
 
 
+def test_why_one_could_not_be_judged_stands_with_the_step_to_see_it() -> None:
+    """In a terminal, where only the first reasons fit."""
+    lost = evaluation_of("prompting", (), seconds=0.1)
+    told = decided(
+        evaluation_of("majority", scores_of(75, 300)),
+        dataclasses.replace(lost, state=State.INVALID, problem="9 of 300 answers were lost"),
+    )
+    assert told.next_steps[0] == (
+        "See why prompting could not be judged, and run again if it matters. 9 of 300 answers were lost."
+    )
+    assert not any("language model" in step for step in told.next_steps), (
+        "there was one, and what it reaches is not known"
+    )
+
+
 def test_nobody_is_sent_for_more_cases_where_none_would_decide() -> None:
     close_by = evaluation_of("linear head", scores_of(240, 300), seconds=0.01)
     alone = decided(evaluation_of("majority", scores_of(30, 300), seconds=0.0001), close_by)

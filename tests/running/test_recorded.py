@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from benchmarks.data.recorded import read_recorded
 from benchmarks.storage.store import Store
 from strategies.approaches.recorded import Recorded
 from strategies.contract import Failure, Prediction, Query, Sampling
+from tests.desk import ROOT
 
 COLOURS = ("red", "green", "blue", "grey")
 
@@ -192,15 +195,25 @@ def test_what_a_file_says_nothing_of_was_not_declined(tmp_path: Path) -> None:
     assert (found.unanswerable, found.unanswerable_answered, found.silent) == (2, 1, 1)
 
 
-def test_a_system_that_answered_none_of_the_cases_has_no_figure(tmp_path: Path) -> None:
-    """Not 0 %: the file is of other inputs."""
+def test_a_file_of_other_inputs_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    """The run ended with a system that could not be judged."""
     answers: list[dict[str, object]] = [{"input": f"another {number}", "answer": "red"} for number in range(24)]
     wishes = Wishes(approaches=("majority", "recorded"), probes="none")
-    verdict = advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
-    (found,) = [each for each in verdict.evaluations if each.family == "recorded"]
-    assert found.state is State.INVALID
-    assert found.problem == "none of the 24 held-out cases was answered (the file holds no answer to this input)"
-    assert not found.scores
+    with pytest.raises(BadInput, match=r"holds no answer of 'recorded' to any of the 24 held-out cases"):
+        advise(task_folder(tmp_path, answers), out=tmp_path / "run", wishes=wishes)
+    assert not (tmp_path / "run").exists()
+    advise(tmp_path / "task.yaml", out=tmp_path / "run", wishes=Wishes(approaches=("majority",), probes="none"))
+
+
+def test_checking_them_loads_nothing_heavy(tmp_path: Path) -> None:
+    task = task_folder(tmp_path, [{"input": text, "answer": "red"} for text in held_out_inputs()])
+    program = (
+        "import sys\nfrom click.testing import CliRunner\nfrom advisor.cli import main\n"
+        f"done = CliRunner().invoke(main, ['check', {str(task)!r}])\n"
+        "print(done.exit_code, {'torch', 'transformers', 'sklearn'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout == "0 set()\n", done.stderr
 
 
 def test_the_same_text_finds_its_answer_however_its_lines_end(tmp_path: Path) -> None:
