@@ -110,11 +110,15 @@ _LABELS_CHANGE = re.compile(
 )
 """Of what an answer is picked from, which says nothing on facts."""
 _NUMBER = f"({COUNT})"
+_LABEL = "(?:label|category|class|intent|topic|team|queue|department|tag)"
 _COUNTS = (
     (
         "examples",
         re.compile(
-            _NUMBER + r"\s+(?:\w+\s)?(?:examples|samples|labell?ed \w+|annotated \w+|solved \w+)", re.IGNORECASE
+            _NUMBER
+            + r"\s+(?:\w+\s)?(?:examples|samples|labell?ed \w+|annotated \w+|solved \w+)\b"
+            + rf"(?! (?:(?:for|in|of|from) )?(?:a|an|per|each|every) {_LABEL}\b)",
+            re.IGNORECASE,
         ),
     ),
     (

@@ -59,12 +59,15 @@ def _unjudged(prepared: Prepared) -> str:
     """The limits that nothing can be shown to keep by this run; empty where there are none, or only recorded answers."""
     from advisor.decision.unmeasured import beforehand, unmeasured_by
     from benchmarks.costs.prices import machine_prices
+    from strategies.contract import TUNED
 
     assembly, options = prepared.assembly, prepared.options
     if all(each.strategy.family == "recorded" for each in prepared.performed):
         return ""
     prices, planted = machine_prices(assembly.spec), prepared.further.planted
-    return beforehand(unmeasured_by(assembly.benchmark.constraints, prices, probes=options.probes, planted=planted))
+    tunes = any(each.strategy.family in TUNED for each in prepared.performed)
+    limits = assembly.benchmark.constraints
+    return beforehand(unmeasured_by(limits, prices, probes=options.probes, planted=planted, tunes=tunes))
 
 
 def says_what_is_missing(prepared: Prepared) -> list[KnownModel | Unfetched]:

@@ -281,7 +281,7 @@ def _print_unmeasured(assembly: Assembly, to: Console) -> None:
     from benchmarks.costs.prices import machine_prices
 
     benchmark = assembly.benchmark
-    keys = unmeasured_by(benchmark.constraints, machine_prices(assembly.spec), probes=True, planted=True)
+    keys = unmeasured_by(benchmark.constraints, machine_prices(assembly.spec))
     if keys:
         to.print(marked(beforehand(keys)))
 

@@ -104,9 +104,13 @@ def unmeasured(evaluation: Evaluation, cost: Costs, benchmark: Benchmark, prices
     )
 
 
-def unmeasured_by(constraints: Constraints, prices: MachinePrices, *, probes: bool, planted: bool) -> tuple[str, ...]:
-    """Keys under `constraints` for which a run measures nothing of any approach that is performed, as it was asked for."""
-    checked = {"p95_latency_s": probes, "perplexity_ratio": probes, "same_at_least": probes, "planted_at_most": planted}
+def unmeasured_by(
+    constraints: Constraints, prices: MachinePrices, *, probes: bool = True, planted: bool = True, tunes: bool = True
+) -> tuple[str, ...]:
+    """Keys under `constraints` for which a run measures nothing of any approach that is performed, as it was asked for.
+    `tunes`: whether one of them trains a language model, which alone can forget."""
+    checked = {"p95_latency_s": probes, "same_at_least": probes, "planted_at_most": planted}
+    checked["perplexity_ratio"] = probes or not tunes
     by_token = any(each is not None for each in prices.tokens.values())
     checked["cost_per_month"] = prices.machine_hour is not None or bool(by_token or prices.hours or prices.monthly)
     return tuple(key for key in _LIMITS if getattr(constraints, key) is not None and not checked.get(key, True))

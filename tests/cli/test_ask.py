@@ -338,6 +338,8 @@ def test_plain_words_are_read_and_a_no_is_no_yes(text: str, answers: dict[str, A
         ("no documents and 300 examples", {"documents": "none", "examples": 300}),
         ("We do not have 300 examples, only 20.", {}),
         ("fewer than 300 examples", {}),
+        ("50 examples per label", {"wanted": "labels"}),
+        ("50 labelled tickets for each queue", {}),
         ("1.2.3 examples", {}),
         ("1.5 examples", {}),
     ],

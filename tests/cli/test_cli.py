@@ -303,6 +303,9 @@ def test_a_limit_that_a_run_cannot_judge_is_said_before_it_is_a_look_at_the_held
     said = " ".join((done.out + done.err).split())
     assert "keep the limits on costs a month and waiting times, since nothing here measures them" in said
     assert "run without `--probes none`" in said
+    write_task(desk, model_folders, "constraints: {perplexity_ratio: 1.1}")
+    done = call(capsys, "run", "task.yaml", *NO_MODEL, "--dry-run")
+    assert "Nothing will be shown" not in done.out + done.err, "nothing is trained that could forget"
     write_task(desk, model_folders, "constraints: {cost_per_month: 5, p95_latency_s: 1}", "prices: {machine_hour: 0.4}")
     for done in (
         call(capsys, "run", "task.yaml", "--approach", "majority", "--dry-run"),
