@@ -93,6 +93,9 @@ class Standing:
     notes: list[Mapping[str, Any]] = field(default_factory=list)
     worths: list[float] = field(default_factory=list)
     """What each case is worth to a metric over rows (`Leaning.worths`); empty where the mean score is what counts."""
+    closeness: float = 0.0
+    """How much its written answers have of the words of right ones, 0 to 1: decides between those of one mark, as where none
+    of a weak model's answers is exactly right."""
 
     @property
     def mean(self) -> float:
@@ -102,6 +105,11 @@ class Standing:
     def mark(self) -> float:
         """What it is compared by: the metric over rows, or the mean score."""
         return sum(self.worths) / len(self.worths) if self.worths else self.mean
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Ascending, the best first."""
+        return -self.mark, -self.closeness
 
     @property
     def tokens_per_case(self) -> float:
@@ -123,7 +131,7 @@ class SearchResult:
     def cheapest(self) -> Standing:
         """The configuration with the fewest tokens a request whose paired difference to the best lies within noise."""
         good = [standing for standing in self.standings if within_noise(*compared(self.best, standing))]
-        return min(good, key=lambda standing: (standing.tokens_per_case, -standing.mark))
+        return min(good, key=lambda standing: (standing.tokens_per_case, *standing.rank))
 
 
 def compared(first: Standing, second: Standing) -> tuple[list[float], list[float]]:
@@ -182,12 +190,12 @@ class HalvingSearch:
             entered += fresh
         running = list(entered)
         for turn in range(rounds):
-            running = sorted(running, key=lambda standing: -standing.mark)[: max(2, math.ceil(len(running) / KEEP))]
+            running = sorted(running, key=lambda standing: standing.rank)[: max(2, math.ceil(len(running) / KEEP))]
             left = (self.tokens - _spent(entered)) / (rounds - turn)
             upto = _reach(running, left, (seen, len(items)), rounds - turn)
             self._look(running, measure, items[seen:upto])
             seen = upto
-        order = sorted(entered, key=lambda standing: (-len(standing.scores), -standing.mark))
+        order = sorted(entered, key=lambda standing: (-len(standing.scores), *standing.rank))
         self._tell(order)
         return SearchResult(tuple(order), rising=seen < len(items) or len(entered) < len(configurations))
 

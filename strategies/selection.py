@@ -48,6 +48,7 @@ from strategies.weighing import (
     weigh,
     written,
 )
+from strategies.words import shared
 
 CALIBRATIONS = (0.0, 0.5, 1.0)
 CONTENT_FREE = ("N/A", "[MASK]", "...")
@@ -257,7 +258,9 @@ class PipelineBuilder:
 
     def judge(self, standing: Standing) -> None:
         """For a metric over rows, weighs what can be weighed over all looks of a setup together, since a look by itself may hold
-        too few cases of a rare label, and says what each case is worth. Other tasks' standings stay as they are."""
+        too few cases of a rare label, and says what each case is worth. Without labels it says how close answers are."""
+        if not self.task.labels:
+            standing.closeness = self._closeness(answers_of(standing.notes))
         if self.leaning is None:
             return
         if evidence := evidence_of(standing.notes):
@@ -267,6 +270,11 @@ class PipelineBuilder:
         standing.scores = [row[2] for row in rows]
         leans = self.leaning.enough([case for case, _ in answers])
         standing.worths = self.leaning.worths(answers) if leans else []
+
+    def _closeness(self, rows: Sequence[Sequence[Any]]) -> float:
+        """The mean share of words with the nearest of the answers that are right."""
+        close = [max(shared(right, row[1]) for right in _right(self._examples[row[0]])) for row in rows]
+        return sum(close) / max(1, len(close))
 
     def _leans(self, evidence: Sequence[dict[str, Any]]) -> Marks | None:
         """How weighings are compared where it is by a metric over rows: (answers, parts left out) -> a figure for each part."""
@@ -355,6 +363,10 @@ class PipelineBuilder:
             for votes in (VOTES if self.uses_votes else VOTES[:1])
             for prior, calibration in (taken if self.calibrates else taken[:1])
         ]
+
+
+def _right(case: Case) -> Sequence[str]:
+    return case.accepted or (case.output,)
 
 
 def _text(outcome: Any) -> str:

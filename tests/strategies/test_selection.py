@@ -15,6 +15,7 @@ import pytest
 from benchmarks.data.split import cut_folds, grouped
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
+from strategies.approaches.prompting import Prompting
 from strategies.contract import Case, Ends, Kind, LabelScores, Prediction, Prompt, Query, Sampling, Step, Task
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds
@@ -343,3 +344,19 @@ def test_with_passages_it_is_told_whether_they_hold_what_is_right(reads: bool, t
         assert shown is holds(Shown(known[name], passages))
     (look,) = builder.looks([Setup()], 0, task.folds[0].selection)
     assert {len(row) for row in look.notes["answers"]} == {4}
+
+
+def test_where_no_answer_is_right_those_nearer_to_right_ones_go_on(tmp_path: Path) -> None:
+    """Of equal scores the first in order was taken: whole sentences without examples, of a model that learns form from them."""
+
+    def answer(prompt: Prompt) -> str:
+        shown = any("meets today!" in message.content for message in prompt)
+        return "Some team meets today!" if shown else "That is a good question, of which I know nothing."
+
+    task = tiny.benchmark("generation", examples=60).task
+    task = replace(task, score=lambda case, outcome: float(outcome == Prediction(text=case.output)))
+    bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="of a form", answer=answer))
+    fitted = Prompting().fit(task, bench)
+    assert isinstance(fitted, Pipeline)
+    assert fitted.setup.shots > 0
+    assert {trial.score for trial in bench.trials} == {0.0}
