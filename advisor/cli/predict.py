@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -43,8 +44,10 @@ def command(
     """Answer REQUESTS with what was fitted in the folder RUN (a run, or an export of one), one JSON object a line.
 
     REQUESTS is a JSONL, JSON, CSV or Parquet file with an input column, or a .txt with one request a line; without it lines
-    of standard input are answered. A line without an answer says why as its `problem`; where a server gave none, it ends with 1.
-    Where something was looked up, `evidence` says what: characters `start` to `end` of a document, or an example.
+    of standard input are answered. A line of text that is a JSON object is read as a row. Every row gets one line, with its `id`
+    where it has one; a line without an answer says why as its `problem`. It ends with 2 where rows could not be read, and else
+    with 1 where a server gave no answer. Where something was looked up, `evidence` says what: characters `start` to `end` of a
+    document, or an example.
 
     Example: advisor predict runs/first new.csv > answers.jsonl
     """
@@ -54,52 +57,69 @@ def command(
     from strategies.answers import is_lost
     from strategies.models.quiet import quiet
 
-    inputs, unanswered = _inputs(run, requests), 0
+    rows, lost = _rows(run, requests), 0
+    readable = [row["input"] for row in rows if "problem" not in row]
     with quiet(), results_alone():
         known = answerer(run, candidate, task, allow_code)
         guarded = None if guard is None else known.guarded(guard)
-        say(f"{counted(len(inputs), 'request')}, answered by {known.name}")
+        say(f"{counted(len(rows), 'request')}, answered by {known.name}")
         if guarded is not None:
             say(in_place_of_unsure(guarded))
-        for text, outcome in known.answers(inputs):
-            row = _row(text, outcome, known.alone_from)
-            unanswered += is_lost(outcome)
-            if guarded is not None and guarded.holds_back(outcome):
-                row = _held_back(row, guarded.says, guarded.problem(outcome))
-            put(document(row, indent=None))
-    if unanswered:
-        say(f"{unanswered} of them got no answer from the server; each says why in its line, as its problem")
-        ctx.exit(1)
+        answers = known.answers(readable)
+        for row in rows:
+            shown = dict(row)
+            if "problem" not in row:
+                text, outcome = next(answers)
+                shown |= _row(text, outcome, known.alone_from)
+                lost += is_lost(outcome)
+                if guarded is not None and guarded.holds_back(outcome):
+                    shown = _held_back(shown, guarded.says, guarded.problem(outcome))
+            put(document(shown, indent=None))
+    _end(ctx, len(rows) - len(readable), lost)
 
 
-def _inputs(run: Path, requests: Path | None) -> Sequence[str]:
+def _end(ctx: click.Context, unread: int, lost: int) -> None:
+    """Says how many requests have no answer for a fault of the rows or of a server, and ends with the exit code of that."""
+    if unread:
+        say(f"{unread} of the requests could not be read; their lines say why, as their problem")
+    if lost:
+        say(f"{lost} of the requests got no answer from the server; their lines say why, as their problem")
+    if unread or lost:
+        ctx.exit(2 if unread else 1)
+
+
+def _rows(run: Path, requests: Path | None) -> Sequence[Mapping[str, Any]]:
     from advisor.deploy.answering import Kept
-    from benchmarks.data.load import read_inputs
-    from benchmarks.formats.clean import clean
+    from benchmarks.data.requests import read_requests, requests_of
 
     columns = Kept.of(run).columns
-    found: Sequence[str]
     if requests is None:
-        said = (clean(line, f"line {number} of standard input")[0] for number, line in enumerate(sys.stdin, start=1))
-        found = [text.strip() for text in said if text.strip()]
+        found = requests_of(enumerate(_stdin(), start=1), columns)
     elif requests.is_file():
-        read = read_inputs(requests, columns)
-        found = read.texts
-        for note in read.notes:
-            say(f"note: {note}")
+        found = read_requests(requests, columns)
     else:
         raise BadInput(f"There is no file {requests}. Name one, or send one request a line to standard input.")
-    if not found:
+    for note in found.notes:
+        say(f"note: {note}")
+    if not found.rows:
         raise BadInput("There are no requests. Write one a line.")
-    return found
+    return found.rows
+
+
+def _stdin() -> TextIO:
+    """Standard input as UTF-8, whatever the terminal's is, as `predict.py` reads it; what is not becomes half characters."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape", newline="\n")
+    return sys.stdin
 
 
 def _held_back(row: Mapping[str, Any], says: str, problem: str) -> dict[str, Any]:
     """The row without the answer that is not given, and without what that was read from. `problem`: with its form, if any; then
     it needs a person, however sure it was."""
+    named = {name: row[name] for name in ("id", "input") if name in row}
     kept = {name: row[name] for name in ("sure", "alone") if name in row}
     wrong = {"problem": problem, **({"alone": False} if "alone" in row else {})} if problem else {}
-    return {"input": row["input"], "answer": says, "held_back": True, **kept, **wrong}
+    return {**named, "answer": says, "held_back": True, **kept, **wrong}
 
 
 def _row(text: str, outcome: Outcome, alone_from: float | None) -> dict[str, Any]:

@@ -220,7 +220,7 @@ def _of_server(server: dict[str, Any]) -> list[str]:
     return [
         f"It asks {literal(server['model'])} at `{clean(server['address'])}`, one request at a time, with the key that the "
         f"environment variable `{server['key_env']}` holds; what is busy or gone is asked up to {server['retries']} times more. "
-        "A request without an answer gets a line with an error, and the program ends with 1.",
+        "The line of a request without an answer says why as its `problem`, and the program ends with 1.",
         "",
     ]
 

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.audit.findings import Finding
 from benchmarks.contract import BadInput
 from benchmarks.specs.spec import Columns
-from strategies.standalone.reading import INPUTS, PLACEHOLDER
+from strategies.standalone.reading import IDS, INPUTS, PLACEHOLDER
 
 USUAL: dict[str, tuple[str, ...]] = {
     "input": INPUTS,
@@ -21,7 +21,7 @@ USUAL: dict[str, tuple[str, ...]] = {
         *("class", "expected", "expected_output", "reference", "gold", "summary", "reply", "chosen"),
         *("tgt", "targets", "sql"),
     ),
-    "id": ("id", "case_id", "example_id", "uid", "uuid", "key"),
+    "id": IDS,
     "answers": ("answers", "references", "accepted", "aliases", "targets"),
     "document_ids": ("document_ids", "doc_ids", "document_id", "doc_id", "context_ids", "passage_ids"),
     "group": ("group", "group_id"),

@@ -36,6 +36,7 @@ from benchmarks.formats.table import SUFFIXES as TABLES
 from benchmarks.specs.spec import Columns
 from strategies.contract import Case, Document
 
+Peeked = tuple[list[str], list[Record], Iterator[Record]]
 _LOOKED_AT = 100
 _NOT_VALUES = frozenset(("nan", "<na>"))
 _SEVERAL = ', or call the column "group" where its values say which rows belong together'
@@ -84,7 +85,7 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
     examples so is what it names and the file lacks. `slices` are columns that results are broken down by. Raises `BadInput`,
     with the line, for a row without an input or an output, an id that stands twice, NaN, and for a file without rows.
     """
-    names, first, records = _peeked(path)
+    names, first, records = peeked(path)
     rows = [values for _, values in first]
     layout = (layout_apart if apart else find_layout)(names, columns, path.name, rows)
     for name in slices:
@@ -94,7 +95,7 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
                 f'{key} names the column "{name}", which {path.name} does not have; '
                 f"its columns are {shown_names(names)}."
             )
-    reader = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
+    reader = CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
     watched, types = OtherValues(names, layout), ValueTypes(layout)
     cases = tuple(_read(reader, types.passing(watched.passing(records))))
     answers, ids = [case.output for case in cases], [case.id for case in cases]
@@ -114,7 +115,7 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
     )
 
 
-def _read(reader: _CaseReader, records: Iterator[Record]) -> Iterator[Case]:
+def _read(reader: CaseReader, records: Iterator[Record]) -> Iterator[Case]:
     """Case by case; where one has no output, how many of those after it have none either is said too."""
     for number, record in enumerate(records, start=1):
         try:
@@ -131,25 +132,25 @@ def read_inputs(path: Path, columns: Columns) -> Inputs:
         reader = _Texts(file=path.name)
         found = (reader.text(line.rstrip("\r\n"), f"line {number}", "input") for number, line in lines(path))
         return Inputs(texts=tuple(text for text in found if text and text.strip()))
-    names, _, records = _peeked(path)
+    names, _, records = peeked(path)
     layout = input_apart(names, columns, path.name)
-    cases = _CaseReader(file=path.name, stem=path.stem, layout=layout, slices=())
+    cases = CaseReader(file=path.name, stem=path.stem, layout=layout, slices=())
     return Inputs(texts=tuple(cases.input(record) for record in records), notes=layout.notes)
 
 
-def _peeked(path: Path) -> tuple[list[str], list[Record], Iterator[Record]]:
-    """The names of all columns, the first records, and all of them.
+def peeked(path: Path, empty: bool = False) -> Peeked:
+    """The names of all columns, the first records, and all of them; `empty`: with rows of a table without any value.
 
     A file without one header is read twice, since a name may first stand in its last record: all records at once would
     take several times the memory of the file.
     """
-    records = read_records(path)
+    records = read_records(path, empty)
     first = list(islice(records, _LOOKED_AT))
     if not first:
         raise without_rows(path)
     if named_once(path):
         return _column_names(first), first, chain(first, records)
-    return _column_names(chain(first, records)), first, read_records(path)
+    return _column_names(chain(first, records)), first, read_records(path, empty)
 
 
 def without_rows(path: Path) -> BadInput:
@@ -195,7 +196,7 @@ class _Texts:
 
 
 @dataclass(kw_only=True)
-class _CaseReader(_Texts):
+class CaseReader(_Texts):
     stem: str
     layout: Layout
     slices: tuple[str, ...]
@@ -230,9 +231,9 @@ class _CaseReader(_Texts):
             return isinstance(found, _NoOutput)
         return False
 
-    def input(self, record: Record) -> str:
-        """Of a record that need not hold anything else."""
-        return self._joined(record.values, self.layout.input, record.place, "input")
+    def input(self, record: Record, source: str = "") -> str:
+        """Of a record that need not hold anything else; `source`: another column, or joined text, than that of the layout."""
+        return self._joined(record.values, source or self.layout.input, record.place, "input")
 
     def notes(self) -> tuple[str, ...]:
         notes = super().notes()
@@ -338,7 +339,7 @@ def read_documents(path: Path) -> Documents:
         first = list(islice(found, _LOOKED_AT))
         read = _documents(path, _column_names(first), chain(first, found), notes)
         return replace(read, findings=unread)
-    names, first, records = _peeked(path)
+    names, first, records = peeked(path)
     others = [name for name in names if name not in _columns(names).values()]
     every = (values for _, values in read_records(path))
     telling = titled.telling(others, [values for _, values in first], every) if others else []

@@ -3,7 +3,8 @@
 Such a module has `SUFFIXES`, the endings of its files, and one of two functions: `records(path)` yields the rows of a file,
 `document(path, name)` gives a file as one document. A module with `holds(folder)` in place of endings reads folders of a
 kind. One of `records` says `NAMED_ONCE = True` where all records of a file have the same names, as the rows below a header
-have. Another package offers a module of the same make as an entry point whose name is the ending without its dot.
+have, and has `every_row(path)` where it leaves out rows without any value. Another package offers a module of the same make as
+an entry point whose name is the ending without its dot.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ _OTHERS: Mapping[str, str] = {
 }
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """Yields the records of a data file, or of a folder that a data set was saved in, in order.
+def read_records(path: Path, empty: bool = False) -> Iterator[Record]:
+    """Yields the records of a data file, or of a folder that a data set was saved in, in order; `empty`: also rows of a table
+    without any value.
 
     Raises `BadInput` for an unknown format, a file above 1 GB, a file that is not what its name says, and, with the
     line, for a record that cannot be read.
@@ -55,7 +57,8 @@ def read_records(path: Path) -> Iterator[Record]:
             )
         raise BadInput(f"{path.name}: data is read from .jsonl, .json, .csv, .tsv and .parquet files. {advice}")
     check_size(path)
-    records: Iterator[Record] = found.records(path)
+    read = found.every_row if empty and hasattr(found, "every_row") else found.records
+    records: Iterator[Record] = read(path)
     return records
 
 

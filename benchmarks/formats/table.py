@@ -17,7 +17,13 @@ _SEP = re.compile(r"sep=([,;\t|])\s*")
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Yields one record a row, quoted line breaks included. Raises `BadInput` with the line where the row starts."""
+    """Yields one record a row, quoted line breaks included; rows of empty cells are passed over. Raises `BadInput` with the line
+    where the row starts."""
+    return (record for record in every_row(path) if any(value is not None for value in record.values.values()))
+
+
+def every_row(path: Path) -> Iterator[Record]:
+    """The same with rows of empty cells, whose values are all None; an empty line is no row."""
     csv.field_size_limit(MAX_LINE_BYTES)
     first = next((line for _, line in lines(path)), "")
     before = 1 if _SEP.fullmatch(first) and path.suffix.lower() == ".csv" else 0
@@ -31,6 +37,8 @@ def records(path: Path) -> Iterator[Record]:
         for row in reader:
             place, start = f"line {start}", reader.line_num + before + 1
             if not any(cell.strip() for cell in row):
+                if row:
+                    yield Record(place, {name: None for name in header if name})
                 continue
             if len(row) != len(header):
                 raise BadInput(

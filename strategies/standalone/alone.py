@@ -3,9 +3,10 @@
     python predict.py new.jsonl --model FOLDER_OR_HUB_ID > answers.jsonl
 
 Requests are lines: JSON objects with the task's own input column, or with one of a usual name such as "input" or "text"; any
-other line is plain text. What cannot be read gets a line with an error, and the program ends with 2. It takes one at a time,
-in float32, and cuts requests as when they were measured. With `--guard 0.05` it says that it does not know where it is unsure,
-or its answer is none that the task allows; README.md tells what that takes, and where answers may differ from the measured ones.
+other line is plain text. Each gets one line with its `id`, where it has one, `input`, `answer` and what README.md names, as from
+`advisor predict`; what cannot be read says why as its `problem`, and the program ends with 2. It takes one at a time, in float32,
+and cuts requests as when they were measured. With `--guard 0.05` it says that it does not know where it is unsure, or its answer
+is none that the task allows; README.md tells what that takes, and where answers may differ from the measured ones.
 """
 
 from __future__ import annotations
@@ -66,35 +67,25 @@ def main() -> None:
         options.error(
             f"{given.requests} does not hold one request a line. Write them so, or have `advisor predict` read it."
         )
-    below, says = (-math.inf, "") if given.guard is None else guard(Path(given.folder), given.guard)
-    answer = surely(Path(given.folder), given.model or "", given.embedder, given.reranker)
-    kept = _exported(Path(given.folder))["kept"]
+    folder = Path(given.folder)
+    held = (-math.inf, "") if given.guard is None else guard(folder, given.guard)
+    answer = surely(folder, given.model or "", given.embedder, given.reranker)
+    kept = _exported(folder)["kept"]
     wrong = reading.wrong_form({} if given.guard is None else kept["form"])
-    column = ((kept.get("spec") or {}).get("columns") or {}).get("input") or ""
-    for number, line in reading.lines(given.requests):
-        try:
-            text = reading.request(line, column)
-        except (ValueError, RecursionError) as fault:
-            unread, shown = unread + 1, {"input": None, "error": f"line {number}: {fault}"}
+    alone_from = kept.get("alone_from", {}).get(kept.get("default"))
+    shown = reading.Shown(held, wrong, not _other_scale(folder), alone_from)
+    for row in reading.requests(reading.lines(given.requests), (kept.get("spec") or {}).get("columns") or {}):
+        if "problem" in row:
+            unread += 1
         else:
-            shown = {"input": text, **_shown(text, answer, (below, says), wrong)}
-            lost += "error" in shown
-        sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
+            row |= shown.line(answer, row["input"])
+            lost += row["answer"] is None
+        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
         sys.stdout.flush()
     for count, how in ((unread, "could not be read"), (lost, "got no answer")):
-        sys.stderr.write(f"{count} of the requests {how}; their lines hold an error.\n" if count else "")
+        sys.stderr.write(f"{count} of the requests {how}; their lines say why, as their problem.\n" if count else "")
     if unread or lost:
         raise SystemExit(2 if unread else 1)
-
-
-def _shown(text: str, answer: Surely, held: tuple[float, str], wrong: Callable[[str], str]) -> dict[str, Any]:
-    try:
-        said = answer(text)
-    except ConnectionError as fault:  # A server gave none, and another request may get one.
-        return {"error": str(fault)}
-    if (problem := wrong(said.text)) or said.sure < held[0]:
-        return {"output": held[1], "held_back": True} | ({"problem": problem} if problem else {})
-    return {"output": said.text} | ({"evidence": said.evidence} if said.evidence else {})
 
 
 def guard(folder: Path, share: float) -> tuple[float, str]:
@@ -103,7 +94,7 @@ def guard(folder: Path, share: float) -> tuple[float, str]:
     found = kept.get("guards", {}).get(kept.get("default"), {"held": [], "says": "I do not know."})
     if share == 0.0 and beside("reading.py").has_a_form(kept.get("form", {})):
         return -math.inf, found["says"]
-    if any(scored_otherwise(json.loads(path.read_text(encoding="utf-8"))) for path in folder.rglob(PROMPT)):
+    if _other_scale(folder):
         raise SystemExit(
             "--guard does not go with this export: a server wrote the labels when it was measured, and here they are scored, so "
             "that how sure an answer is, is on another scale. `advisor predict` takes --guard."
@@ -120,6 +111,10 @@ def _exported(folder: Path) -> dict[str, Any]:
     """What stands in export.json; a fit by itself has none."""
     path = folder / EXPORT
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {"kept": {}}
+
+
+def _other_scale(folder: Path) -> bool:
+    return any(scored_otherwise(json.loads(path.read_text(encoding="utf-8"))) for path in folder.rglob(PROMPT))
 
 
 def scored_otherwise(asked: dict[str, Any]) -> bool:
@@ -341,14 +336,15 @@ def _by_nearest(place: Path, models: Models) -> Surely:
     """The answer of the example whose input is most alike; of equally near ones the first."""
     import numpy as np
 
-    answers = [case["output"] for case in json.loads((place / EXAMPLES).read_text(encoding="utf-8"))]
+    cases = json.loads((place / EXAMPLES).read_text(encoding="utf-8"))
     table = np.load(place / NEAREST, allow_pickle=False)
     embed = embedding(models.embedder)
 
     def answer(text: str) -> Said:
         # Row by row in one way, so that the same input twice is exactly as near twice; a product of matrices is not so.
         near = np.einsum("ij,j->i", table, embed([text])[0])
-        return Said(str(answers[int(near.argmax())]), float(near.max()))
+        case = cases[int(near.argmax())]
+        return Said(str(case["output"]), float(near.max()), ({"example_id": case["id"]},))
 
     return answer
 
@@ -388,9 +384,10 @@ def _by_sentence(place: Path, models: Models) -> Surely:
 
     def answer(text: str) -> Said:
         found = index.find(text, 1, choice["mode"])
+        places = tuple(each.place for each in found)
         if not found or (choice["otherwise"] and found[0].score < choice["least"]):
-            return Said(choice["otherwise"], max((each.score for each in found), default=0.0))
-        return Said(found[0].quote, found[0].score, tuple(each.place for each in found))
+            return Said(choice["otherwise"], max((each.score for each in found), default=0.0), places)
+        return Said(found[0].quote, found[0].score, places)
 
     return answer
 

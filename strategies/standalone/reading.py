@@ -1,21 +1,24 @@
-"""Reads requests for `predict.py` as the run reads and cleans them, finds words and runs of them, and says where a model lies,
-which answers the task does not allow and which versions of a document are asked for. It needs no other."""
+"""Reads requests for `predict.py` as the run reads and cleans them, and makes the lines of answers; finds words and runs of them,
+where a model lies, which answers the task does not allow and which versions of a document are asked for. It needs no other."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 INPUTS = (
     *("input", "inputs", "text", "question", "prompt", "query", "message", "sentence", "utterance", "body"),
     *("content", "request", "ticket", "email", "source", "src", "document", "review", "comment", "description"),
 )
 """Usual names of the column with the input, those that come first before the others."""
+IDS = ("id", "case_id", "example_id", "uid", "uuid", "key")
+"""Usual names of the column that tells rows apart."""
 UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f"
     r"\U00020000-\U0003ffff"
@@ -31,6 +34,8 @@ COUNTED: dict[str, dict[str, Any]] = {
 """What is counted by TF-IDF: words and pairs of them, and sequences of letters within words."""
 WHOLE = (".csv", ".tsv", ".tab", ".json", ".parquet")
 """Endings of files whose lines are no requests by themselves."""
+OBJECTS = (".jsonl", ".ndjson")
+"""Endings of files in which an empty line is no row."""
 FETCHED = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
 """Of a model on a hub: weights, configuration and tokenizer; never pickled weights, never code."""
 PLACEHOLDER, SURROGATE = re.compile(r"\{([^{}]+)\}"), re.compile("[\ud800-\udfff]")
@@ -58,23 +63,104 @@ def speak_utf8() -> None:
 
 
 def lines(path: str) -> Iterator[tuple[int, str]]:
-    """(number, line) of those that are not empty, of a file or of standard input; what is not UTF-8 becomes half characters."""
+    """(number, line) of a file or of standard input; what is not UTF-8 becomes half characters."""
+    objects = Path(path or "").suffix.lower() in OBJECTS
     with open(path or 0, encoding="utf-8-sig", errors="surrogateescape", newline="\n", closefd=bool(path)) as file:
-        yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+        yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip() or not objects)
 
 
-def request(line: str, column: str) -> str:
-    """The request in a line, cleaned as in the run: what the column of an object holds, else one of a usual name; or the line
-    itself, where it is no object. Raises `ValueError` or `RecursionError` where it cannot be read."""
+def requests(found: Iterable[tuple[int, str]], columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One for each (number, line): its `id`, where the row has one, and its `input`; `problem` says why it cannot be answered.
+    `columns` says which column holds what, as in the task."""
+    for number, line in found:
+        named: dict[str, Any] = {}
+        try:
+            row = _row(line)
+            named = {} if isinstance(row, str) else identity(row, columns)
+            yield {**named, "input": request(row, columns)}
+        except (ValueError, RecursionError) as fault:
+            yield {**named, **unanswered(f"line {number}: {fault}")}
+
+
+def unanswered(problem: str) -> dict[str, Any]:
+    """The line of a row without a request."""
+    return {"input": None, "answer": None, "problem": problem}
+
+
+def _row(line: str) -> str | dict[str, Any]:
+    """The object in a line, or the line itself where it is none."""
     try:
         found = json.loads(line) if line.lstrip().startswith("{") else line
     except json.JSONDecodeError:
         found = line
-    text = found.rstrip("\r\n") if isinstance(found, str) else _input(found, column)
+    return found if isinstance(found, dict) else line.rstrip("\r\n")
+
+
+def request(row: str | Mapping[str, Any], columns: Mapping[str, Any]) -> str:
+    """The request in a row, cleaned as in the run: what the task's column holds, else one of a usual name. Raises `ValueError`
+    or `RecursionError` where there is none that can be read."""
+    text = row if isinstance(row, str) else _input(row, columns)
     if SURROGATE.search(text):
         raise ValueError("it is not UTF-8, or holds half a character (a lone surrogate)")
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
-    return unicodedata.normalize("NFC", REMOVED.sub("", text))
+    text = unicodedata.normalize("NFC", REMOVED.sub("", text))
+    if not text.strip():
+        raise ValueError("it is empty" if isinstance(row, str) else no_input(column_of(row, columns)))
+    return text
+
+
+def identity(row: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The `id` of a row, a whole number or a text, as it stands there; empty where it has none."""
+    own = str(columns.get("id") or "")
+    value = row.get(own if own in row else _usual(row, IDS, (columns.get("input"), columns.get("output"))))
+    if value is None or value == "":
+        return {}
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return {"id": value if isinstance(value, int) else SURROGATE.sub("\ufffd", str(value))}
+
+
+def column_of(row: Mapping[str, Any], columns: Mapping[str, Any]) -> str:
+    """The column of a row with the request, or the text that joins some."""
+    own = columns.get("input") or ""
+    if own in row or any(name in row for name in PLACEHOLDER.findall(own)):
+        return str(own)
+    return _usual(row, INPUTS, (columns.get("output"),)) or own or "input"
+
+
+def _usual(row: Mapping[str, Any], usual: Sequence[str], others: Sequence[Any]) -> str:
+    """The column of a row with the first of the usual names, of alike ones the first; empty where there is none."""
+    names = {_plain(name): name for name in reversed([*row]) if name not in others}
+    return next((names[name] for name in usual if name in names), "")
+
+
+def no_input(column: str) -> str:
+    """Why a row cannot be answered that holds nothing there."""
+    return f'it has no input (column "{column}")'
+
+
+class Shown(NamedTuple):
+    """How answers are shown. `held`: below which sureness something else is said, and what; `scaled`: whether they are as sure
+    as when they were measured; `alone_from`: from which sureness on one needs no person, where that is known."""
+
+    held: tuple[float, str]
+    wrong: Callable[[str], str]
+    scaled: bool = True
+    alone_from: float | None = None
+
+    def line(self, answer: Callable[[str], Any], text: str) -> dict[str, Any]:
+        """What its line says of the answer to a request."""
+        try:
+            said = answer(text)
+        except ConnectionError as fault:  # A server gave none, and another request may get one.
+            return {"answer": None, "problem": str(fault)}
+        problem = self.wrong(said.text)
+        marks: dict[str, Any] = {"sure": round(said.sure, 4)} if self.scaled and math.isfinite(said.sure) else {}
+        if self.scaled and self.alone_from is not None:
+            marks["alone"] = said.sure >= self.alone_from and not problem
+        if problem or said.sure < self.held[0]:
+            return {"answer": self.held[1], "held_back": True, **marks} | ({"problem": problem} if problem else {})
+        return {"answer": said.text, **marks} | ({"evidence": said.evidence} if said.evidence else {})
 
 
 def runs(text: str, words: int, word: str, edge: str, kept: str = "") -> Iterator[tuple[int, int, tuple[str, ...]]]:
@@ -138,15 +224,19 @@ def _with_edges(text: str, run: tuple[int, int], kept: str) -> Iterator[tuple[in
             yield start - 1, finish + 1
 
 
-def _input(values: dict[str, Any], column: str) -> str:
-    names = {name.lower().strip().replace(" ", "_").replace("-", "_"): name for name in reversed(values)}
-    joined = [] if column in values else PLACEHOLDER.findall(column)
-    if any(name in values for name in joined):
-        return PLACEHOLDER.sub(lambda match: _text(values.get(match.group(1))) or "", column).strip()
-    source = column if column in values else next((names[name] for name in INPUTS if name in names), column or "input")
-    if (text := _text(values.get(source))) is None:
-        raise ValueError(f'it has no input (column "{source}")')
-    return text
+def _input(row: Mapping[str, Any], columns: Mapping[str, Any]) -> str:
+    source = column_of(row, columns)
+    joined = [] if source in row else PLACEHOLDER.findall(source)
+    texts = {name: _text(row.get(name)) for name in joined or [source]}
+    if not any(text and text.strip() for text in texts.values()):
+        raise ValueError(no_input(source))
+    if joined:
+        return PLACEHOLDER.sub(lambda match: texts[match.group(1)] or "", source).strip()
+    return texts[source] or ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().strip().replace(" ", "_").replace("-", "_")
 
 
 def _text(value: Any) -> str | None:

@@ -883,7 +883,9 @@ def test_what_cannot_answer_says_what_to_do(
     requests = tmp_path / "new.txt"
     requests.write_text("where is my parcel\n\nthe invoice is wrong\n", encoding="utf-8")
     told = call(capsys, "predict", run, str(requests), "--candidate", "majority", "--task", task)
-    assert len(told.out.splitlines()) == 2
+    lines = [json.loads(line) for line in told.out.splitlines()]
+    assert [line.get("problem") for line in lines] == [None, "line 2: it is empty", None]
+    assert told.code == 2
     refused = {
         "--task task.yaml": (run, str(requests), "--candidate", "lora"),
         "Did you mean 'lora'?": (run, str(requests), "--candidate", "lara", "--task", task),
@@ -897,6 +899,46 @@ def test_what_cannot_answer_says_what_to_do(
     monkeypatch.setattr("sys.stdin", io.StringIO("where is my\u200b parcel\n"))
     piped = call(capsys, "predict", run, "--candidate", "copy nearest", "--task", task)
     assert json.loads(piped.out)["input"] == "where is my parcel"
+
+
+def test_every_row_gets_a_line_with_its_id_and_what_cannot_be_read_costs_no_other_its_answer(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty rows were dropped or answered, ids were lost, and one null refused a whole file; a row on stdin was taken as text."""
+    given = ("predict", str(finished.folder), "--candidate", "copy nearest", "--task", str(finished.desk / "task.yaml"))
+    nothing = 'it has no input (column "text")'
+    rows = ({"ID": 7, "text": "where is my parcel"}, {"ID": "b", "text": None}, {"ID": "c", "text": "the invoice"})
+    files = {
+        "new.csv": "uid,text\na,where is my parcel\n,\nb,\nc,  \nd,the invoice\n",
+        "new.jsonl": "".join(json.dumps(row) + "\n\n" for row in rows),
+        "new.txt": "where is my parcel\n" + json.dumps({"id": 1, "message": "the invoice"}) + "\n",
+    }
+    wanted = {
+        "new.csv": [
+            ("a", "where is my parcel", None),
+            (None, None, f"line 3: {nothing}"),
+            ("b", None, f"line 4: {nothing}"),
+            ("c", None, f"line 5: {nothing}"),
+            ("d", "the invoice", None),
+        ],
+        "new.jsonl": [(7, "where is my parcel", None), ("b", None, f"line 3: {nothing}"), ("c", "the invoice", None)],
+        "new.txt": [(None, "where is my parcel", None), (1, "the invoice", None)],
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        done = call(capsys, *given, str(tmp_path / name))
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        assert [(line.get("id"), line["input"], line.get("problem")) for line in lines] == wanted[name]
+        assert [line["answer"] is None for line in lines] == ["problem" in line for line in lines]
+        unread = sum("problem" in line for line in lines)
+        assert done.code == (2 if unread else 0)
+        assert (f"{unread} of the requests could not be read; their lines say why" in done.err) == bool(unread)
+    bytes_in = b'{"id": 9, "input": "where is my parcel"}\ncaf\xe9\n'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(bytes_in), encoding="ascii"))
+    piped = call(capsys, *given)
+    first, second = map(json.loads, piped.out.splitlines())
+    assert (first["id"], first["input"], piped.code) == (9, "where is my parcel", 2)
+    assert second["problem"] == "line 2: it is not UTF-8, or holds half a character (a lone surrogate)"
 
 
 def test_where_a_server_gave_no_answer_it_says_so_and_ends_with_1(
@@ -919,7 +961,7 @@ def test_where_a_server_gave_no_answer_it_says_so_and_ends_with_1(
         "not in the documents",
         "status 401",
     ]
-    assert "1 of them got no answer from the server" in done.err
+    assert "1 of the requests got no answer from the server; their lines say why, as their problem" in done.err
 
 
 def test_an_answer_says_where_in_a_document_it_stands_as_an_export_does(

@@ -160,10 +160,14 @@ def test_what_is_busy_is_asked_again_and_what_is_lost_is_said(
     lines = "one\ngone\ntwo\n"
     done = subprocess.run(command, cwd=out, input=lines, capture_output=True, text=True, timeout=60)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (done.returncode, done.stderr) == (1, "1 of the requests got no answer; their lines hold an error.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "1 of the requests got no answer; their lines say why, as their problem.\n",
+    )
     assert [row["input"] for row in rows] == ["one", "gone", "two"]
-    assert {rows[0]["output"], rows[2]["output"]} <= set(tiny.TOPICS)
-    assert rows[1]["error"].endswith("status 503, no room for [key]")
+    assert {rows[0]["answer"], rows[2]["answer"]} <= set(tiny.TOPICS)
+    assert rows[1]["answer"] is None
+    assert rows[1]["problem"].endswith("status 503, no room for [key]")
     assert KEY not in done.stdout + done.stderr
     assert set(seen) == {f"Bearer {KEY}"}
     assert len(seen) == 3 + 2 + 1, "busy, without odds, answered; twice; answered"

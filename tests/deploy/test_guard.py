@@ -441,15 +441,13 @@ def test_an_answer_that_the_task_does_not_allow_is_held_back_however_sure_it_is(
     chosen = Answerer(name="lora", parts=(Says(),), sampling=Sampling(), guard=GUARD, form=form).guarded(0.05)
     outcome = Prediction(text=said, certainty=0.99)
     assert (chosen.holds_back(outcome), chosen.problem(outcome)) == (bool(problem), problem)
-    held = _held_back({"input": "q", "answer": said, "sure": 0.99, "alone": True}, "?", problem) if problem else {}
-    assert held == (
-        {"input": "q", "answer": "?", "held_back": True, "sure": 0.99, "alone": False, "problem": problem}
-        if problem
-        else {}
-    )
-    wrong, sure = reading.wrong_form(form), alone.Said(said, 0.99)
-    shown = alone._shown("q", lambda _: sure, (0.6, "?"), wrong)
-    assert shown == ({"output": "?", "held_back": True, "problem": problem} if problem else {"output": said})
+    given = {"answer": said, "sure": 0.99, "alone": True}
+    held = {"answer": "?", "held_back": True, "sure": 0.99, "alone": False, "problem": problem}
+    named = {"id": 7, "input": "q"}
+    if problem:
+        assert _held_back({**named, **given}, "?", problem) == {**named, **held}
+    shown = reading.Shown((0.6, "?"), reading.wrong_form(form), alone_from=0.7)
+    assert shown.line(lambda _: alone.Said(said, 0.99), "q") == (held if problem else given)
 
 
 def test_forms_alone_are_held_back_where_there_is_no_threshold() -> None:

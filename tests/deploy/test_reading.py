@@ -13,7 +13,7 @@ import pytest
 
 from advisor.deploy.without import needed
 from benchmarks.contract import BadInput
-from benchmarks.data.load import read_inputs
+from benchmarks.data.requests import read_requests, requests_of
 from benchmarks.specs.spec import Columns
 from strategies.standalone import alone, reading
 
@@ -37,29 +37,56 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
     "invisible characters": ("", {"input": "zero\u200bwidth\x1b[31m\r\nrefund\ufeff"}),
     "letters and their marks apart": ("", {"input": "cafe\u0301 e\u200b\u0301 \u212a"}),
     "line ends of old": ("", {"input": "a\rb"}),
+    "an empty text": ("", {"input": "", "id": "a"}),
+    "spaces": ("", {"input": " \n", "id": 7.0}),
+    "only what is removed": ("", {"input": "\u200b"}),
+    "columns joined of which none holds a text": (JOINED, {"subject": "", "body": None, "uid": "a"}),
+    "an id": ("", {"input": "refund", "UID": "a\u200b", "key": "b"}),
+    "an id that is a number": ("", {"text": "refund", "id": 7}),
+    "an id that is empty": ("", {"text": "refund", "id": ""}),
+    "the input is called as ids are": ("key", {"key": "refund"}),
+    "the answers' column is called as inputs are": ("", {"text": "refund", "message": "a"}),
 }
-REFUSED = ("nothing", "no usual name", "no number", "half a character")
+REFUSED = (
+    *("nothing", "no usual name", "no number", "half a character", "an empty text", "spaces", "only what is removed"),
+    "columns joined of which none holds a text",
+)
+WHOLE = {"no usual name": "no column", "no number": "holds NaN, which is not a value"}
+"""What refuses a whole file, and what is said then."""
 
 
 @pytest.mark.parametrize("name", READ)
 def test_a_line_is_read_as_the_product_reads_it(name: str, tmp_path: Path) -> None:
+    """In a file of rows, and where lines are read as `predict.py` reads them."""
     (column, values), path = READ[name], tmp_path / "new.jsonl"
     path.write_text(json.dumps(values) + "\n", encoding="utf-8")
-    columns = Columns(input=column) if column else Columns()
-    if name in REFUSED:
-        with pytest.raises(BadInput):
-            read_inputs(path, columns)
-        with pytest.raises(ValueError, match=r"has no input|JSON compliant|half a character"):
-            reading.request(json.dumps(values), column)
-    else:
-        assert [reading.request(json.dumps(values), column)] == [*read_inputs(path, columns).texts]
+    columns = Columns(input=column or None, output="message" if name.startswith("the answers'") else None)
+    (there,) = reading.requests([(1, json.dumps(values))], columns.model_dump())
+    (piped,) = requests_of([(1, json.dumps(values))], columns).rows
+    assert there == piped
+    assert ("problem" in there) == (name in REFUSED)
+    if name in WHOLE:
+        with pytest.raises(BadInput, match=WHOLE[name]):
+            read_requests(path, columns)
+        return
+    (here,) = read_requests(path, columns).rows
+    assert ("problem" in here, here["input"], here.get("id")) == (name in REFUSED, there["input"], there.get("id"))
+
+
+def test_what_a_row_is_called_is_passed_on_as_it_stands() -> None:
+    columns = {"id": "ticket", "input": "text"}
+    told = [
+        reading.identity(row, columns)
+        for row in ({"ticket": "a", "id": 1}, {"id": 1.0}, {"key": "\ud800"}, {"ticket": None, "id": 2}, {"text": "x"})
+    ]
+    assert told == [{"id": "a"}, {"id": 1}, {"id": "\ufffd"}, {}, {}]
 
 
 def test_an_input_stays_one_where_the_task_has_another_name_for_it() -> None:
     for column in ("wish", JOINED):
-        assert reading.request('{"input": "refund"}', column) == "refund"
+        assert reading.request({"input": "refund"}, {"input": column}) == "refund"
     with pytest.raises(ValueError, match="its input is a chat"):
-        reading.request('{"prompt": [{"role": "user", "content": "refund"}]}', "")
+        reading.request({"prompt": [{"role": "user", "content": "refund"}]}, {})
 
 
 @pytest.fixture
@@ -81,35 +108,45 @@ def told(out: Path, *arguments: str, given: bytes = b"") -> subprocess.Completed
     return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def test_what_cannot_be_read_gets_a_line_with_an_error_and_the_others_an_answer(out: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_read_gets_a_line_with_its_problem_and_the_others_an_answer(out: Path, tmp_path: Path) -> None:
     """Each of these once ended the program with a traceback, and the lines after it were lost."""
     lines = [
         b'\xef\xbb\xbf{"wish": "refund"}',
         b'{"message": "please"}\r',
         b"",
         b"{name} wants her money back",
-        b'{"wish": null}',
-        b'{"wish": 5}',
+        b'{"wish": null, "id": "e"}',
+        b'{"wish": 5, "id": 6}',
         b"caf\xe9",
         b'{"wish": ' + b"[" * 100_000,
         "zero\u200bwidth".encode(),
     ]
-    (tmp_path / "new.jsonl").write_bytes(b"\n".join(lines))
-    for done in (told(out, str(tmp_path / "new.jsonl")), told(out, given=b"\n".join(lines))):
+    for name in ("new.jsonl", "new.txt"):
+        (tmp_path / name).write_bytes(b"\n".join(lines))
+    for empty, done in enumerate(
+        (
+            told(out, str(tmp_path / "new.jsonl")),
+            told(out, str(tmp_path / "new.txt")),
+            told(out, given=b"\n".join(lines)),
+        )
+    ):
+        blank = [None] * bool(empty)  # An empty line is a row, but in a file of objects.
         assert (done.returncode, done.stderr) == (
             2,
-            "3 of the requests could not be read; their lines hold an error.\n",
+            f"{3 + len(blank)} of the requests could not be read; their lines say why, as their problem.\n",
         )
         rows = [json.loads(line) for line in done.stdout.splitlines()]
-        read = ["refund", "please", "{name} wants her money back", None, "5", None, None, "zerowidth"]
+        read = ["refund", "please", *blank, "{name} wants her money back", None, "5", None, None, "zerowidth"]
         assert [row["input"] for row in rows] == read
-        assert [row.get("output") for row in rows] == read
-        errors = [row["error"] for row in rows if "error" in row]
-        assert errors[:2] == [
+        assert [row["answer"] for row in rows] == read
+        assert [row["id"] for row in rows if "id" in row] == ["e", 6]
+        problems = [row["problem"] for row in rows if "problem" in row]
+        assert problems[:-1] == [
+            *(["line 3: it is empty"] if empty else []),
             'line 5: it has no input (column "wish")',
             "line 7: it is not UTF-8, or holds half a character (a lone surrogate)",
         ]
-        assert errors[2].startswith("line 8: ")
+        assert problems[-1].startswith("line 8: ")
 
 
 def test_a_file_whose_lines_are_no_requests_is_refused(out: Path, tmp_path: Path) -> None:
