@@ -218,16 +218,16 @@ class Held:
     lower: float
     """Two-sided 95 % interval of it, for all thresholds of the approach together."""
     upper: float
-    lost: float
-    """Share of what was right that is held back."""
-    stopped: float
-    """Share of what was wrong that is held back."""
+    lost: float | None
+    """Share of what was right that is held back; None where nothing was."""
+    stopped: float | None
+    """Share of what was wrong that is held back; None where nothing was."""
     overall: float
     """Mean score of all cases, where to say that there is no answer is right where there is none."""
     expected_answered: float
     """Share of the selection cases that got an answer, each under a threshold set on others."""
-    expected_figure: float
-    """Mean score of these."""
+    expected_figure: float | None
+    """Mean score of these; None where none got one."""
     refused: int
     """Questions without an answer that get none; those with one that get none are `wrongly_refused`."""
     wrongly_refused: int

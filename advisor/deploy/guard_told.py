@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.deploy.holding import Guarded
-from advisor.probes.guarded import COLUMNS, held_back, refusals
+from advisor.probes.guarded import COLUMNS, held_back, refusals, share
 from advisor.reports.markdown import literal
 from advisor.wording import counted, listed, percent, plain_percent
 from benchmarks.checked import Guard
@@ -56,11 +56,11 @@ def guard_card(found: Guard) -> list[str]:
             f"{held.answered:,} of {found.cases:,}",
             percent(held.figure),
             f"{held.lower * 100:.0f} to {held.upper * 100:.0f} %",
-            percent(held.stopped),
-            percent(held.lost),
+            share(held.stopped),
+            share(held.lost),
             *(refusals(found, held) if found.unanswerable else ()),
             percent(held.expected_answered),
-            percent(held.expected_figure),
+            share(held.expected_figure),
         )
         for held in found.held
     ]

@@ -44,9 +44,13 @@ def guard_cells(found: Guard | None, columns: Sequence[str]) -> tuple[str, ...]:
     """As many as there are columns."""
     if found is None:
         return (NONE,) * len(columns)
-    return (percent(chosen(found).stopped), percent(chosen(found).lost), *refusals(found, chosen(found)))[
-        : len(columns)
-    ]
+    cells = (share(chosen(found).stopped), share(chosen(found).lost), *refusals(found, chosen(found)))
+    return cells[: len(columns)]
+
+
+def share(held: float | None) -> str:
+    """Of what was wrong or right; a dash where nothing was."""
+    return NONE if held is None else percent(held)
 
 
 def refusals(found: Guard, held: Held) -> tuple[str, ...]:
@@ -58,7 +62,7 @@ def refusals(found: Guard, held: Held) -> tuple[str, ...]:
 def rather_silent(material: Material) -> Iterator[str]:
     """One next step for the approach that the story is about, where holding back is worth it."""
     found = material.evaluations[material.named].guard if material.named is not None else None
-    if found is None or chosen(found).stopped < WORTH:
+    if found is None or (chosen(found).stopped or 0.0) < WORTH:
         return
     held = chosen(found)
     yield (
@@ -70,6 +74,8 @@ def rather_silent(material: Material) -> Iterator[str]:
 
 def held_back(found: Guard, held: Held, are: str = "are") -> str:
     """What is stopped and what is lost, as a clause."""
+    if held.stopped is None or held.lost is None:
+        return f"none of its answers {'is' if are == 'are' else 'was'} {'right' if held.lost is None else 'wrong'} without that"
     stopped, lost = percent(held.stopped), percent(held.lost)
     if found.graded:
         return f"{stopped} of the points that answers lack of a full score {are} held back, and {lost} of those that they score"

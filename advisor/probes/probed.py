@@ -11,7 +11,7 @@ from advisor.decision.unsteady import drawn_again
 from advisor.drawn import Table
 from advisor.material import Material
 from advisor.probes.asked_again import of_so_many
-from advisor.probes.guarded import chosen
+from advisor.probes.guarded import chosen, share
 from advisor.probes.time_taken import in_short
 from advisor.wording import NONE, listed, percent, start
 from benchmarks.contract import Benchmark, Evaluation
@@ -134,7 +134,7 @@ def _reworded(evaluation: Evaluation) -> str:
 
 
 def _held_back(evaluation: Evaluation) -> str:
-    return "" if evaluation.guard is None else percent(chosen(evaluation.guard).stopped)
+    return "" if evaluation.guard is None else share(chosen(evaluation.guard).stopped)
 
 
 def _drift(evaluation: Evaluation) -> str:

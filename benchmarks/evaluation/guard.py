@@ -162,5 +162,5 @@ def _expected(known: Sequence[_Asked], share: float) -> list[float]:
     return kept
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None

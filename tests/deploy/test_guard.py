@@ -18,7 +18,8 @@ from advisor.deploy.answering import Answerer, Kept
 from advisor.deploy.export import card
 from advisor.deploy.guard_told import forms_card, guard_card, in_place_of_unsure
 from advisor.deploy.holding import Guarded, wrong_form
-from advisor.probes.guarded import as_fact, guard_cells
+from advisor.probes.guarded import COLUMNS, as_fact, guard_cells, held_back
+from advisor.wording import percent
 from benchmarks.checked import Coverage, Guard, Held
 from benchmarks.contract import BadInput, Benchmark, Row
 from benchmarks.evaluation.guard import _Asked, _asked, guard, refusals, threshold
@@ -123,6 +124,20 @@ def test_what_is_held_back_is_counted_on_the_held_out_cases() -> None:
     assert more[-1].figure > nothing.figure + 0.03, "it knows what it does not know"
 
 
+def test_where_nothing_was_wrong_no_share_of_it_is_held_back() -> None:
+    """It said that 0 % of the wrong ones are held back, of none."""
+    new = [(mark, 1.0) for mark, _ in drawn(2, 200)]
+    found = guarded(benchmark_of(cases=200), looks(drawn(1, 200)), rows(new))
+    held = found.held[1]
+    assert (held.stopped, found.held[0].stopped) == (None, None)
+    assert held.lost is not None
+    assert held_back(found, held, "were") == "none of its answers was wrong without that"
+    assert guard_cells(found, COLUMNS[False]) == ("-", percent(held.lost))
+    told = "\n".join(guard_card(found))
+    assert f"| 0.05 | {held.answered} of 200 | 100 % |" in told
+    assert "| - | " in told
+
+
 def test_an_answer_as_sure_as_the_threshold_is_given_and_cases_of_a_group_count_as_one() -> None:
     pairs = [(0.9, 1.0)] * 60 + [(0.2, 0.0)] * 40
     groups = [f"g{place // 6}" for place in range(100)]
@@ -143,6 +158,7 @@ def test_what_is_expected_is_told_by_thresholds_of_other_cases() -> None:
             continue
         held = found.held[-1]
         kept = [score for mark, score in pairs if mark >= held.threshold]
+        assert held.expected_figure is not None
         honest += held.expected_figure - 0.5
         flattered += sum(kept) / len(kept) - 0.5
     assert abs(honest) < flattered

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from advisor.figures.consistency import same, same_within
 from advisor.probes.forgotten import divergence, same_answers, same_tokens
+from advisor.probes.guarded import share
 from advisor.wording import NONE, digits, listed, percent, points
 from benchmarks.checked import Agreement, Forgetting, GeneralTask, Guard, Rebuilds
 from benchmarks.evaluation.guard import AT_MOST
@@ -282,8 +283,8 @@ def guarded(rows: Rows) -> str:
                 percent(before(each, found)),
                 f"{held.answered:,} of {found.cases:,}",
                 f"{percent(held.figure)} {within((held.lower, held.upper))}",
-                percent(held.stopped),
-                percent(held.lost),
+                share(held.stopped),
+                share(held.lost),
                 tells,
             )
         )
