@@ -14,7 +14,7 @@ from advisor.deploy.holding import wrong_form
 from advisor.experiments.compared import Change, change_between
 from advisor.experiments.example import check_not_meant
 from advisor.experiments.stored import reading
-from advisor.wording import listed
+from advisor.wording import counted, listed
 from benchmarks.contract import Answered, BadInput, Metric, State
 from benchmarks.data.escapes import written_out
 from benchmarks.data.frozen import thawed_metric
@@ -171,7 +171,7 @@ def _cases(kept: Kept, path: Path) -> Cases:
         raise BadInput(f"There is no file {path}. Name one with inputs and their right answers.")
     found = read_cases(path, kept.columns, apart=True)
     if len(found.cases) < FEWEST:
-        raise BadInput(f"{path.name} holds {len(found.cases)} cases, and {FEWEST} are needed to say anything.")
+        raise BadInput(f"{path.name} holds {counted(len(found.cases), 'case')}, and {FEWEST} are needed to say anything.")
     return found
 
 

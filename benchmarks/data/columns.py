@@ -259,7 +259,7 @@ def _shown_source(source: str) -> str:
 def _not_found(names: Sequence[str], part: str, file: str) -> str:
     return (
         f"{file} has no column with a usual name for the {part}; its columns are {shown_names(names)}. "
-        f"Write `columns: {{{part}: NAME}}` into the task spec."
+        f'Call that one "{part}", or write `columns: {{{part}: NAME}}` into the task spec.'
     )
 
 

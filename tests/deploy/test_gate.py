@@ -245,3 +245,16 @@ def test_answers_with_escapes_are_those_that_were_measured(desk: Path) -> None:
     plain = replace(case, output='{"city": "Zürich"}')
     for kind, measured in (("extraction", plain), ("qa", case)):
         assert _as_measured(case, replace(kept, form={**kept.form, "kind": kind})) == measured
+
+
+def test_a_file_without_right_answers_or_with_few_is_refused_in_words_that_help_without_a_task(
+    desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who gates an export has no spec to write a column into."""
+    cases = tiny.messages(30, 100)
+    lacking = gate(capsys, desk, written(tmp_path / "new.jsonl", [{"input": case.input, "code": "x"} for case in cases]))
+    assert lacking.code == 2
+    assert 'no column with a usual name for the output; its columns are "input", "code". Call that one "output"' in lacking.err
+    few = gate(capsys, desk, written(tmp_path / "few.jsonl", rows(cases[:1])))
+    assert (few.code, few.out) == (2, "")
+    assert "few.jsonl holds 1 case, and 20 are needed" in few.err
