@@ -70,7 +70,7 @@ def find_layout(names: Sequence[str], columns: Columns, file: str, first: Rows =
         _check_mapped(names, key, value, file)
     found = {key: mapped.get(key) or usual(names, key) for key in ("id", "document_ids", "group", "metadata")}
     found["answers"] = mapped.get("answers") or usual_answers(names, first)
-    chat = next((name for name in CHATS if name in names), "")
+    chat = next((name for name in CHATS if name in names and not _names_threads(name, names, first)), "")
     if chat and not ({"input", "output"} & mapped.keys()):
         notes = (f'{file}: examples are chats, read from "{chat}".', *_notes(file, mapped, found))
         return Layout(chat=chat, notes=notes, **found)
@@ -120,7 +120,8 @@ def input_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
     if not found and mapped:
         _check_mapped(names, "input", mapped, file)
     if not found:
-        raise BadInput(f"{file} has no column with a usual name for the input; its columns are {shown_names(names)}.")
+        said = f"{file} has no column with a usual name for the input; its columns are {shown_names(names)}."
+        raise BadInput(f'{said} Call that one "input".')
     return Layout(input=found, notes=(_note_apart(file, lacks, {"input": found}),) if lacks else ())
 
 
@@ -249,6 +250,12 @@ def _notes(file: str, mapped: Mapping[str, str], found: Mapping[str, str]) -> tu
     return (
         f"{file}: {', '.join(says[:-1])}{' and ' if says[1:] else ''}{says[-1]}; map other columns under `columns:`.",
     )
+
+
+def _names_threads(chat: str, names: Sequence[str], first: Rows) -> bool:
+    """Whether a column called as chats are only tells which of them a row is of, beside one with the input."""
+    plain = all(isinstance(row.get(chat), str | int | None) and "{" not in str(row.get(chat)) for row in first)
+    return plain and bool(first) and bool(usual(names, "input"))
 
 
 def _shown_source(source: str) -> str:

@@ -167,7 +167,7 @@ BAD: dict[str, tuple[Setup, str]] = {
     ),
     "no usual column": (
         data('{"foo": "x", "bar": "a"}\n'),
-        r'its columns are "foo", "bar"\. Write `columns: \{input: NAME\}`',
+        r'its columns are "foo", "bar"\. Call that one "input", or write `columns: \{input: NAME\}`',
     ),
     "a mapped column that is not there": (
         data('{"mail": "x", "topic": "a"}\n', "rows.jsonl", "columns: {input: mial, output: topic}"),

@@ -46,6 +46,18 @@ def test_a_file_beside_the_examples_is_read_by_the_usual_names_where_it_lacks_th
             find_layout(names, columns, "held.jsonl")
 
 
+def test_a_column_that_says_of_which_conversation_a_row_is_holds_no_chats() -> None:
+    """Such a file was refused, since its ids are no lists of messages; where they are, they stay chats."""
+    names = ("conversation", "text", "label")
+    for first in ("c1", 7):
+        found = find_layout(names, Columns(), "a.csv", [{"conversation": first, "text": "t", "label": "x"}])
+        assert (found.chat, found.input, found.output) == ("", "text", "label")
+    for chat in ([{"role": "user", "content": "t"}], '[{"role": "user", "content": "t"}]'):
+        found = find_layout(names, Columns(), "a.jsonl", [{"conversation": chat, "text": "t", "label": "x"}])
+        assert found.chat == "conversation"
+    assert find_layout(("conversation",), Columns(), "a.csv", [{"conversation": "c1"}]).chat == "conversation"
+
+
 def test_chats_beside_the_examples_are_read_as_chats() -> None:
     found = layout_apart(["messages"], NAMED, "held.jsonl")
     assert (found.chat, found.notes) == (
