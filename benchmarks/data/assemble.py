@@ -231,7 +231,7 @@ def load(spec: Spec, folder: Path, allow_remote: bool = False) -> Loaded:
     apart = spec.heldout is not None
     kept = spec.slices if spec.columns.time in (None, *spec.slices) else (*spec.slices, str(spec.columns.time))
     with files_of(spec.file_keys(), folder, allow_remote) as file:
-        examples = read_cases(file("examples"), spec.columns, () if apart else kept)
+        examples = read_cases(file("examples"), spec.columns, () if apart else kept, common=spec.slices)
         heldout = read_cases(file("heldout"), spec.columns, kept, apart=True) if apart else None
         documents = read_documents(file("documents")) if spec.documents else None
         taught = spec.teacher and spec.traffic

@@ -78,12 +78,15 @@ class Inputs:
     notes: tuple[str, ...] = ()
 
 
-def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: bool = False) -> Cases:
+def read_cases(
+    path: Path, columns: Columns, slices: Sequence[str] = (), apart: bool = False, common: Sequence[str] = ()
+) -> Cases:
     """Reads examples, recorded or held-out cases alike.
 
     `columns` says which column holds what; what it leaves open is found by the usual names, and in a file `apart` from the
-    examples so is what it names and the file lacks. `slices` are columns that results are broken down by. Raises `BadInput`,
-    with the line, for a row without an input or an output, an id that stands twice, NaN, and for a file without rows.
+    examples so is what it names and the file lacks. `slices` are columns that results are broken down by;
+    `common`, these by default, do not tell which rows belong together. Raises `BadInput`, with the line, for a row without
+    an input or an output, an id that stands twice, NaN, and for a file without rows.
     """
     names, first, records = peeked(path)
     rows = [values for _, values in first]
@@ -96,7 +99,7 @@ def read_cases(path: Path, columns: Columns, slices: Sequence[str] = (), apart: 
                 f"its columns are {shown_names(names)}."
             )
     reader = CaseReader(file=path.name, stem=path.stem, layout=layout, slices=tuple(slices))
-    watched, types = OtherValues(names, layout), ValueTypes(layout)
+    watched, types = OtherValues(names, layout, common or slices), ValueTypes(layout)
     cases = tuple(_read(reader, types.passing(watched.passing(records))))
     answers, ids = [case.output for case in cases], [case.id for case in cases]
     others = watched.told(path.name, answers, ids)

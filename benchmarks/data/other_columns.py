@@ -69,12 +69,14 @@ class _Column:
 class OtherValues:
     """Keeps the values of the few columns whose names may say such things, while the rows of a file are read."""
 
-    def __init__(self, names: Sequence[str], layout: Layout) -> None:
+    def __init__(self, names: Sequence[str], layout: Layout, common: Sequence[str] = ()) -> None:
+        """`common` are columns of what rows have in common without telling of each other."""
         read = {part for part in vars(layout).values() if isinstance(part, str)}
         free = [
             name for name in names if name not in {column for part in read for column in (part, *placeholders(part))}
         ]
-        self._owners = [] if layout.group else [_Column(name=name) for name in free if _names_an_owner(name)]
+        owners = [] if layout.group else [name for name in free if _names_an_owner(name) and name not in common]
+        self._owners = [_Column(name=name) for name in owners]
         self._splits = [_Column(name=name) for name in free if _SPLIT.fullmatch(_plain(name))]
 
     def passing(self, records: Iterator[Record]) -> Iterator[Record]:
@@ -131,8 +133,8 @@ def _together(file: str, columns: Sequence[_Column], ids: Sequence[str]) -> Find
         f"the column {shown_names([first.name])}{too}.",
         effect="No group is named, so rows of one value may stand on both sides of a split: what looks examples up finds the "
         "answer in another row and looks better than it is, and bounds take each row for independent.",
-        what_to_do=f"Write `group: {_as_yaml(first.name)}` under `columns`, unless rows of one value do not tell of each other. "
-        "A file of held-out cases needs the column too.",
+        what_to_do=f"Write `group: {_as_yaml(first.name)}` under `columns`; a file of held-out cases needs the column too. Where "
+        f"rows of one value do not tell of each other, `slices: [{_as_yaml(first.name)}]` says so.",
     )
 
 

@@ -60,6 +60,15 @@ def test_rows_of_one_thread_are_proposed_as_a_group_and_told_where_none_is_named
     assert sides[0].isdisjoint(sides[1])
 
 
+def test_who_breaks_results_down_by_the_column_has_said_that_its_rows_do_not_tell_of_each_other(tmp_path: Path) -> None:
+    """The warning came back with every run, whatever was decided about the column."""
+    written(tmp_path / "my.csv", ("customer", THREADS[1]))
+    written(tmp_path / "held.csv", ("customer", [f"new {n}" for n in THREADS[1]]), rows=150)
+    assert "`slices: [customer]` says so" in found(tmp_path)["rows that belong together"]
+    for more in ([], ["heldout: held.csv"]):
+        assert "rows that belong together" not in found(tmp_path, "slices: [customer]", *more)
+
+
 @pytest.mark.parametrize("name", ["customer", "userId", "User ID", "patient", "ticket_id", "session"])
 def test_whose_a_row_is_says_the_name_of_a_column(name: str, tmp_path: Path) -> None:
     path = written(tmp_path / "my.csv", (name, [f"C{n % 20}" for n in range(160)]))
@@ -107,7 +116,7 @@ def test_a_group_that_the_held_out_file_lacks_is_not_proposed(tmp_path: Path) ->
     written(tmp_path / "test.csv", rows=40)
     proposal = propose(tmp_path / "my.csv")
     assert "group:" not in proposal.text
-    assert any("A file of held-out cases needs the column too." in reason for reason in proposal.reasons)
+    assert any("a file of held-out cases needs the column too." in reason for reason in proposal.reasons)
     written(tmp_path / "test.csv", THREADS, rows=40)
     assert "group: thread_id" in propose(tmp_path / "my.csv").text
 
