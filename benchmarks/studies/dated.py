@@ -38,6 +38,8 @@ whole, the way to search, calibration by inputs without content."""
 NEWEST = Change(since="2026-12-02 09:57 UTC", what="the changes of 2 December 2026")
 """What a beginning that prompts share costs the budget of a search, how many answers are written side by side, where a turn ends
 whose sign is named among the added tokens alone, in which order approaches are tested."""
+LAST = Change(since="2026-12-02 16:56 UTC", what="the change of the evening of 2 December 2026")
+"""Which of several prompts goes on whose written answers score alike."""
 
 
 def is_before(change: Change, began: str) -> bool:
@@ -49,7 +51,7 @@ def from_before(began: Mapping[Name, str], named: Callable[[Sequence[Name]], str
     """Sentences on when rows were measured and which are from before what, where one is from before anything; `began` says of
     each when it was begun, `named` how several are called."""
     told: dict[str, list[str]] = {}
-    for change in (FIXES, CHANGES, LATER, LATEST, NEWEST):
+    for change in (FIXES, CHANGES, LATER, LATEST, NEWEST, LAST):
         older = [name for name, moment in began.items() if is_before(change, moment)]
         if older:
             told.setdefault(_which(older, list(began), named), []).append(change.what)
