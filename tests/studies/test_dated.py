@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.wording import listed
-from benchmarks.studies.dated import CHANGES, FIXES, LATER, LATEST, NEWEST, from_before, is_before
+from benchmarks.studies.dated import CHANGES, FIXES, LAST, LATER, LATEST, NEWEST, from_before, is_before
 
 OLD, BETWEEN, NEW = "2026-11-28 15:43 UTC", "2026-11-30 15:59 UTC", "2026-12-02 19:20 UTC"
 
@@ -36,11 +36,12 @@ def test_newer_rows_are_named_or_the_older_ones_where_these_are_fewer() -> None:
     told = from_before({"a": OLD, "b": OLD, "c": BETWEEN}, listed)
     assert told == (
         f"All rows but those of c are from before {FIXES.what}. All rows are from before {CHANGES.what}, "
-        f"{LATER.what}, {LATEST.what} and {NEWEST.what}. There a run today can give other figures; the log lists the changes."
+        f"{LATER.what}, {LATEST.what}, {NEWEST.what} and {LAST.what}. There a run today can give other figures; the log lists "
+        "the changes."
     )
     told = from_before({"a": OLD, "b": NEW, "c": NEW}, listed)
     assert told == (
-        f"The rows of a are from before {FIXES.what}, {CHANGES.what}, {LATER.what}, {LATEST.what} and {NEWEST.what}. There a "
-        "run today can give other figures; the log lists the changes."
+        f"The rows of a are from before {FIXES.what}, {CHANGES.what}, {LATER.what}, {LATEST.what}, {NEWEST.what} and {LAST.what}. "
+        "There a run today can give other figures; the log lists the changes."
     )
     assert from_before({"a": NEW}, listed) == from_before({}, listed) == ""
