@@ -41,7 +41,7 @@ def test_newer_rows_are_named_or_the_older_ones_where_these_are_fewer() -> None:
     )
     told = from_before({"a": OLD, "b": NEW, "c": NEW}, listed)
     assert told == (
-        f"The rows of a are from before {FIXES.what}, {CHANGES.what}, {LATER.what}, {LATEST.what}, {NEWEST.what} and {LAST.what}. "
-        "There a run today can give other figures; the log lists the changes."
+        f"The rows of a are from before {FIXES.what}, {CHANGES.what}, {LATER.what}, {LATEST.what}, {NEWEST.what} and "
+        f"{LAST.what}. There a run today can give other figures; the log lists the changes."
     )
     assert from_before({"a": NEW}, listed) == from_before({}, listed) == ""
