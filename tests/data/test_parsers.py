@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from advisor.deploy.answering import Kept
 from advisor.experiments.stored import about_run
 from benchmarks.contract import BadInput
 from benchmarks.data.load import read_cases, read_documents, read_inputs
+from benchmarks.data.requests import Requests, read_requests, requests_of
 from benchmarks.specs.spec import Columns, Spec, parse_spec, read_spec
 from benchmarks.specs.spec_errors import SPEC_KEYS
 from benchmarks.specs.yaml_text import read_yaml
@@ -86,6 +88,24 @@ def test_any_bytes_as_data_are_read_or_refused(suffix: str, content: bytes, fold
     reads_or_refuses(lambda: read_cases(path, Columns()))
     reads_or_refuses(lambda: read_documents(path))
     reads_or_refuses(lambda: read_inputs(path, Columns()))
+    reads_or_refuses(lambda: shown(read_requests(path, Columns())))
+
+
+def shown(found: Requests) -> None:
+    """Every request has a text or says why not, and can be put into a line of an answer."""
+    for row in found.rows:
+        assert ("problem" in row) == (row["input"] is None)
+        json.dumps(row, ensure_ascii=False).encode("utf-8")
+
+
+@FEW
+@given(content=FILES)
+def test_any_bytes_sent_to_be_answered_get_a_line_each(content: bytes) -> None:
+    piped = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="surrogateescape", newline="\n")
+    sent = piped.readlines()
+    found = requests_of(enumerate(sent, start=1), Columns())
+    assert len(found.rows) == len(sent)
+    shown(found)
 
 
 @FEW
@@ -95,6 +115,7 @@ def test_any_bytes_as_texts_are_read_or_refused(content: bytes, folder: Path) ->
         (folder / name).write_bytes(content)
         reads_or_refuses(lambda path=folder / name: read_documents(path))  # type: ignore[misc]
         reads_or_refuses(lambda path=folder / name: read_inputs(path, Columns()))  # type: ignore[misc]
+        reads_or_refuses(lambda path=folder / name: shown(read_requests(path, Columns())))  # type: ignore[misc]
 
 
 SPECS = st.dictionaries(st.sampled_from(SPEC_KEYS), PLAIN, max_size=6)

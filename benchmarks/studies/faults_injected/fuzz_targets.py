@@ -139,23 +139,25 @@ def _prices(folder: Path) -> Read:
 
 
 def _data(name: str) -> Callable[[Path], Read]:
-    """Cases, inputs and documents of a file of that name; the cases can be stored."""
+    """Cases, inputs, requests and documents of a file of that name; the cases can be stored."""
 
     def opened(folder: Path) -> Read:
         from benchmarks.data.frozen import frozen_cases, thawed_cases
         from benchmarks.data.load import read_cases, read_documents, read_inputs
+        from benchmarks.data.requests import read_requests
         from benchmarks.specs.spec import Columns
 
-        path = folder / name
+        path, columns = folder / name, Columns()
 
         def cases() -> None:
-            found = read_cases(path, Columns()).cases
+            found = read_cases(path, columns).cases
             text = json.dumps(frozen_cases(found), ensure_ascii=False).encode()
             assert thawed_cases(json.loads(text)) == found, "the cases are others when they were stored"
 
         def read(data: bytes) -> None:
             path.write_bytes(data)
-            for way in (cases, lambda: read_inputs(path, Columns()), lambda: read_documents(path)):
+            asked = (lambda: read_inputs(path, columns), lambda: read_requests(path, columns))
+            for way in (cases, *asked, lambda: read_documents(path)):
                 read_or_refused(lambda _, way=way: way(), data)  # type: ignore[misc]
 
         _desk(folder)
