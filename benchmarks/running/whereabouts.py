@@ -13,7 +13,7 @@ from benchmarks.contract import BadInput
 from benchmarks.running.installed import installed_embedder, installed_model
 from strategies.models.known import KNOWN, NOT_ASKED, KnownModel, ModelKind
 from strategies.models.unfetched import bytes_to_fetch, licence_on_card
-from strategies.models.weights import ModelUnavailable, cached, hub_parts, must_be_a_name
+from strategies.models.weights import ModelUnavailable, cached, hub_parts, must_be_a_name, must_load
 
 if TYPE_CHECKING:
     from benchmarks.running.models import Models
@@ -46,13 +46,16 @@ def place_of(base: Path, name: str, folder: str | None) -> str:
 def check_names(models: Models) -> None:
     """Raises `BadInput` for a language model whose name can be none: not one of ours that answers, no folder, no id of a hub, not
     offered by another package, and without the address of a server; for a name of an embedder or reranker that can be none
-    either; and for a folder that is not there, of each of them. Nothing is fetched, and no hub is asked."""
+    either; and for a folder that is not there, or holds no model, of each of them. Nothing is fetched, and no hub is asked."""
     folders: list[ModelSpec | EmbedderSpec] = [*models.specs, models.embedder_spec]
     folders += [models.reranker_spec] if models.reranker_spec else []
     for each in folders:
         place_of(models.base, each.name, each.folder)
     for spec in models.specs:
-        if spec.endpoint is not None or spec.folder is not None or installed_model(spec) is not None:
+        if spec.endpoint is not None or installed_model(spec) is not None:
+            continue
+        _must_load(place_of(models.base, spec.name, spec.folder))
+        if spec.folder is not None:
             continue
         if spec.name in KNOWN:
             if (kind := KNOWN[spec.name].kind) in NOT_ASKED:
@@ -75,6 +78,18 @@ def _check_searches(models: Models) -> None:
             must_be_a_name(place)
         except ModelUnavailable as error:
             raise BadInput(str(error)) from None
+        _must_load(place)
+
+
+def _must_load(place: str) -> None:
+    """Raises `BadInput` for a folder of this disk without a model."""
+    folder = Path(place).expanduser()
+    if place in KNOWN or not folder.is_dir():
+        return
+    try:
+        must_load(folder)
+    except ModelUnavailable as error:
+        raise BadInput(str(error)) from None
 
 
 def must_embed(name: str, kind: ModelKind) -> None:

@@ -235,6 +235,21 @@ def _build(model: KnownModel, folder: Path) -> None:
 
 def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
     """A folder as a model. Its fingerprint covers names and contents, so a copy elsewhere is the same model."""
+    config, architectures, parts = must_load(folder, hub_id)
+    contents = [(path.relative_to(folder).as_posix(), _remembered_hash(path)) for path in parts]
+    return Resolved(
+        folder=folder,
+        name=hub_id or folder.name,
+        revision=revision,
+        fingerprint=_digest(contents),
+        kind="embedding" if (folder / "modules.json").is_file() else _kind(config, architectures),
+        licence=stated_licence(folder),
+    )
+
+
+def must_load(folder: Path, hub_id: str = "") -> tuple[dict[str, Any], list[str], list[Path]]:
+    """Configuration, architectures and files of a model in a folder. No weights are read. Raises `ModelUnavailable` where it
+    lacks what loading takes."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         architectures = [str(entry) for entry in config.get("architectures") or ()]
@@ -254,15 +269,7 @@ def _local(folder: Path, hub_id: str = "", revision: str = "") -> Resolved:
         raise Lacking(
             f"{hub_id or folder} lacks {gone[0]}, which {unpickled.INDEX} names as a part of the weights. Take a whole copy."
         )
-    contents = [(path.relative_to(folder).as_posix(), _remembered_hash(path)) for path in parts]
-    return Resolved(
-        folder=folder,
-        name=hub_id or folder.name,
-        revision=revision,
-        fingerprint=_digest(contents),
-        kind="embedding" if (folder / "modules.json").is_file() else _kind(config, architectures),
-        licence=stated_licence(folder),
-    )
+    return config, architectures, parts
 
 
 def _kind(config: dict[str, Any], architectures: list[str]) -> ModelKind:

@@ -137,6 +137,8 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
                 "answers",
                 r"^smollm2-135m answers, and does not turn texts into vectors\. Name an emb",
             ),
+            ("an embedder in a folder without one", "empty-embedder", r"^empty holds no config\.json, so it is no model"),
+            ("a model in a folder without one", "empty-model", r"^empty holds no config\.json, so it is no model"),
         )
         for words in (("check", f"{name}.yaml"), ("run", f"{name}.yaml", "--dry-run", "--approach", "majority"))
     },
@@ -264,6 +266,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "embedder": "target: 0.8\nembedder: nope",
         "reranker": "target: 0.8\nreranker: nope",
         "answers": "target: 0.8\nembedder: smollm2-135m",
+        "empty-embedder": "target: 0.8\nembedder: {name: mine, folder: empty}",
+        "empty-model": "target: 0.8\nmodels: [{name: mine, folder: empty}]",
     }
     for name, system in (("others", "theirs"), ("named", "majority")):
         answer = f'{{"input": "of another file", "answer": "a", "system": "{system}"}}\n'
