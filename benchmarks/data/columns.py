@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.audit.findings import Finding
 from benchmarks.contract import BadInput
 from benchmarks.specs.spec import Columns
+from strategies.standalone import reading
 from strategies.standalone.reading import IDS, INPUTS, PLACEHOLDER
 
 USUAL: dict[str, tuple[str, ...]] = {
@@ -127,12 +128,7 @@ def input_apart(names: Sequence[str], columns: Columns, file: str) -> Layout:
 
 def usual(names: Sequence[str], part: str) -> str:
     """The first column with a usual name for the part, whatever its case; empty where there is none."""
-    lowered = {_plain(name): name for name in reversed(names)}
-    return next((lowered[name] for name in USUAL[part] if name in lowered), "")
-
-
-def _plain(name: str) -> str:
-    return name.lower().strip().replace(" ", "_").replace("-", "_")
+    return reading.usual(names, USUAL[part])
 
 
 def usual_answers(names: Sequence[str], first: Rows) -> str:
@@ -144,7 +140,7 @@ def _of_answers(name: str, first: Rows) -> bool:
     """Whether a column may hold right answers; of another name than `answers` it may also say whether or why one is right."""
     values = [row[name] for row in first if row.get(name) not in (None, "")]
     return usual([name], "answers") == name and (
-        _plain(name) == "answers" or (bool(values) and all(map(_several, values)))
+        bool(reading.usual([name], ("answers",))) or (bool(values) and all(map(_several, values)))
     )
 
 

@@ -112,7 +112,8 @@ def request(row: str | Mapping[str, Any], columns: Mapping[str, Any]) -> str:
 def identity(row: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
     """The `id` of a row, a whole number or a text, as it stands there; empty where it has none."""
     own = str(columns.get("id") or "")
-    value = row.get(own if own in row else _usual(row, IDS, (columns.get("input"), columns.get("output"))))
+    others = (columns.get("input"), columns.get("output"))
+    value = row.get(own if own in row else usual([name for name in row if name not in others], IDS))
     if value is None or value == "":
         return {}
     if isinstance(value, float) and value.is_integer():
@@ -125,13 +126,13 @@ def column_of(row: Mapping[str, Any], columns: Mapping[str, Any]) -> str:
     own = columns.get("input") or ""
     if own in row or any(name in row for name in PLACEHOLDER.findall(own)):
         return str(own)
-    return _usual(row, INPUTS, (columns.get("output"),)) or own or "input"
+    return usual([name for name in row if name != columns.get("output")], INPUTS) or own or "input"
 
 
-def _usual(row: Mapping[str, Any], usual: Sequence[str], others: Sequence[Any]) -> str:
-    """The column of a row with the first of the usual names, of alike ones the first; empty where there is none."""
-    names = {_plain(name): name for name in reversed([*row]) if name not in others}
-    return next((names[name] for name in usual if name in names), "")
+def usual(columns: Sequence[str], wanted: Sequence[str]) -> str:
+    """The first column with one of these usual names, whatever its case; empty where there is none."""
+    names = {_plain(name): name for name in reversed(columns)}
+    return next((names[name] for name in wanted if name in names), "")
 
 
 def no_input(column: str) -> str:
