@@ -44,12 +44,8 @@ def headline(material: Material) -> str:
         beyond += not_the_best_meant(material.statuses)
         seen = f"{beyond}{seen}"
     if told.verdict == "choose":
-        chosen = material.evaluations[named]
-        tuned = takes_tuning(chosen, material.extras.prices)
-        answer = "Fine-tuning pays off: use" if tuned else "No need to fine-tune: use"
-        answer = "Use" if chosen.family == "recorded" else answer
         met = f"It {_reaches(material, named)}, {goal.meets}, and {_no_rival(material)}."
-        return f"{answer} {named}. {met}{seen}"
+        return f"{_chosen(material, named)} {named}. {met}{_untuned_unknown(material, named)}{seen}"
     if told.verdict == "safe but cheaper undecided":
         return f"{_safe(material, named)} {goal.meets}. {_rival(material, named)}{seen}"
     if told.verdict == "undecided":
@@ -65,12 +61,29 @@ def headline(material: Material) -> str:
     return f"Nothing {within}{could_be}{goal.meets}: the best is {named}, which {_reaches(material, named)}{short}.{beyond}"
 
 
+def _chosen(material: Material, named: str) -> str:
+    """The question of the product, answered as far as the run can, up to the name of the choice."""
+    if material.evaluations[named].family == "recorded" or _untuned_unknown(material, named):
+        return "Use"
+    return "Fine-tuning pays off: use" if _takes_tuning(material, named) else "No need to fine-tune: use"
+
+
+def _untuned_unknown(material: Material, named: str) -> str:
+    """What is to be said where a tuned approach is chosen and none without tuning has a figure; with a space before it."""
+    if not _takes_tuning(material, named) or not all(_takes_tuning(material, name) for name in material.evaluations):
+        return ""
+    return " Whether fine-tuning is needed is not known: no approach without it was measured."
+
+
+def _takes_tuning(material: Material, name: str) -> bool:
+    return takes_tuning(material.evaluations[name], material.extras.prices)
+
+
 def _safe(material: Material, named: str) -> str:
     """What meets, and whether that takes fine-tuning, up to the verb of the goal."""
-    safe = material.evaluations[named]
-    if safe.family == "recorded":
+    if material.evaluations[named].family == "recorded":
         return f"{start(named)} is proven so far: it {_reaches(material, named)} and"
-    how = "with" if takes_tuning(safe, material.extras.prices) else "without"
+    how = "with" if _takes_tuning(material, named) else "without"
     return f"Proven so far, {how} fine-tuning: {named} {_reaches(material, named)} and"
 
 

@@ -208,6 +208,16 @@ def test_an_undecided_one_of_unknown_cost_is_not_called_cheaper() -> None:
     )
 
 
+def test_fine_tuning_is_not_said_to_pay_off_where_nothing_without_it_was_measured() -> None:
+    tuned = evaluation_of("lora", scores_of(276, 300, 5), seconds=0.2, model="smollm2-135m")
+    prompting = evaluation_of("prompting", scores_of(120, 300, 3), seconds=0.1, model="smollm2-135m")
+    alone = Bakeoff(evaluations=(tuned,), benchmark=benchmark_of()).told().story.headline
+    both = Bakeoff(evaluations=(prompting, tuned), benchmark=benchmark_of()).told().story.headline
+    assert alone.startswith("Use lora. ")
+    assert alone.endswith(" Whether fine-tuning is needed is not known: no approach without it was measured.")
+    assert both.startswith("Fine-tuning pays off: use lora. ") and "not known" not in both
+
+
 def test_what_a_limit_rules_out_is_not_spoken_of_as_if_it_were_not_there() -> None:
     given = Bakeoff(
         evaluations=(
