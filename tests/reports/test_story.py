@@ -215,7 +215,8 @@ def test_fine_tuning_is_not_said_to_pay_off_where_nothing_without_it_was_measure
     both = Bakeoff(evaluations=(prompting, tuned), benchmark=benchmark_of()).told().story.headline
     assert alone.startswith("Use lora. ")
     assert alone.endswith(" Whether fine-tuning is needed is not known: no approach without it was measured.")
-    assert both.startswith("Fine-tuning pays off: use lora. ") and "not known" not in both
+    assert both.startswith("Fine-tuning pays off: use lora. ")
+    assert "not known" not in both
 
 
 def test_what_a_limit_rules_out_is_not_spoken_of_as_if_it_were_not_there() -> None:
