@@ -32,9 +32,10 @@ from benchmarks.metrics import load
 from benchmarks.studies import sessions
 from benchmarks.studies.bakeoff_rows import BakeOff
 from benchmarks.studies.trust import __main__ as study
-from benchmarks.studies.trust import beneath, changes, lessons, page, tables
+from benchmarks.studies.trust import beneath, changes, lessons, openings, page, tables
 from benchmarks.studies.trust.parts import EXAMPLES, HELDOUT, LEAKY, OVER_ROWS, SPEAKING, Part, parts
 from benchmarks.studies.trust.rows import Checked, Found, file_of, keep, read
+from benchmarks.studies.trust.tables import TUNED
 from benchmarks.tasks.public import sms_spam
 from tests.tiny import WordHashes
 
@@ -165,7 +166,8 @@ def test_the_page_has_what_was_measured_and_says_what_was_not(stored: Path, tmp_
     assert "| support-intents | copy nearest |" in labels
     assert page.NOT_RUN in text.split("## Facts in the weights")[1].split("##")[0]
     assert "| support-intents | 90 s | - | - | - | - |" in text
-    assert "By the commits abc, on a machine." in text
+    assert "Commits: abc. Machines: a machine." in text
+    assert "(a dash: not run yet)" in text
     empty = page.document({}, {})
     assert empty.count(page.NOT_RUN) == 12
     varied = text.split("## Another prompt")[1].split("##")[0]
@@ -182,14 +184,16 @@ def test_steadier_is_said_only_where_intervals_do_not_meet() -> None:
     }
     pair = ("lora", "prompting")
     assert tables.steadier_under_edits(rows, pair) == {"more": ["one"], "fewer": ["other"], "alike": ["third"]}
-    assert beneath.steady(rows).startswith(
-        "By the intervals shown, answers kept by lora beside prompting: more on one; fewer on other; not told apart on third. "
+    assert openings.edits(rows).startswith(
+        "Under harmless edits lora keeps more of its answers than prompting on 1 of 3 tasks (one) and fewer on 1 (other). On the "
+        "other tasks the two intervals overlap. Steady does not mean right"
     )
     assert lessons.edited(rows) == (
-        "Under harmless edits lora keeps more of its answers than prompting on 1 of 3 tasks (one), fewer on 1 (other), by "
-        "intervals that do not meet."
+        "Under harmless edits lora keeps more of its answers than prompting on 1 of 3 tasks and fewer on 1. On the other tasks "
+        "the two intervals overlap."
     )
-    assert beneath.steady({"alone": rows["alone"]}) == "" == lessons.edited({"alone": rows["alone"]})
+    assert "overlap" not in lessons.edited({"one": rows["one"], "other": rows["other"]})
+    assert openings.edits({"alone": rows["alone"]}) == "" == lessons.edited({"alone": rows["alone"]})
     assert "| one | 60 % (50-69), 40 of 40 | - | 95 % (89-98), 40 of 40 | - |" in tables.edits(rows)
 
 
@@ -203,10 +207,23 @@ def test_every_check_of_the_rows_has_its_column() -> None:
     assert "majority" not in tables.varied(rows)
     known = {check.name for part in read().values() for each in part.checked for check in each.agreements}
     assert known == {"edits", "repeats", *tables.VARIED.values()}
-    assert beneath.neighbours(rows) == "Which other requests stood in the same batch changed 80 of 200 answers."
+    assert openings.neighbours(rows) == "Other requests in the same batch changed 80 of 200 answers."
+    assert openings.varied(rows).startswith(
+        "Answers that stayed the same: with another form of the prompt 60 % (prompting on one). "
+    )
+    best = replace(check, name="seed", wrong_twice_different=0)
+    tuned = {
+        "two": [replace(checked(name), agreements=(best,)) for name in TUNED],
+        "one": [replace(checked("lora"), agreements=made)],
+    }
+    assert (
+        "after training with another seed 60 % (lora on one) to 100 % (lora and lora + retrieval on two). "
+        in openings.varied(tuned)
+    )
+    assert openings.varied({"one": [checked("lora")]}) == ""
     same = replace(check, name="repeats", wrong_twice_different=0)
-    told = beneath.neighbours({"one": [replace(checked("lora"), agreements=(same,))]})
-    assert told == "Which other requests stood in the same batch changed none of 60 answers."
+    told = openings.neighbours({"one": [replace(checked("lora"), agreements=(same,))]})
+    assert told == "Other requests in the same batch changed none of 60 answers."
 
 
 def test_what_a_change_cost_and_which_sentences_were_followed_are_told() -> None:
@@ -229,17 +246,22 @@ def test_rebuilds_are_compared_on_the_same_cases() -> None:
     assert share.mean == pytest.approx(0.5)
     assert share.lower is not None
     assert share.lower > 0
-    assert beneath.built_again(rows).startswith("Answers kept, in points: lora minus prompting **+50 on task (+")
-    assert lessons.built_again(rows) == (
-        "Of 2 approaches with a language model that were built again from other examples 1 kept at most two thirds of their "
-        "answers (not so lora on task), though the figure moved by less than 5 points in 2 of 2. The tuned one kept more in "
-        "1 of 1 comparison; 1 of the intervals leave out 0."
+    assert beneath.built_again(rows).startswith(
+        "Share of answers kept, in points: lora minus prompting **+50 on task (+"
     )
+    assert lessons.built_again(rows) == (
+        "Of 2 approaches with a language model that were built again from other examples, 1 kept at most two thirds of their "
+        "answers, although the standard deviation of the figure is below 5 points in 2 of 2. The tuned one of a pair kept "
+        "more in 1 of 1 comparison, and 1 interval leaves out 0."
+    )
+    assert " answers (not so lora on task), although " in openings.built_again(rows)
+    assert "Expect an approach" not in openings.built_again(rows), "half of them kept their answers"
+    assert "Expect an approach" in openings.built_again({"task": rows["task"][1:]})
     looked = {"task": [checked("lora", draws=firm), checked("retrieval", draws=loose)]}
     assert beneath.built_again(looked) == "", "what looks things up is compared with what does, and is tuned"
     alike = {"task": [checked("lora", draws=loose), checked("prompting", draws=loose)]}
-    assert beneath.built_again(alike).startswith("Answers kept, in points: lora minus prompting +0 on task (")
-    assert "no interval leaves out 0" in lessons.built_again(alike)
+    assert beneath.built_again(alike).startswith("Share of answers kept, in points: lora minus prompting +0 on task (")
+    assert "but every interval includes 0, so" in lessons.built_again(alike)
 
 
 def test_rows_from_before_its_figure_was_kept_have_no_spread_where_that_is_no_mean() -> None:
@@ -261,9 +283,14 @@ def test_what_was_paid_is_said_where_the_interval_lies_above_one_and_each_adapte
         "other": [replace(checked("lora"), forgetting=forgot(1.1, 0.9))],
     }
     assert lessons.moved(rows, {}) == (
-        "Of 2 adapters of the bake-offs 1 find general text harder than their base does, by 3 to 3 times (lora and lora + "
-        "retrieval on one)."
+        "Tuning made general text harder for the model (perplexity) with 1 of 2 adapters in the bake-offs, by 3 times."
     )
+    told = openings.moved(rows, {})
+    assert "by 3 times (most: lora and lora + retrieval on one). " in told
+    assert "An adapter that two approaches share counts once (lora and lora + retrieval on one)." in told
+    assert openings.moved({"other": rows["other"]}, {}) == ""
+    three = {**rows, "third": [replace(paid, forgetting=forgot(2.0, 1.5))]}
+    assert "with 2 of 3 adapters in the bake-offs, by 2 to 3 times." in lessons.moved(three, {})
     assert "| one | lora | +20 points | 3.00 (2.00-6.00) | 0.5 | 60 % |" in tables.forgotten(rows)
     known = replace(forgot(3.0, 2.0), divergence_within=(0.4, 0.61), same_within=(0.55, 0.65))
     told = tables.forgotten({"one": [replace(checked("lora"), forgetting=known)]})
@@ -288,9 +315,10 @@ def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
 
     rows = {"one": [asked(7, -0.1)], "other": [asked(15, 0.2)]}
     assert lessons.lost(rows) == (
-        "At the one general test that could be used, 24 sentences whose topic is asked, 1 of 2 adapters lost right answers: lora "
-        "on one (from 16 to 7)."
+        "On the one general test that could be used, naming the topic of 24 sentences, 1 of 2 adapters lost right answers."
     )
+    assert openings.general_tasks(rows) == f"{lessons.lost(rows)} These are lora on one (from 16 to 7)."
+    assert lessons.alike_elsewhere(rows) == "Tuned models gave their base's own answer to 2 of 48 everyday prompts."
     assert "| one | lora | topic | 16 of 24 | 7 of 24 | -50 to -10 |" in tables.general_tasks(rows)
     assert "| 60 % | 1 of 24 (0-21 %) |" in tables.forgotten(rows)
     assert lessons.lost({"one": [checked("lora")]}) == ""
@@ -299,12 +327,15 @@ def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
 def test_the_page_says_when_its_runs_were_begun_and_which_are_missing(committed: dict[str, BakeOff]) -> None:
     found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
     assert page.dated(found, committed).startswith(
-        "The bake-offs were begun on 26 to 28 November 2026 and the checked runs were begun on 29 to 30 November 2026."
+        "The bake-offs were begun on 26 to 28 November 2026 and the checked runs on "
     )
     assert page.dated({}, {}) == ""
     told = page.missing({part.name: next(iter(found.values())) for part in parts()[1:]})
-    assert told == f"Of {len(parts())} checked parts {len(parts()) - 1} are done. Not run yet: sms_spam (on all cases)."
-    assert page.missing({part.name: next(iter(found.values())) for part in parts()}).endswith("are done.")
+    assert told == (
+        f"Of the {len(parts())} parts of the checked runs {len(parts()) - 1} are done. Not run yet: sms_spam (on all cases)."
+    )
+    told = page.missing({part.name: next(iter(found.values())) for part in parts()})
+    assert told == f"All {len(parts())} parts of the checked runs are done."
 
 
 def test_rows_that_are_counted_otherwise_are_named() -> None:
@@ -316,8 +347,14 @@ def test_rows_that_are_counted_otherwise_are_named() -> None:
     later = {name: replace(each, made={**each.made, "started": "2026-12-02 09:00 UTC"}) for name, each in found.items()}
     assert beneath.repeating(later) == ""
     assert beneath.counted_alike(later) == ["handbook-qa"]
-    assert beneath.refusals_taught(found).startswith("In the rows of handbook-qa (lora) the first column holds")
+    assert beneath.refusals_taught(found).startswith("In the rows of handbook-qa (lora) the first column also holds")
     assert beneath.refusals_taught(later) == ""
+    assert beneath.newer(found) == beneath.newer(later) == "", "all of a task are from the same days"
+    mixed = {name: later[name] if each.part.kind in ("lora", "rungs") else each for name, each in found.items()}
+    assert beneath.newer(mixed) == (
+        "handbook-qa (without a language model and lora) was run after the changes of 30 November 2026 and the rest of its task "
+        "before, so what differs between them may come from these."
+    )
     assert (beneath.facts_alike(found), beneath.facts_alike(later)) == ([], ["handbook-qa"])
 
 
@@ -335,17 +372,35 @@ def test_what_is_made_up_and_what_was_obeyed() -> None:
     )
     bad, good = Planted(place="request", cases=50, followed=20), Planted(place="request", cases=50, followed=0)
     rows = {"task": [replace(checked("lora"), grounding=stands, planted=(bad,))]}
-    nowhere = "Of the answers that were given these stand in no document, all of them wrong: "
-    assert lessons.invented(rows) == f"{nowhere}without documents before the model 3 of 8 (lora on task)."
+    assert lessons.invented(rows) == (
+        "Of the answers given without documents before the model, 3 of 8 (lora on task) stand in no document. All of these were "
+        "wrong."
+    )
     reads = {"other": [replace(checked("retrieval"), grounding=stands)], **rows}
-    assert lessons.invented(reads).endswith("(lora on task); with passages 3 of 8 (retrieval on other).")
+    assert "stand in no document; with passages, at most 3 of 8 (retrieval on other). All" in lessons.invented(reads)
+    assert lessons.invented({"other": reads["other"]}) == (
+        "Of the answers given with passages, at most 3 of 8 (retrieval on other) stand in no document. All of these were wrong."
+    )
+    assert openings.grounded(reads) == (
+        "Of the answers given these stand in no document: without documents before the model 3 of 8 (lora on task); with "
+        "passages 3 of 8 (retrieval on other). All of these were wrong."
+    )
+    fewer = {**rows, "other": [replace(checked("retrieval"), grounding=replace(stands, nowhere=1, nowhere_wrong=1))]}
+    assert openings.grounded(fewer).endswith("So where a made-up answer does harm, put passages before the model.")
+    more = {**rows, "other": [replace(checked("prompting"), grounding=replace(stands, nowhere=1, nowhere_wrong=1))]}
+    assert "from 1 of 6 (prompting on other) to 3 of 8 (lora on task) stand" in lessons.invented(more)
     some = {"task": [replace(checked("lora"), grounding=replace(stands, nowhere_wrong=2))]}
-    assert "1 of them right all the same" in lessons.invented(some)
+    assert lessons.invented(some).endswith("1 of these 3 were right all the same.")
+    assert openings.grounded({"task": [checked("lora")]}) == "" == lessons.invented({"task": [checked("lora")]})
     three = [replace(checked(name), planted=(bad if name == "prompting" else good,)) for name in lessons.ASKED]
     assert lessons.obeyed({"task": three, "lone": rows["task"]}) == (
-        "In requests, on task: prompting followed 20 of 50, retrieval followed 0 of 50 and lora followed 0 of 50. Nothing in the "
-        "product defends against them."
+        "Nothing in the product defends against planted instructions. In requests, on 1 task, these were followed: prompting "
+        "20 of 50, retrieval 0 of 50 and lora 0 of 50."
     )
+    found = [replace(three[1], planted=(good, replace(bad, place="passage"))), three[0], three[2]]
+    told = openings.obeyed({"task": found, "other": three}, ["task"])
+    assert "In requests, on task, these were followed: " in told
+    assert "lora 0 of 50. In passages: retrieval 20 of 50 (on task). So where strangers" in told
     assert lessons.obeyed(rows) == "", "they are set side by side on the same tasks only"
     assert "| task | lora | 5 | 0 | 3 | 0 | 2 | 1 | 2 of 4 |" in tables.grounded(rows)
     assert "| task | lora | request | 20 of 50 | 26-55 % |" in changes.planted(rows)
@@ -373,22 +428,38 @@ def test_what_follows_a_change_and_what_is_learnt_by_heart() -> None:
         checked("lora"), changed=replace(facts, new=0, seconds=None), altered=format_of, added=labels, by_heart=known
     )
     rows = {"one": [lora, replace(checked("retrieval"), changed=facts)]}
-    assert lessons.changed(rows) == (
-        "New facts reach at once what reads documents (6 of 8 answers), and what holds them in weights or examples not (0 of 8). "
-        "Of cases with a label that was added right at once, on one: lora 4 of 30. An altered format 1 of 1 tuned model mostly "
-        "did not follow at once, and 1 of these did after another fit."
+    assert lessons.new_facts(rows) == (
+        "Once facts in the documents change, approaches that read documents give the new one at once in 6 of 8 answers, and "
+        "those that hold facts in weights or examples in 0 of 8."
+    )
+    assert openings.changed(rows).endswith(" So keep facts that change in documents, not in weights or examples.")
+    worse = {**rows, "two": [replace(lora, changed=replace(facts, seconds=None, new=8))]}
+    assert openings.changed(
+        {"one": [replace(rows["one"][1], changed=replace(facts, new=0))], "two": worse["two"]}
+    ).endswith(" 8.")
+    assert openings.changed({"one": [checked("lora")]}) == ""
+    assert lessons.new_labels(rows) == "Of the cases of added labels (one) lora gets 4 of 30 right at once."
+    assert lessons.new_formats(rows) == (
+        "When the format of answers changes, 1 of 1 tuned model mostly does not follow at once; 1 of these does after "
+        "another fit."
+    )
+    assert openings.altered(rows).endswith(" So with a tuned model, plan another fit for the day the format changes.")
+    at_once = {"order-extract": [replace(lora, altered=replace(format_of, at_once=9))]}
+    assert openings.altered(at_once) == (
+        "When the format of answers changes, 0 of 1 tuned model mostly do not follow at once. On order-extract a grammar holds "
+        "answers to it at once."
     )
     asked = [replace(checked("retrieval"), added=replace(labels, at_once=9)), replace(checked("lora"), added=labels)]
-    assert lessons.changed({"one": asked, "two": asked[:1]}) == (
-        "Of cases with a label that was added right at once, on one: retrieval 9 of 30 and lora 4 of 30."
+    assert lessons.new_labels({"one": asked, "two": asked[:1]}, fitted=True) == (
+        "Of the cases of added labels (one) retrieval gets 9 of 30 right at once (9 after another fit) and lora 4 of 30 (9)."
     ), "of a task on which one of them was not asked nothing is added up"
     assert lessons.by_heart(rows) == (
-        "Of questions lora answers 40 of 50 of its training in their own words and 3 of 30 for the same facts in other words: it "
-        "learns answers by heart."
+        "Without documents lora is right on 40 of 50 questions of its training, asked word for word, and on 3 of 30 about "
+        "the same facts in other words (one): it learns answers by heart."
     ), "of nine no share is told"
     as_well = replace(known, rephrased=Counted(cases=30, right=22), untold=Counted(cases=40, right=1))
     told = lessons.by_heart({"one": [replace(lora, by_heart=as_well)]})
-    assert told.endswith("and 1 of 40 for facts that it was never told: it knows part of what it was told.")
+    assert told.endswith("and on 1 of 40 about facts that it was never told (one): it knows part of what it was told.")
     again = replace(facts, told=5, again=4, again_seconds=60.0, examples=3)
     told = changes.changed({"one": [replace(checked("lora"), changed=again)]})
     assert "| one | lora | 8 | 6 | 0 | 35-97 % | 2.4 s | 4 of 5 | 28-99 % | 60 s |" in told
@@ -421,12 +492,14 @@ def test_where_a_threshold_is_worth_it() -> None:
     rows = {"one": [replace(checked("lora"), guard=worth), replace(checked("retrieval"), guard=none)]}
     rows["two"] = [replace(checked("lora"), guard=little)]
     assert lessons.held_back(rows) == (
-        "Where about one right answer in twenty may be lost, most is gained by lora on one: from 50 % to 60 % of the 80 of 100 "
-        "requests that it still answers. 1 of 2 approaches with a language model gain less than a point."
+        "A threshold of sureness that may lose about one right answer in twenty gains most with lora on one: from 50 % on "
+        "all 100 requests to 60 % on the 80 that it still answers. With 1 of 2 approaches with a language model it gains "
+        "less than a point."
     )
+    assert openings.guarded(rows).startswith(lessons.held_back(rows))
     assert lessons.held_back({"one": [replace(checked("retrieval"), guard=none)]}) == ""
     of_rows = [replace(checked("lora"), figure=0.2, guard=replace(worth, over_rows=True))]
-    assert "by lora on one: from 50 % to 60 %" in lessons.held_back({"one": of_rows}), (
+    assert "with lora on one: from 50 % on all 100 requests to 60 %" in lessons.held_back({"one": of_rows}), (
         "an F1 is not held against a share"
     )
     assert "| one | lora | 50 % | 80 of 100 |" in tables.guarded({"one": of_rows})
@@ -455,11 +528,13 @@ def test_refusals_are_judged_by_the_bounds_of_both_shares(
     told = beneath.declines(rows, {})
     assert f"It refuses {90 - answered} of 90 (" in told
     assert f"and wrongly {wrongly} of 210 (" in told
-    assert told.endswith(": reached.") is reached
-    assert ("the first half is met" in told) is (answered == 10 and wrongly == 20)
+    assert told.startswith("The goal for refusals is reached: ") is reached
+    assert told.startswith("The first half of the goal for refusals is reached, the second is not: ") is (
+        answered == 10 and wrongly == 20
+    )
     assert beneath.declines({}, rows) == ""
     both = beneath.declines(rows, rows)
-    assert f" In the checked run it was {90 - answered} of 90, and {wrongly} of 210." in both
+    assert f" In the checked run it refuses {90 - answered} of 90, and wrongly {wrongly} of 210." in both
 
 
 @pytest.mark.parametrize(("found", "bound"), [(0.8, "more than the goal allows"), (0.99, "which the goal would allow")])
@@ -481,9 +556,11 @@ def test_what_the_search_brings_of_wrong_refusals_is_told(found: float, bound: s
     rows = {beneath.UNANSWERABLE: [replace(checked(beneath.REFUSES), grounding=stands, retrieval=quality)]}
     told = beneath.declines(rows, {})
     assert told.endswith(
-        f": not reached. For {lacking} of 200 questions with an answer no passage of the right document was shown, 2 of the 40 "
-        f"wrong refusals among them. Who refuses whatever the passages do not hold refuses all of these, {bound}."
+        f" For {lacking} of 200 questions with an answer it was shown no passage of the right document; 2 of the 40 wrong "
+        f"refusals are among these. An approach that refuses whenever the passages lack the answer refuses all {lacking}, "
+        f"{bound}."
     )
+    assert told.startswith("The goal for refusals is not reached: ")
 
 
 def test_the_committed_rows_give_the_committed_page(committed: dict[str, BakeOff]) -> None:
@@ -496,3 +573,7 @@ def test_leaks_come_from_the_run_on_all_cases() -> None:
     table = tables.leaked({whole.part.name: whole})
     assert "linear head" in table
     assert "of 162 |" in table
+    assert openings.leaked(tables.with_leaks({whole.part.name: whole})).startswith(
+        "Held-out messages that repeat an example add up to "
+    )
+    assert openings.leaked([]) == ""

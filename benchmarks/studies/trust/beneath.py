@@ -1,4 +1,4 @@
-"""What the page on trust says beneath its tables: what to see in them, and which of their rows are to be read with care."""
+"""What the page on trust says beneath its tables: single comparisons, refusals, and which rows are to be read with care."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from advisor.wording import listed, plain_percent
 from benchmarks.probes.rebuilds import Share
 from benchmarks.statistics.confidence import exact_interval
-from benchmarks.studies.dated import FIXES, is_before
+from benchmarks.studies.dated import CHANGES, FIXES, is_before
 from benchmarks.studies.trust import tables
-from benchmarks.studies.trust.lessons import is_apart
+from benchmarks.studies.trust.counts import is_apart
 from benchmarks.studies.trust.parts import LABELLED, QUESTIONS, Part
 from benchmarks.studies.trust.rows import Checked, Found
-from benchmarks.studies.trust.tables import PROMPTED, TUNED, Rows
+from benchmarks.studies.trust.tables import Rows
 
 UNANSWERABLE, REFUSES = "handbook-qa", "lora + retrieval"
 """The bundled task with questions without an answer, and the approach whose examples and passages tell it of them."""
@@ -33,32 +33,6 @@ def named(asked: Sequence[Part]) -> str:
 # ---------------------------------------------------------------- steadiness
 
 
-def steady(rows: Rows) -> str:
-    """On which tasks tuned models are steadier under edits, and what the figure leaves out."""
-    words = {"more": "more on", "fewer": "fewer on", "alike": "not told apart on"}
-    told = []
-    for tuned, prompted in zip(TUNED, PROMPTED, strict=True):
-        sides = tables.steadier_under_edits(rows, (tuned, prompted))
-        if found := [f"{words[side]} {listed(tasks)}" for side, tasks in sides.items() if tasks]:
-            told.append(f"{tuned} beside {prompted}: {'; '.join(found)}")
-    if not told:
-        return ""
-    return (
-        f"By the intervals shown, answers kept by {'. '.join(told)}. Steady is not yet right: what always says the same is "
-        "steady too. So look at how many right answers stand behind the share."
-    )
-
-
-def neighbours(rows: Rows) -> str:
-    """What other requests in the batch changed, at temperature 0."""
-    found = [check for approaches in rows.values() for each in approaches if (check := tables.under("repeats", each))]
-    pairs = sum(check.pairs for check in found)
-    moved = pairs - sum(check.right_twice + check.wrong_twice_same for check in found)
-    return (
-        f"Which other requests stood in the same batch changed {moved or 'none'} of {pairs:,} answers." if found else ""
-    )
-
-
 def built_again(rows: Rows) -> str:
     """By how much more of its answers a tuned approach keeps than the one that differs in nothing else, on each task."""
     told = [
@@ -67,7 +41,9 @@ def built_again(rows: Rows) -> str:
     ]
     if not told:
         return ""
-    return f"Answers kept, in points: {'; '.join(told)}. In brackets 95 % intervals; one that holds 0 decides nothing."
+    return (
+        f"Share of answers kept, in points: {'; '.join(told)}. In brackets 95 % intervals; one with 0 decides nothing."
+    )
 
 
 def _apart(task: str, share: Share) -> str:
@@ -87,14 +63,16 @@ def declines(rows: Rows, asked: Rows) -> str:
     rightly, wrongly = _refused(found)
     low, high = exact_interval(*rightly), exact_interval(*wrongly)
     halves = low[0] >= REFUSED_LEAST, high[1] <= WRONGLY_MOST
-    reached = {(True, True): "reached", (True, False): "the first half is met, the second is not"}.get(
-        halves, "not reached"
-    )
+    goal = "The goal for refusals"
+    reached = {
+        (True, True): f"{goal} is reached",
+        (True, False): "The first half of the goal for refusals is reached, the second is not",
+    }.get(halves, f"{goal} is not reached")
     return (
-        f"The goal on {UNANSWERABLE} is that {REFUSES} refuses at least {plain_percent(REFUSED_LEAST)} of the questions without "
-        f"an answer and at most {plain_percent(WRONGLY_MOST)} of the others, by the bounds. It refuses {rightly[0]:,} of "
-        f"{rightly[1]:,} {tables.within(low)}, and wrongly {wrongly[0]:,} of {wrongly[1]:,} "
-        f"{tables.within(high)}: {reached}.{_in_the_check(smaller)}{_unfound(found)}"
+        f"{reached}: on {UNANSWERABLE} {REFUSES} should refuse at least {plain_percent(REFUSED_LEAST)} of the "
+        f"questions without an answer and at most {plain_percent(WRONGLY_MOST)} of the others, by the bounds. It refuses "
+        f"{rightly[0]:,} of {rightly[1]:,} {tables.within(low)}, and wrongly {wrongly[0]:,} of {wrongly[1]:,} "
+        f"{tables.within(high)}.{_in_the_check(smaller)}{_unfound(found)}"
     )
 
 
@@ -111,7 +89,7 @@ def _in_the_check(approach: Checked | None) -> str:
     if approach is None or approach.grounding is None:
         return ""
     (rightly, of), (wrongly, others) = _refused(approach)
-    return f" In the checked run it was {rightly:,} of {of:,}, and {wrongly:,} of {others:,}."
+    return f" In the checked run it refuses {rightly:,} of {of:,}, and wrongly {wrongly:,} of {others:,}."
 
 
 def _unfound(approach: Checked) -> str:
@@ -122,19 +100,33 @@ def _unfound(approach: Checked) -> str:
     lacking = round((1 - quality.recall_at[max(quality.recall_at)]) * quality.cases)
     beyond = exact_interval(lacking, quality.cases)[0] > WRONGLY_MOST
     return (
-        f" For {lacking:,} of {quality.cases:,} questions with an answer no passage of the right document was shown, "
-        f"{stands.declined_unfound:,} of the {stands.declined_wrong:,} wrong refusals among them. Who refuses whatever the "
-        f"passages do not hold refuses all of these, {'more than the goal allows' if beyond else 'which the goal would allow'}."
+        f" For {lacking:,} of {quality.cases:,} questions with an answer it was shown no passage of the right document; "
+        f"{stands.declined_unfound:,} of the {stands.declined_wrong:,} wrong refusals are among these. An approach that refuses "
+        f"whenever the passages lack the answer refuses all {lacking:,}, "
+        f"{'more than the goal allows' if beyond else 'which the goal would allow'}."
     )
 
 
 def of_checks(rows: Rows) -> str:
     """Which tasks of the table on where answers stand are of the checked runs, where others are of the bake-offs."""
     tasks = list(dict.fromkeys(task for task, _, _ in tables.each_with(rows, lambda each: each.grounding)))
-    return f"The rows of {listed(tasks)} are of the checked runs, the others of the bake-offs." if tasks else ""
+    return f"The rows of {listed(tasks)} come from the checked runs, the others from the bake-offs." if tasks else ""
 
 
 # ---------------------------------------------------------------- rows to be read with care
+
+
+def newer(found: Mapping[str, Found]) -> str:
+    """Which parts were begun after the product changed, where others of the same task were begun before."""
+    older = {each.part.task for each in found.values() if is_before(CHANGES, each.made["started"])}
+    asked = [
+        each.part for each in found.values() if not is_before(CHANGES, each.made["started"]) and each.part.task in older
+    ]
+    if not asked:
+        return ""
+    one = len({part.task for part in asked}) == 1
+    were, rest = ("was", "the rest of its task") if one else ("were", "the rest of their tasks")
+    return f"{named(asked)} {were} run after {CHANGES.what} and {rest} before, so what differs between them may come from these."
 
 
 def refusals_taught(found: Mapping[str, Found]) -> str:
@@ -143,7 +135,7 @@ def refusals_taught(found: Mapping[str, Found]) -> str:
     if not asked:
         return ""
     return (
-        f"In the rows of {named(asked)} the first column holds questions without an answer too, and saying so counts there as "
+        f"In the rows of {named(asked)} the first column also holds questions without an answer, and saying so counts there as "
         "right."
     )
 
@@ -172,8 +164,8 @@ def numbers(found: Mapping[str, Found]) -> str:
     if not asked:
         return ""
     return (
-        f"In the rows of {named(asked)} cases whose answer is a number, which has no capital letters, were asked too and counted "
-        "as not following; since then they are left out."
+        f"In the rows of {named(asked)} cases whose answer is a number, which has no capital letters, still count as not "
+        "following; later rows leave them out."
     )
 
 
@@ -194,8 +186,8 @@ def repeating(found: Mapping[str, Found]) -> str:
     if not asked:
         return ""
     return (
-        f"In the rows of {named(asked)} repeating the sentence still counted as following it: do not set them beside other rows "
-        "of these tasks."
+        f"In the rows of {named(asked)} repeating the sentence still counted as following it: do not set them beside "
+        "other rows of these tasks."
     )
 
 

@@ -244,8 +244,14 @@ def grounded(rows: Rows) -> str:
         )
         for task, each, found in each_with(rows, lambda each: each.grounding)
     ]
-    places = ("in what it found", "elsewhere in the documents", "in none", "nothing specific", "says there is none")
-    columns = ("task", "approach", *places, "of these wrongly", "answers though there is none")
+    places = (
+        "in what it found",
+        "elsewhere in the documents",
+        "in no document",
+        "nothing specific",
+        "says there is none",
+    )
+    columns = ("task", "approach", *places, "says so wrongly", "answers though there is none")
     return table(columns, lines, range(2, 9))
 
 
@@ -293,7 +299,7 @@ def guarded(rows: Rows) -> str:
         "approach",
         "figure",
         "still answered",
-        "figure of these",
+        "figure on these",
         "wrong held back",
         "right lost",
         "tells",
@@ -309,6 +315,17 @@ def before(approach: Checked, guard: Guard) -> float:
 # ---------------------------------------------------------------- leaks
 
 
+def with_leaks(found: Mapping[str, Found]) -> list[Checked]:
+    """The approaches without a language model on all held-out cases, the others on those that they had."""
+    return [
+        each
+        for part in found.values()
+        if part.part.task == LEAKY
+        for each in part.checked
+        if each.leaks is not None and (not part.part.heldout or each.candidate in SPEAKING)
+    ]
+
+
 def leaked(found: Mapping[str, Found]) -> str:
     """Figures on held-out cases that stood among the examples, and without them."""
     lines = [
@@ -319,9 +336,7 @@ def leaked(found: Mapping[str, Found]) -> str:
             f"{percent(leaks.without)} {within((leaks.lower, leaks.upper))}",
             points(each.figure - leaks.without),
         )
-        for part in found.values()
-        if part.part.task == LEAKY
-        for each in part.checked
-        if (leaks := each.leaks) is not None and (not part.part.heldout or each.candidate in SPEAKING)
+        for each in with_leaks(found)
+        if (leaks := each.leaks) is not None
     ]
     return table(("approach", "on all", "on those", "without them", "what they add"), lines, range(1, 5))
