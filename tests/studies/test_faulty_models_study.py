@@ -75,7 +75,7 @@ def test_whom_the_verdict_named_is_told_and_a_healthy_adapter_is_no_fault_to_be_
     told = "\n".join(report_models.sections([ill]))
     assert "| adapter | all zeros | yes | no effect | copy nearest |" in told
     assert "| adapter | nothing | not run yet |" in told
-    assert "1 of 1 are caught before a score is shown. Whether a healthy adapter is passed is not known yet" in told
+    assert "1 of 1 are caught before a score is shown. Whether a healthy adapter passes is not known yet" in told
     healthy = {**ill, "how": tuning.AS_IT_WAS, "caught": False, "says": "", "named": ""}
     told = "\n".join(report_models.sections([ill, healthy]))
     assert "| adapter | nothing | no | - | none |" in told
@@ -156,7 +156,7 @@ def test_each_fault_moves_figure_and_truth_as_it_should(tmp_path: Path, monkeypa
     assert all(len(row["states"]) == len(verdicts.TARGETS) for rows in found.values() for row in rows.values())
     rows = [{"part": "verdict", "task": "messages", "how": how, **row} for how in found for row in found[how].values()]
     told = "\n".join(report_models.sections(rows))
-    assert "Claims that are wrong: on clean data 0 of" in told
+    assert "Wrong claims: on clean data 0 of" in told
 
 
 def test_claims_are_wrong_only_where_the_truth_speaks_against_them() -> None:

@@ -23,13 +23,13 @@ def document(rows: Rows) -> str:
     """The whole file."""
     parts = [
         "# Planted faults, and what is found of them",
-        "Known faults are planted into samples of public and bundled data and into models, and the product's own checks look "
-        "for them. Written by `python -m benchmarks.studies.faults table` from committed rows; `run` makes them, and "
-        "`run --no-model` those that take no language model. What stands in the data by nature was counted before anything was "
-        "planted and is left out of the counts.",
+        "Known faults were planted into samples of public and bundled data and into models, and the product's own checks looked "
+        "for them. Faults that the data had before were counted first and are left out of the counts. "
+        "`python -m benchmarks.studies.faults table` writes this file from committed rows; `run` makes the rows, and "
+        "`run --no-model` those that need no language model.",
         *_copies(rows, "leaks", "Held-out cases among the examples"),
-        *_copies(rows, "duplicates", "Examples that stand there twice"),
-        *_copies(rows, "held-out duplicates", "Held-out cases that stand there twice"),
+        *_copies(rows, "duplicates", "Duplicate examples"),
+        *_copies(rows, "held-out duplicates", "Duplicate held-out cases"),
         *_reworded(_of(rows, "reworded")),
         *_worth(_of(rows, "worth")),
         *_flips(_of(rows, "flips")),
@@ -69,11 +69,11 @@ def _copies(rows: Rows, part: str, title: str) -> list[str]:
     by_kind = [[kind, f"{counts[0]:,}", _share(*counts)] for kind, counts in kinds.items()]
     return [
         f"## {title}",
-        "Half of the copies differ in case, spaces or punctuation, half in one small edit. False: flagged, and neither planted "
-        "nor flagged before.",
+        _goal_of_copies(kinds, sum(row["false"] for row in mine)),
+        "Half of the copies are the same but for case, spaces or punctuation, half differ in one small edit. *False* counts what "
+        "is named though it was neither planted nor named before.",
         table(columns, lines, numeric=range(1, 7)),
         table(("copy", "planted", "found"), by_kind, numeric=(1, 2)),
-        _goal_of_copies(kinds, sum(row["false"] for row in mine)),
     ]
 
 
@@ -82,7 +82,7 @@ def _goal_of_copies(kinds: Mapping[str, Sequence[int]], false: int) -> str:
     recall, precision = found / planted, found / (found + false)
     reached = min(recall, precision) >= GOALS["leaks"]
     return (
-        f"In all {percent(recall)} of {planted:,} copies are found, and {percent(precision)} of what is named was planted: the "
+        f"The check finds {percent(recall)} of {planted:,} copies, and {percent(precision)} of what it names was planted: the "
         f"goal of 95 % for both is {'reached' if reached else 'not reached'}."
     )
 
@@ -107,15 +107,16 @@ def _reworded(rows: Rows) -> list[str]:
     planted, found, false = (sum(row[name] for row in rows) for name in ("planted", "found", "false"))
     return [
         "## Held-out cases among the examples, in other words",
-        "Of texts by several people that say the same one is held out and another put among the examples: descriptions of the "
-        f"same place (e2e_nlg) and of the same lines (nl2regex). Beside {rewordings.HELDOUT} held-out texts and examples that "
-        "all say something else `--deep` looks by meaning, and every run by letters. Named before: held-out texts that are so "
-        "much like one that says something else (another price, another area) that they are named without a planted one; "
-        "they are not counted.",
+        f"Looking by meaning (`--deep`) finds {percent(found / planted)} of {planted:,} rewordings, and "
+        f"{_share(found + false, found)} of what it names anew was planted. Its threshold names texts that share most of their "
+        "words, whether they say the same or not, and misses most of what people say in other words. So a run that names nothing "
+        "may still hold rewordings.",
+        "Several people described the same place (e2e_nlg) or the same lines (nl2regex). For some of "
+        f"{rewordings.HELDOUT} held-out texts another person's words for the same were put among the examples, which otherwise say "
+        "something else. `--deep` looks by meaning, every run by letters. *Named before* counts held-out texts so much like one "
+        "that says something else (another price, another area) that they are named without a planted one; they are left out of "
+        "the other counts.",
         table(columns, lines, numeric=range(1, 7)),
-        f"By meaning {percent(found / planted)} of {planted:,} are found, and {_share(found + false, found)} of what is named "
-        "anew was planted. The threshold names texts that share most of their words, whether they say the same or not, and "
-        "passes over most of what people put in other words: that nothing is named does not say that nothing was reworded.",
     ]
 
 
@@ -141,11 +142,11 @@ def _worth(rows: Rows) -> list[str]:
     undone = sum(abs(row["left out"] - row["clean"]) <= 0.02 for row in rows)
     return [
         "## What leaks do to a comparison",
-        "Approaches without a language model on 300 held-out cases: fitted on the clean examples, on these with the planted "
-        "leaks, and on what the product leaves of them.",
+        f"With the leaks {flattered} of {len(rows)} figures are more than 2 points too good. Once the product has left the leaks "
+        f"out, {undone} are within 2 points of the clean figure.",
+        "Approaches without a language model answered 300 held-out cases, fitted on the clean examples, on these with the "
+        "planted leaks, and on what the product leaves of them.",
         table(columns, lines, numeric=(2, 3, 4, 5)),
-        f"With the leaks {flattered} of {len(rows)} figures are more than 2 points too good; once they are left out {undone} are "
-        "within 2 points of the clean one.",
     ]
 
 
@@ -177,12 +178,12 @@ def _flips(rows: Rows) -> list[str]:
     reached = sum(each >= GOALS["times"] for each in times)
     return [
         "## Wrong labels: the list of doubts",
-        "As many rows from the top of the list as were planted: which share of these was planted, and how many times as many "
-        "that is as a random choice would hold. Confusable: the label of the nearest example with another one. The labels that "
-        "were wrong before count as right here, so the shares are lower bounds.",
+        f"The top of the list holds at least 3 times as many wrong labels as a random choice, which is the goal, in {reached} of "
+        f"{len(times)} settings. (At a base rate of 20 % three times as many is 60 %, at 33 % all.)",
+        "*Right among the first* is the share of planted labels among as many rows from the top of the list as were planted; "
+        "*times the base rate* sets it against a random choice. A confusable label is that of the nearest example with another "
+        "one. Labels that were wrong before count as right here, so the shares are lower bounds.",
         table(columns, lines, numeric=range(2, 7)),
-        f"The goal of 3 times the base rate is reached in {reached} of {len(times)} settings. At a base rate of 20 % three times "
-        "it is 60 %, at 33 % all.",
         _doubted_before(rows),
     ]
 
@@ -194,9 +195,9 @@ def _doubted_before(rows: Rows) -> str:
         return ""
     which = "These rows are" if old == len(rows) else f"Of the {len(rows)} rows {old} {'is' if old == 1 else 'are'}"
     return (
-        f"{which} from before {LATEST.what}, since when a label is doubted only where another one is likelier: a list of today "
-        "can be shorter. Of four settings that were asked again it was 0 to 20 % shorter, with the same right ones at its head; "
-        "banking77 was not asked again."
+        f"{which} from before {LATEST.what}, since when a label is doubted only where another one is likelier, so a list made "
+        "today can be shorter. In the four settings that were asked again it was 0 to 20 % shorter, with the same right ones "
+        "at its head; banking77 was not asked again."
     )
 
 
@@ -226,16 +227,17 @@ def _relabelled(rows: Rows) -> list[str]:
     )
     return [
         "## Wrong labels: the relabelled sample",
-        "Samples drawn from held-out cases of which a share is labelled wrongly, by a person who is always right.",
+        f"In the worst setting the interval holds the share of wrong labels in at least {lowest['shares']} of draws, and the "
+        f"ceiling left once the sample is corrected in at least {lowest['ceilings']} (lower 97.5 % bounds). The goal is 90 %.",
+        "A share of the held-out labels is wrong, and a person who is always right labels a random sample once more.",
         table(columns, lines, numeric=range(5)),
-        f"At the worst the interval holds the share of wrong labels in {lowest['shares']} of draws, and the ceiling that is left "
-        f"once the sample is corrected in {lowest['ceilings']} (lower 97.5 % bounds); the goal is 90 %.",
     ]
 
 
 def _documents(rows: Rows) -> list[str]:
     if not rows:
         return []
+    all_planted, all_found = (sum(row[name] for row in rows) for name in ("planted", "found"))
     lines = []
     for key in dict.fromkeys((row["task"], row["share"]) for row in rows):
         mine = [row for row in rows if (row["task"], row["share"]) == key]
@@ -244,9 +246,14 @@ def _documents(rows: Rows) -> list[str]:
         lines.append([key[0], percent(key[1]), *cells])
     return [
         "## Documents that contradict each other",
-        "Copies of documents under the same title in which one fact, a number or a name, is another "
-        "(`benchmarks/probes/changed.py`), as far as facts can be changed with certainty.",
+        *(
+            [f"The check finds {_share(all_planted, all_found)} of {all_planted:,} contradictions."]
+            if all_planted
+            else []
+        ),
+        "Documents were copied under the same title with one fact, a number or a name, replaced by another, where that can be "
+        "done with certainty (`benchmarks/probes/changed.py`).",
         table(("data", "asked for", "planted", "found", "false", "there before"), lines, numeric=range(1, 6)),
-        "Of the pairs of nq_open_oracle that were there before five were read: two are versions of an article that state other "
-        "facts (who produces a series, who comes next in a succession), three say the same in other words.",
+        "Five of the pairs that nq_open_oracle had before were read. Two are versions of an article that state different facts "
+        "(who produces a series, who comes next in a succession); three say the same in other words.",
     ]

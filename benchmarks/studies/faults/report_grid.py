@@ -18,18 +18,20 @@ def sections(rows: Rows) -> list[str]:
     mine = [row for row in rows if row["part"] == "grid"]
     title = "## A few hundred clean examples, or many messy ones"
     missing = [each.name for each in grid.slow() if each.name not in {row["approach"] for row in mine}]
-    slow = f"{NOT_YET}, since each takes minutes to hours a row here; `run --part grid` goes on where it is quicker."
-    lacking = f"{listed(missing)}: {slow}" if missing else ""
+    slow = "takes minutes to hours a row here; `run --part grid` goes on where it is quicker."
+    lacking = f"{NOT_YET.capitalize()}: {listed(missing)}. Each {slow}" if missing else ""
     if not mine:
         return [title, f"{NOT_YET.capitalize()}."]
     told = [
-        f"Right answers to {grid.HELDOUT} held-out cases of each task, with the labels that the data has, by approaches that "
-        f"were built from {grid.CLEAN} examples as they are, and from {' and '.join(f'{of:,}' for of in grid.NOISY)} of which "
-        "a share got a wrong label: any other one, or that of the nearest example with another (confusable). Means of the draws; "
-        "a larger sample holds the smaller one. Where a task has fewer examples, all of them.",
+        _answer(mine),
+        f"Approaches were built from {grid.CLEAN} examples as they are, and from "
+        f"{' and '.join(f'{of:,}' for of in grid.NOISY)} (or all that a task has, where these are fewer) of which a share got a "
+        "wrong label: any other one, or that of the nearest example with another (confusable). A larger sample holds the smaller "
+        f"one. The tables give the share of right answers to {grid.HELDOUT} held-out cases of each task, by the labels that the "
+        "data has, as means of the draws.",
     ]
     tables = [_table(task, mine) for task in grid.TASKS if any(row["task"] == task for row in mine)]
-    return [title, *told, *tables, _answer(mine), *([lacking] if lacking else [])]
+    return [title, *told, *tables, *([lacking] if lacking else [])]
 
 
 def _table(task: str, rows: Rows) -> str:
@@ -62,6 +64,6 @@ def _answer(rows: Rows) -> str:
                 messy += min(many) > max(few)
     return (
         f"Of {counted(settings, 'setting')} (approach, task, number, share and kind of wrong labels) {grid.CLEAN} clean examples "
-        f"are ahead in every draw in {clean:,}, the messy ones in {messy:,}; else the draws overlap, or the figures are equal. "
-        f"{counted(len(draws), 'draw')} of {grid.DRAWS} so far."
+        f"are ahead in every draw in {clean:,}, the messy ones in {messy:,}; in the others the draws overlap or the figures are "
+        f"equal. {len(draws):,} of {counted(grid.DRAWS, 'draw')} {'is' if len(draws) == 1 else 'are'} done."
     )

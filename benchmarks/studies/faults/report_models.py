@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from advisor.wording import percent
+from advisor.wording import listed, percent
 from benchmarks.statistics.confidence import exact_interval
 from benchmarks.studies.faults import templates, tuning, verdicts
 from benchmarks.studies.markdown import table
@@ -67,34 +67,41 @@ def _verdicts(rows: Rows) -> list[str]:
     columns = ("data", "planted", "approach", "figure", "true", "claims", "wrong", "changed, the right way")
     return [
         "## What is claimed with a fault in the data",
-        f"Approaches without a language model, on {_cases()} held-out cases. Figure: by the product, which sees only the faulty "
-        "data. True: what was fitted on that data reaches on the other held-out cases, with right keys. At each target from 30 % "
-        "to 99 % in steps of a point the product's tests say that it is met, that it is missed, or neither. Wrong: claims that "
-        "the true figure, with its own interval, speaks against. Changed, the right way: targets at which another thing is said "
-        "than without the fault, and at how many of them that is not against the true figure. "
-        f"{percent(verdicts.SHARE)} of the examples or documents are planted, and {percent(verdicts.KEYS)} of the held-out "
-        "labels are wrong.",
-        table(columns, lines, numeric=range(3, 8)),
         _told_of_claims(rows),
+        f"Approaches without a language model, on held-out cases of each task: {_cases()}. "
+        f"{percent(verdicts.SHARE)} of the examples or documents are planted; of the held-out labels {percent(verdicts.KEYS)} "
+        "are made wrong. "
+        "For each target from 30 % to 99 %, point by point, the product's tests claim that it is met, claim that it is "
+        "missed, or claim nothing.",
+        "\n".join(
+            (
+                "- *Figure* is what the product measures, which sees only the faulty data.",
+                "- *True* is what the same fit reaches on the other held-out cases, with right keys.",
+                "- *Wrong* counts claims that the true figure contradicts, its own interval counted in.",
+                "- *Changed, the right way* counts the targets at which something else is said than without the fault, and at "
+                "how many of them that does not contradict the true figure.",
+            )
+        ),
+        table(columns, lines, numeric=range(3, 8)),
     ]
 
 
 def _cases() -> str:
-    return ", ".join(f"{count} ({task})" for task, count in verdicts.HELDOUT.items())
+    return listed([f"{count} of {task}" for task, count in verdicts.HELDOUT.items()])
 
 
 def _told_of_claims(rows: Rows) -> str:
     def said(what: str, names: Sequence[str]) -> str:
         chosen = [row for row in rows if row["how"] in names]
-        return f"{what} {sum(map(wrong_claims, chosen))} of {sum(map(claims, chosen))}"
+        return f"{what} {sum(map(wrong_claims, chosen)):,} of {sum(map(claims, chosen)):,}"
 
     keys = [name for name in verdicts.FAULTS if "held-out labels" in name or "sample corrected" in name]
     apart = {verdicts.CLEAN, verdicts.LEFT_IN, *keys}
     rest = [*verdicts.FAULTS, *verdicts.IN_DOCUMENTS]
     return (
-        f"Claims that are wrong: {said('on clean data', [verdicts.CLEAN])}; "
-        f"{said('where leaks are left in, which the product does not do,', [verdicts.LEFT_IN])}; "
-        f"{said('where the held-out labels themselves are wrong', keys)}; "
+        f"Wrong claims: {said('on clean data', [verdicts.CLEAN])}, "
+        f"{said('with leaks left in (which the product does not do)', [verdicts.LEFT_IN])}, "
+        f"{said('with wrong held-out labels', keys)} and "
         f"{said('with any other fault', [name for name in rest if name not in apart])}."
     )
 
@@ -115,14 +122,20 @@ def _templates(rows: Rows) -> list[str]:
     alarms = sum(any(row[door] for door in doors) for row in rows if row["how"] == templates.AS_IT_WAS)
     return [
         "## A template or tokenizer that differs between the fit and its use",
+        f"{seen} of {len(changed)} changes are refused before anything is answered, by the fit or by the files, and {served} by "
+        f"the count of a server; without a change {alarms or 'nothing'} is refused. A server shows only its count of tokens, "
+        "so a changed form of the same length stays unseen there.",
         "A prompt of support-intents is fitted with the default model and loaded with a tokenizer that was changed since. "
-        "Refused by the fit: a fixed conversation becomes other tokens than when it was saved. By the program: the exported "
-        "`predict.py`, by the same. By the count: a server that answers with that tokenizer states another number of tokens. "
-        "By the files: models in a folder of one's own are named by a hash of their files.",
+        "What can refuse it:",
+        "\n".join(
+            (
+                "- **The fit**: a fixed conversation becomes other tokens than when the fit was saved.",
+                "- **The program**: the exported `predict.py` makes the same check.",
+                "- **The count**: a server that answers with that tokenizer states another number of tokens.",
+                "- **The files**: models in a folder of one's own are named by a hash of their files.",
+            )
+        ),
         table(("changed", *(f"refused {door}" for door in doors)), lines),
-        f"By the fit or by the files {seen} of {len(changed)} changes are refused before anything is answered, and by the count "
-        f"of a server {served}; without a change {alarms or 'nothing'} is refused. A server shows no more than its count, so "
-        "another form of the same length stays unseen there.",
     ]
 
 
@@ -143,17 +156,15 @@ def _spoilt(rows: Rows) -> list[str]:
     caught = sum(row["caught"] for row in ill)
     said = f"{caught} of {len(ill)} are caught before a score is shown." if ill else ""
     if tuning.AS_IT_WAS not in known:
-        said += (
-            " Whether a healthy adapter is passed is not known yet: the run in which nothing is spoilt was not made."
-        )
+        said += " Whether a healthy adapter passes is not known yet: the run in which nothing is spoilt was not made."
     return [
         "## Adapters without effect, and trainings that diverge",
-        f"Whole runs of LoRA on {tuning.SPOILT_ON} examples of support-intents in which every training ends so. Caught: no score "
-        "is shown for it, and a sentence says why; the goal is always, and never where nothing is spoilt. Beside it "
-        "copy nearest is asked, which the verdict is to name then. With tiny models the same runs are made by "
-        "`tests/studies/test_faulty_models_study.py`.",
-        table(("spoilt", "how", "caught", "what is said", "named by the verdict"), lines),
         said.strip(),
+        f"In whole runs of LoRA on {tuning.SPOILT_ON} examples of support-intents every training ends as the table says. "
+        "*Caught* means that no score is shown for it and a sentence says why; the goal is always, and never where nothing is "
+        "spoilt. Copy nearest runs beside it, and the verdict should then name that. "
+        "`tests/studies/test_faulty_models_study.py` makes the same runs with tiny models.",
+        table(("spoilt", "how", "caught", "what is said", "named by the verdict"), lines),
     ]
 
 
@@ -171,22 +182,25 @@ def _trained(rows: Rows) -> list[str]:
     found = {(row["how"], row["draw"]): row for row in rows}
     seeds = sorted({seed for how, seed in found if ("well", seed) in found and ("too long", seed) in found})
     apart = sum(found["too long", seed]["lower"] > found["well", seed]["upper"] for seed in seeds)
-    said = f"The interval of the one that was trained too long lies wholly above the other's in {apart} of {len(seeds)} seeds."
+    said = (
+        "General text is more perplexing for the adapter that was trained too long, with an interval wholly above the "
+        f"other's, in {apart} of {len(seeds)} seeds."
+    )
     long = tuning.LONG
     return [
         "## An adapter that was trained too long",
-        f"LoRA on {tuning.TAUGHT} examples of support-intents by the first recipe of the race, without smoothing, and on "
-        f"{tuning.FEW} of them for {long.epochs} epochs at {long.learning_rate:g}. General text: how many times as perplexing it "
-        "has become (95 % interval).",
-        table(("trained", "seed", "right", "general text", "divergence a token"), lines, numeric=(1, 2, 4)),
         *([said] if seeds else []),
+        f"LoRA was trained well, on {tuning.TAUGHT} examples of support-intents by the first recipe of the race without "
+        f"smoothing, and too long, on {tuning.FEW} of them for {long.epochs} epochs at {long.learning_rate:g}. *General text* "
+        "is how many times as perplexing such text has become, with its 95 % interval.",
+        table(("trained", "seed", "right", "general text", "divergence a token"), lines, numeric=(1, 2, 4)),
     ]
 
 
 def _poisoned(checked: Rows, asked: Rows) -> list[str]:
     parts = [
-        f"Documents of handbook-qa that repeat a held-out question and give a wrong answer to it: of {row['planted']} the "
-        f"check of documents names {row['as questions']} as questions that stand in documents, and "
+        f"Of {row['planted']} documents of handbook-qa that repeat a held-out question and answer it wrongly, the check of "
+        f"documents names {row['as questions']} as questions that stand in documents and "
         f"{row['as contradictions']} as contradictions."
         for row in checked
     ]
@@ -203,7 +217,8 @@ def _poisoned(checked: Rows, asked: Rows) -> list[str]:
     return [
         "## Poisoned documents",
         *parts,
-        "Instructions at the end of the documents that hold the answers, asked by retrieval with the default model, beside what "
-        "`advisor run --planted` measures. Nothing in the product defends against them: how often they are followed is measured.",
+        "Nothing in the product defends against instructions in documents; how often they are followed is measured. Retrieval "
+        "with the default model was asked with an instruction at the end of each document that holds an answer. The table "
+        "sets that beside what `advisor run --planted` measures.",
         table(columns, lines, numeric=(1, 2, 4)),
     ]
