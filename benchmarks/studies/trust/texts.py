@@ -14,12 +14,12 @@ addition to its weights (an adapter), and *lora + retrieval* does both. The othe
 """
 SOURCES = """\
 - **Bake-offs** are the runs behind [Eight bake-offs](bakeoffs.md), with up to 600 examples. They give what every run measures.
-- **Checked runs** are smaller runs made for this page at `--effort quick`, with {sizes}, and {heldout} held-out cases each. They
-  give what is measured on request only (`--probes all`). Of the approaches without a language model their tables show the best
-  one.
+- **Checked runs** are smaller runs made for this page at `--effort quick`, with {sizes},
+  and {heldout} held-out cases each. They give what is measured on request only (`--probes all`). Of the approaches without a
+  language model their tables show the best one.
 
-Do not set figures of the one against figures of the other. [How it is measured](how-it-is-measured.md) explains every approach
-and every measure. {sampled}
+Do not compare figures of the one kind with figures of the other. [How it is measured](how-it-is-measured.md) explains every
+approach and every measure. {sampled}
 
 Labels are given on support-intents, banking77 and sms_spam, questions answered on handbook-qa, nq_open_oracle and pubmedqa,
 fields filled in on order-extract and snips_slots, and notices written in a house's style on house-style. sms_spam has no
