@@ -113,9 +113,9 @@ def _reworded(rows: Rows) -> list[str]:
         "may still hold rewordings.",
         "Several people described the same place (e2e_nlg) or the same lines (nl2regex). For some of "
         f"{rewordings.HELDOUT} held-out texts another person's words for the same were put among the examples, which otherwise "
-        "say something else. `--deep` looks by meaning, every run by letters. *Named before* counts held-out texts so much like one "
-        "that says something else (another price, another area) that they are named without a planted one; they are left out of "
-        "the other counts.",
+        "say something else. `--deep` looks by meaning, every run by letters. *Named before* counts held-out texts so much like "
+        "one that says something else (another price, another area) that they are named without a planted one; they are left out "
+        "of the other counts.",
         table(columns, lines, numeric=range(1, 7)),
     ]
 
