@@ -79,7 +79,7 @@ def test_whom_the_verdict_named_is_told_and_a_healthy_adapter_is_no_fault_to_be_
     healthy = {**ill, "how": tuning.AS_IT_WAS, "caught": False, "says": "", "named": ""}
     told = "\n".join(report_models.sections([ill, healthy]))
     assert "| adapter | nothing | no | - | none |" in told
-    assert "1 of 1 are caught before a score is shown." in told
+    assert "1 of 1 are caught before a score is shown. The healthy adapter passes." in told
     assert "not known yet" not in told
 
 

@@ -339,15 +339,17 @@ def test_the_page_says_when_its_runs_were_begun_and_which_are_missing(committed:
 
 
 def test_rows_that_are_counted_otherwise_are_named() -> None:
-    found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
+    rows = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
+    found = {name: replace(each, made={**each.made, "started": "2026-11-29 09:00 UTC"}) for name, each in rows.items()}
     assert beneath.numbers(found).startswith("In the rows of handbook-qa (retrieval) cases whose answer is a number")
     assert beneath.numbers({name: each for name, each in found.items() if each.part.kind == "lora"}) == ""
-    assert beneath.repeating(found).startswith("In the rows of handbook-qa (prompting, retrieval and lora) repeating")
+    speaking = "handbook-qa (prompting, retrieval, lora and lora + retrieval)"
+    assert beneath.repeating(found).startswith(f"In the rows of {speaking} repeating")
     assert beneath.counted_alike(found) == []
     later = {name: replace(each, made={**each.made, "started": "2026-12-02 09:00 UTC"}) for name, each in found.items()}
     assert beneath.repeating(later) == ""
     assert beneath.counted_alike(later) == ["handbook-qa"]
-    assert beneath.refusals_taught(found).startswith("In the rows of handbook-qa (lora) the first column also holds")
+    assert beneath.refusals_taught(found).startswith("In the rows of handbook-qa (lora and lora + retrieval) the first")
     assert beneath.refusals_taught(later) == ""
     assert beneath.newer(found) == beneath.newer(later) == "", "all of a task are from the same days"
     mixed = {name: later[name] if each.part.kind in ("lora", "rungs") else each for name, each in found.items()}
@@ -454,7 +456,7 @@ def test_what_follows_a_change_and_what_is_learnt_by_heart() -> None:
         "Of the cases of added labels (one) retrieval gets 9 of 30 right at once (9 after another fit) and lora 4 of 30 (9)."
     ), "of a task on which one of them was not asked nothing is added up"
     assert lessons.by_heart(rows) == (
-        "Without documents lora is right on 40 of 50 questions of its training, asked word for word, and on 3 of 30 about "
+        "Without documents lora is right on 40 of 50 questions of its training (word for word) and on 3 of 30 about "
         "the same facts in other words (one): it learns answers by heart."
     ), "of nine no share is told"
     as_well = replace(known, rephrased=Counted(cases=30, right=22), untold=Counted(cases=40, right=1))

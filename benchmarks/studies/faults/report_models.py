@@ -155,7 +155,9 @@ def _spoilt(rows: Rows) -> list[str]:
     ill = [row for row in rows if row["how"] != tuning.AS_IT_WAS]
     caught = sum(row["caught"] for row in ill)
     said = f"{caught} of {len(ill)} are caught before a score is shown." if ill else ""
-    if tuning.AS_IT_WAS not in known:
+    if healthy := known.get(tuning.AS_IT_WAS):
+        said += " The healthy adapter is taken for a faulty one." if healthy["caught"] else " The healthy adapter passes."
+    else:
         said += " Whether a healthy adapter passes is not known yet: the run in which nothing is spoilt was not made."
     return [
         "## Adapters without effect, and trainings that diverge",

@@ -286,7 +286,7 @@ def by_heart(rows: Rows) -> str:
         return ""
     sums = [(sum(one.right for one in part), sum(one.cases for one in part)) for part in parts]
     said = (
-        "questions of its training, asked word for word,",
+        "questions of its training (word for word)",
         "about the same facts in other words",
         "about facts that it was never told",
     )
