@@ -198,7 +198,8 @@ def _overlap(across: Sequence[Case]) -> Finding:
         count=len(across),
         examples=ids(across),
         says=f"{many(len(across), 'held-out case means', 'held-out cases mean')} nearly what an example does, in other words.",
-        effect="What looks examples up finds an answer there that real requests may not have: its figures can be too high.",
+        effect="An approach that looks examples up finds an answer there that it may not find for real requests, so its figures "
+        "can be too high.",
         what_to_do=_STAY,
         severity="note",
     )
@@ -211,7 +212,7 @@ def _duplicates(again: Sequence[Case], held_out: bool) -> Finding:
         count=len(again),
         examples=ids(again),
         says=f"{many(len(again), f'{one} means', f'{several} mean')} nearly what another one does, in other words.",
-        effect="They count as independent cases; where they are rewordings of one another they are none, and bounds are narrower "
+        effect="They count as independent cases; if they are rewordings of one another they are not, and bounds are narrower "
         "than they should be."
         if held_out
         else SEVERAL["example"],
@@ -227,9 +228,9 @@ def _conflicts(found: _Within, held_out: bool) -> Finding:
         examples=tuple(found.shown),
         says=f"{many(found.conflicts, 'pair', 'pairs')} of {'held-out cases' if held_out else 'examples'} with different labels "
         f"{'means' if found.conflicts == 1 else 'mean'} nearly the same.",
-        effect="Where one of the labels is wrong, right answers count as wrong there."
+        effect="If one of the labels is wrong, right answers count as wrong there."
         if held_out
-        else "What learns from examples is taught both, and is wrong by chance where the two labels meet.",
+        else "Approaches that learn from examples are taught both, and are right or wrong by chance where the two labels meet.",
         what_to_do=f"Read them: one label may be wrong, or the two labels may be one. {_LISTED}",
     )
 

@@ -21,8 +21,8 @@ _WITH_ONE_CHANGED = 8
 _BEGINNING = 4_000
 """Characters of a document by which its language is told."""
 FOUND_EASILY = (
-    "What looks things up finds these more easily than others, so its figures are too high for requests that stand in no "
-    "document."
+    "An approach that looks things up finds these more easily than others, so its figures are too high for requests that are "
+    "in no document."
 )
 """What it does to the comparison that held-out cases stand in documents."""
 
@@ -78,7 +78,7 @@ def held_out_questions(standing: Sequence[Case]) -> Iterator[Finding]:
             kind="questions in documents",
             count=len(standing),
             examples=ids(standing),
-            says=f"The input of {cases} in a document, word by word or with one word changed.",
+            says=f"The input of {cases} in a document, word for word or with one word changed.",
             effect=FOUND_EASILY,
             what_to_do="Take the questions out of the documents. Of an FAQ, which holds them on purpose, hold out requests that "
             "it lacks too, as many as there will be.",

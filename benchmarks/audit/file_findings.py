@@ -34,8 +34,8 @@ _FEW_LONG = 0.05
 _SEPARATOR, _AROUND = re.compile("[,;|]"), "[]{}()'\" "
 """Between the parts of a list that is one label, and around each of them."""
 ALIKE = {
-    "example": "They weigh more in what is learnt, and on both sides of a split a choice would look too good.",
-    "held-out case": "They are not independent, so bounds are wider than their number says.",
+    "example": "They weigh more in training, and copies on both sides of a split would make a choice look too good.",
+    "held-out case": "They are not independent, so bounds are wider than their number suggests.",
 }
 """What cases that are alike do to the comparison."""
 
@@ -91,7 +91,7 @@ def _empty_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator
             count=len(empty),
             examples=ids(empty),
             says=f"{many(len(empty), 'case has', 'cases have')} an empty input.",
-            effect="Every approach is asked nothing there and learns nothing: they only blur all figures.",
+            effect="There is nothing to answer in them and nothing to learn from them: they only blur all figures.",
             what_to_do=f"Leave these rows out, or map the input to another column. {LISTED}",
         )
 
@@ -108,7 +108,7 @@ def _one_output(examples: Sequence[Case]) -> Iterator[Finding]:
             count=len(examples),
             examples=ids(examples),
             says=f"All {len(examples):,} examples have the same output.",
-            effect="There is nothing to learn from them: what always gives this output looks as good as any approach.",
+            effect="There is nothing to learn from them: always giving this output looks as good as any approach.",
             what_to_do="Add examples with other outputs, or map the output to another column.",
         )
 
@@ -133,7 +133,7 @@ def _conflicts(examples: Sequence[Case], spec: Spec) -> Iterator[Finding]:
             count=len(groups),
             examples=ids(group[0] for group in groups),
             says=f"{many(len(groups), 'input has', 'inputs have')} different outputs in different rows.",
-            effect="What is right is not settled there: every approach is taught both, and choosing by them is by chance.",
+            effect="It is not settled which one is right: every approach is taught both, and choosing on these rows is chance.",
             what_to_do="Decide which output is right and correct the other rows, or list the alternatives as answers.",
         )
 
@@ -147,8 +147,8 @@ def _held_out_conflicts(heldout: Sequence[Case], spec: Spec) -> Iterator[Finding
             examples=ids(group[0] for group in groups),
             says=f"{many(len(groups), 'input of held-out cases has', 'inputs of held-out cases have')} different outputs in "
             "different rows.",
-            effect="Nobody can be right in all of them, so a perfect approach would fall short, and which one is right there is "
-            "by chance.",
+            effect="No answer can be right in all of them, so even a perfect approach would fall short, and who is right there "
+            "is chance.",
             what_to_do="Decide which output is right and correct the other rows, or list the alternatives as answers.",
         )
 
@@ -193,8 +193,8 @@ def _long_inputs(examples: Sequence[Case], heldout: Sequence[Case]) -> Iterator[
             count=len(long),
             examples=ids(long),
             says=f"{many(len(long), 'input is', 'inputs are')} probably longer than {INPUT_TOKENS} tokens.",
-            effect=f"Language models are shown the first {INPUT_TOKENS} tokens here, so what stands further behind they answer "
-            "without; embedders read less still.",
+            effect=f"Language models are shown only the first {INPUT_TOKENS} tokens here and answer without the rest; embedders "
+            "read even less.",
             what_to_do="Put the deciding part first, cut what does not matter, or split the texts.",
             severity="warning" if len(long) > _FEW_LONG * len(cases) else "note",
         )
@@ -207,10 +207,10 @@ def _long_outputs(cases: Sequence[Case]) -> Iterator[Finding]:
             kind="long outputs",
             count=len(long),
             examples=ids(long),
-            says=f"{many(len(long), 'output is', 'outputs are')} probably longer than {LONGEST_ANSWER} tokens, which is as much "
-            "as a language model on this machine may write here.",
-            effect="What it writes is cut there: no answer can be the same as such an output, and by other metrics the rest is "
-            "missing. A server's model may write twice as much.",
+            says=f"{many(len(long), 'output is', 'outputs are')} probably longer than {LONGEST_ANSWER} tokens, the most "
+            "that a language model on this machine may write here.",
+            effect="Its answers are cut there: none can equal such an output, and other metrics count the rest as missing. A "
+            "server's model may write twice as much.",
             what_to_do="Shorten these outputs, or split the task into parts with an answer each.",
         )
 
@@ -233,8 +233,8 @@ def _imbalance(examples: Sequence[Case]) -> Iterator[Finding]:
         count=len(others),
         examples=ids(others),
         says=f"{listed([label])} is the label of {most:,} of {len(examples):,} examples; all others have {len(others):,}.",
-        effect="What always answers it is right nearly as often as anything, and the others are learnt from few examples.",
-        what_to_do="Add examples of the others, and let a metric decide that counts them: macro_f1, or f1_of_label with the one "
+        effect="Always answering it is right nearly as often as any approach, and the others are learnt from few examples.",
+        what_to_do="Add examples of the others, and decide by a metric that counts them: macro_f1, or f1_of_label with the one "
         "that matters.",
         severity="note",
     )
@@ -321,9 +321,10 @@ def _answers_nowhere(cases: Sequence[Case], documents: Sequence[Document]) -> It
             kind="answers nowhere",
             count=len(missing),
             examples=ids(missing),
-            says=f"The answers of {len(missing):,} of {len(asked):,} cases stand word by word in {where}"
+            says=f"The answers of {len(missing):,} of {len(asked):,} cases appear word for word in {where}"
             f"{_not_looked_for(fixed, len(cases) - len(asked))}.",
-            effect="Answers that stand nowhere, or in other words, cannot be quoted: what reads documents is wrong there.",
+            effect="An answer that appears nowhere, or only in other words, cannot be quoted: approaches that quote documents "
+            "are wrong there.",
             what_to_do="Check that the documents are complete, and that the named ones are the right ones.",
             severity="warning" if len(missing) > len(asked) / 2 else "note",
         )

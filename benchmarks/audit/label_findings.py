@@ -25,11 +25,11 @@ def label_findings(examples: Sequence[Case], heldout: Sequence[Case], labels: Se
             kind="labels in inputs",
             count=len(holding),
             examples=ids(holding),
-            says=f"{len(holding):,} of {len(cases):,} inputs hold their own label word for word, and hardly any holds another "
-            "one.",
-            effect="What reads it off is right without having learnt anything; if later requests do not hold it, every figure is "
-            "far too high.",
-            what_to_do="Take the labels out of the inputs, unless requests hold them as they come; then a rule is enough.",
+            says=f"{len(holding):,} of {len(cases):,} inputs contain their own label word for word, and hardly any contains "
+            "another one.",
+            effect="Reading it off is right without any learning; if later requests do not contain it, every figure is far too "
+            "high.",
+            what_to_do="Take the labels out of the inputs, unless real requests contain them too; then a rule is enough.",
         )
     held = {case.output for case in heldout}
     if len(heldout) > 1 and len(held) == 1 and len(different := {case.output for case in examples}) > 1:
@@ -39,7 +39,7 @@ def label_findings(examples: Sequence[Case], heldout: Sequence[Case], labels: Se
             examples=ids(heldout),
             says=f"All {len(heldout):,} held-out cases have the label {listed(sorted(held))}; the examples have "
             f"{len(different):,} labels.",
-            effect="What always answers it is right in all of them, and of the other labels nothing is measured.",
+            effect="Always answering it is right in all of them, and nothing is measured about the other labels.",
             what_to_do="Add held-out cases of the other labels, or leave `heldout:` out: then each is held out in proportion.",
         )
 

@@ -19,7 +19,7 @@ def missing_values(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Fin
             examples=ids(found),
             says=f"{many(len(found), 'case has an input', 'cases have an input')} that is usually written for a missing value: "
             f"{listed(sorted({case.input.strip() for case in found}))}.",
-            effect="Every approach is asked nothing there and learns nothing: they only blur all figures.",
+            effect="There is nothing to answer in them and nothing to learn from them: they only blur all figures.",
             what_to_do=f"Write the inputs, or leave these rows out, unless they are meant. {LISTED}",
         )
     if labels and (found := missing_labels(cases)):

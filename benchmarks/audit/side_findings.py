@@ -92,7 +92,7 @@ def few_groups(heldout: Sequence[Case], read: Sequence[Case], column: str, mappe
             examples=(),
             says=f'By the column "{column[:40]}" the {len(heldout):,} held-out cases are {many(len(groups), "group", "groups")}.',
             effect="Rows of a group stay on one side and count as one, so hardly anything can be shown.",
-            what_to_do=f"Where they do not tell of each other, as with a channel or a language, {off}. `slices` may name it.",
+            what_to_do=f"If they say nothing about each other, as with a channel or a language, {off}. `slices` may name it.",
         ),
     )
 
@@ -104,7 +104,7 @@ def _overlap(found: Overlap, examples: Sequence[Case], near_left_out: bool) -> I
             count=len(same),
             examples=ids(case for case in examples if case.id in same),
             says=f"{many(len(same), 'example has', 'examples have')} the same input as a held-out case.",
-            effect="Left in, copied answers would flatter retrieval most, so that the order could turn.",
+            effect="Left in, their answers could be copied, which would flatter retrieval most and could turn the order.",
             what_to_do="These examples are left out of the comparison; take them out of the file too.",
         )
     if near := found.near:
@@ -113,7 +113,7 @@ def _overlap(found: Overlap, examples: Sequence[Case], near_left_out: bool) -> I
             count=len(near),
             examples=ids(case for case in examples if case.id in near),
             says=f"{many(len(near), 'example has', 'examples have')} nearly the same input as a held-out case.",
-            effect="What looks examples up would find the answer there, as with the same input.",
+            effect="An approach that looks examples up would find the answer there, as with the same input.",
             what_to_do="They are left out too." if near_left_out else _stay(found),
             severity="note",
         )
@@ -124,7 +124,7 @@ def _overlap(found: Overlap, examples: Sequence[Case], near_left_out: bool) -> I
             examples=ids(case for case in examples if case.id in reworded),
             says=f"{many(len(reworded), 'example has', 'examples have')} the words of a held-out case, in another order or with "
             "one more, and its answer.",
-            effect="Where they were copied, figures of what looks examples up are too high.",
+            effect="If they were copied, approaches that look examples up get figures that are too high.",
             what_to_do="They stay, since two people may have written them. Take out those that were copied.",
             severity="note",
         )
@@ -132,24 +132,24 @@ def _overlap(found: Overlap, examples: Sequence[Case], near_left_out: bool) -> I
 
 def _stay(found: Overlap) -> str:
     cases = many(len(found.beside_near), "held-out case has", "held-out cases have")
-    return f"{cases} nearly the same example; these stay, since they are more than a fifth of the examples."
+    return f"{cases} such an example; these stay, since they are more than a fifth of the examples."
 
 
 def _groups(sides: Sides) -> Iterator[Finding]:
     if not sides.same_group:
         return
     stay = (
-        "They stay, since they are more than a fifth of the examples. Where rows of a group do tell of each other, put all rows "
-        "into one file and leave `heldout:` out: then whole groups are held out. Where they do not, as with a channel or a "
-        "language, give the rows no group."
+        "They stay, since they are more than a fifth of the examples. If rows of a group say something about each other, put all "
+        "rows into one file and leave `heldout:` out: then whole groups are held out. If not, as with a channel or a language, "
+        "give the rows no group."
     )
     yield Finding(
         kind="groups on both sides",
         count=len(sides.same_group),
         examples=ids(sides.same_group),
-        says=f"{many(len(sides.same_group), 'example is', 'examples are')} of the group of a held-out case.",
-        effect="What looks examples up may find the answer in another row of the group, and looks better than it is.",
-        what_to_do="They are left out of the comparison, as a cut by group would have it."
+        says=f"{many(len(sides.same_group), 'example belongs', 'examples belong')} to the group of a held-out case.",
+        effect="An approach that looks examples up may find the answer in another row of the group, and look better than it is.",
+        what_to_do="They are left out of the comparison, as a split by group would do."
         if sides.groups_left_out
         else stay,
         severity="note" if sides.groups_left_out else "warning",
@@ -169,7 +169,7 @@ def _labels(sides: Sides, read: Sequence[Case], labels: Sequence[str]) -> Iterat
             examples=ids(unseen),
             says=f"{many(len(unseen), 'held-out case has', 'held-out cases have')} a label without examples: "
             f"{listed(names)}.",
-            effect="An approach that learns from examples cannot answer it, and is wrong there whatever it is worth elsewhere.",
+            effect="An approach that learns from examples cannot give it, and is wrong there however good it is elsewhere.",
             what_to_do=f"Add examples of it.{_IN_THE_FILE if there else ''}",
         )
     tiny = sorted(label for label in labels if 0 < ours[label] < _TINY)
@@ -179,7 +179,7 @@ def _labels(sides: Sides, read: Sequence[Case], labels: Sequence[str]) -> Iterat
             count=len(tiny),
             examples=ids(case for case in sides.examples if case.output in set(tiny)),
             says=f"{many(len(tiny), 'label has', 'labels have')} fewer than {_TINY} examples: {listed(tiny)}.",
-            effect="Hardly any approach learns it, and a macro F1 moves much with a few answers.",
+            effect="Hardly any approach learns such a label, and a few answers move a macro F1 a lot.",
             what_to_do="Add examples, or join the label with one that it is confused with.",
             severity="note",
         )
@@ -219,7 +219,7 @@ def _near_duplicates(cases: Sequence[Case], read: Sequence[Case], several: str, 
             kind="near duplicates" if one == "example" else "held-out near duplicates",
             count=len(near),
             examples=ids(near),
-            says=f"{many(len(near), one + ' has', several + ' have')} nearly the input of another one.",
+            says=f"{many(len(near), one + ' has', several + ' have')} nearly the same input as another one.",
             effect=ALIKE[one],
             what_to_do=f"They stay on one side of every split and count as one group. `{FIX}` lists them.",
             severity="note",
@@ -247,7 +247,7 @@ def _near_conflicts(sides: Sides, read: Sequence[Case]) -> Iterator[Finding]:
             kind="near conflicts",
             count=len(groups),
             examples=ids(group[0] for group in groups),
-            says=f"{many(len(groups), 'input has', 'inputs have')} another label where it is asked in nearly the same words.",
+            says=f"{many(len(groups), 'input has', 'inputs have')} another label when asked in nearly the same words.",
             effect="Either the small difference decides, or one of the labels is wrong and nothing can be right in all of them.",
             what_to_do=f"Look at them (`{FIX}` lists them) and correct the label that is wrong.",
             severity="note",
@@ -281,10 +281,10 @@ def _of_contradicted(found: Sequence[Case], answers: Answers) -> Finding:
         kind="contradicted held-out cases",
         count=len(found),
         examples=ids(found),
-        says=f"{many(len(found), 'example has', 'examples have')} the input of a held-out case and another {answer}.",
-        effect=f"One of the two is wrong. Where it is that of the held-out case, {effect}"
+        says=f"{many(len(found), 'example has', 'examples have')} the same input as a held-out case but another {answer}.",
+        effect=f"One of the two is wrong. If it is that of the held-out case, {effect}"
         if answers.labels
-        else f"Where that of the held-out case is wrong, or both are right, {effect}",
+        else f"If that of the held-out case is wrong, or both are right, {effect}",
         what_to_do="Decide which label is right, and correct the other row."
         if answers.labels
         else "Decide which answer is right and correct the other row, or list both as answers.",
@@ -302,8 +302,9 @@ def _nearly_contradicted(sides: Sides, examples: Sequence[Case]) -> Iterator[Fin
             kind="nearly contradicted held-out cases",
             count=len(found),
             examples=ids(found),
-            says=f"{many(len(found), 'example has', 'examples have')} nearly the input of a held-out case and another label.",
-            effect="Either the small difference decides, or one of the two is wrong. Where it is that of the held-out case, "
+            says=f"{many(len(found), 'example has', 'examples have')} nearly the same input as a held-out case but another "
+            "label.",
+            effect="Either the small difference decides, or one of the two is wrong. If it is that of the held-out case, "
             "right answers count as wrong there.",
             what_to_do="Look at them, and correct the label that is wrong.",
             severity="note",

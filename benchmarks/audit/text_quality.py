@@ -210,7 +210,7 @@ def _private(cases: Sequence[Case]) -> Iterator[Finding]:
             count=len(holding),
             examples=ids(holding),
             says=_seem_to_hold(many(len(holding), "case seems", "cases seem"), kinds),
-            effect="Figures stay as they are, but what a model has learnt it may say to anybody.",
+            effect="Figures are not affected, but a model may repeat to anybody what it has learnt.",
             what_to_do=f"Replace them before a model learns them or a server sees them, or leave these rows out. {LISTED} "
             f"{_ONLY_PATTERNS}",
         )
@@ -255,7 +255,7 @@ def private_documents(documents: Sequence[Document]) -> Iterator[Finding]:
             count=len(holding),
             examples=tuple(document.id for document in holding[:3]),
             says=_seem_to_hold(many(len(holding), "document seems", "documents seem"), kinds),
-            effect="Figures stay as they are, but passages become part of prompts, on servers too.",
+            effect="Figures are not affected, but passages become part of prompts, on servers too.",
             what_to_do=f"Replace what nobody may see. {_ONLY_PATTERNS}",
             severity=severity,
         )
@@ -272,7 +272,7 @@ def private_requests(requests: Sequence[str]) -> Iterator[Finding]:
             says=_seem_to_hold(
                 many(len(holding), "request for the teacher seems", "requests for the teacher seem"), kinds
             ),
-            effect="Figures stay as they are, but a server may read them, and a model may say them again.",
+            effect="Figures are not affected, but a server may read them, and a model may repeat them.",
             what_to_do=f"Replace them before the teacher reads them and a model learns from them. {_ONLY_PATTERNS}",
         )
 

@@ -310,7 +310,7 @@ def _sides(data: Loaded, kind: Kind, limits: Limits, seed: int) -> Sides:
         except NothingToHoldOut as found:
             if not data.group:
                 raise
-            other = "rows that do not tell of each other, as of one channel or language, are no group: give it another name."
+            other = "rows that say nothing about each other, as of one channel or language, are no group: give it another name."
             raise BadInput(f'{found} Or correct the group column, "{data.group[:40]}"; {other}') from None
     return given_sides(data.examples, data.heldout, sizes, seed)
 

@@ -131,10 +131,10 @@ def _together(file: str, columns: Sequence[_Column], ids: Sequence[str]) -> Find
         examples=tuple(name for name, of in zip(ids, first.values, strict=True) if of == value)[:3],
         says=f"Rows of {file} seem to belong together: {counts.total():,} of them have only {len(counts):,} different values in "
         f"the column {shown_names([first.name])}{too}.",
-        effect="No group is named, so rows of one value may stand on both sides of a split: what looks examples up finds the "
-        "answer in another row and looks better than it is, and bounds take each row for independent.",
-        what_to_do=f"Write `group: {_as_yaml(first.name)}` under `columns`; a file of held-out cases needs the column too. Where "
-        f"rows of one value do not tell of each other, `slices: [{_as_yaml(first.name)}]` says so.",
+        effect="No group is named, so rows of one value may be on both sides of a split: an approach that looks examples up "
+        "finds the answer in another row and looks better than it is, and bounds treat each row as independent.",
+        what_to_do=f"Write `group: {_as_yaml(first.name)}` under `columns`; a file of held-out cases needs the column too. If "
+        f"rows of one value say nothing about each other, `slices: [{_as_yaml(first.name)}]` says so.",
     )
 
 

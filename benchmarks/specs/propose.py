@@ -152,7 +152,7 @@ def _grouped(columns: Columns, read: Cases, heldout: Path | None) -> tuple[Colum
     if not name or (heldout and name not in _names(heldout)):
         return columns, [finding.told for finding in read.findings]
     why = f"group: from {shown_names([name])}, because several rows have each of its values; they stay on one side."
-    off = "Leave it out where such rows do not tell of each other."
+    off = "Leave it out if such rows say nothing about each other."
     others = [finding.told for finding in read.findings if finding.kind != TOGETHER]
     return columns.model_copy(update={"group": name}), [f"{why} {off}", *others]
 

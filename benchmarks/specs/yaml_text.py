@@ -73,7 +73,7 @@ def read_yaml(path: Path) -> YamlText:
     """
     if path.suffix.lower() not in SPECS and hasattr(reader(path.name), "records") and path.is_file():
         proposed = shlex.join(["advisor", "init", str(path)])
-        raise BadInput(f'"{path.name}" is data and no task spec. `{proposed}` writes one for it.')
+        raise BadInput(f'"{path.name}" is data, not a task spec. `{proposed}` writes one for it.')
     text = _text(path)
     try:
         node = yaml.compose(text, Loader=_Loader)

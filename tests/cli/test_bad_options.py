@@ -31,7 +31,7 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "an unknown task": (("run", "nope"), r"nope is neither a file nor a known task\. Give a task\.yaml"),
     "a task that is not there": (("run", "none.yaml"), r'The task spec "none\.yaml" does not exist'),
     "a folder as task": (("check", "empty"), r'"empty" is a folder\. Name the task spec in it'),
-    "data as task": (("check", "rows.jsonl"), r"is data and no task spec"),
+    "data as task": (("check", "rows.jsonl"), r"is data, not a task spec"),
     "a device as task": (("check", "/dev/zero"), r'"zero" is not a regular file'),
     "an endless name of a task": (("check", "x" * 5_000), r"cannot be used: file name too long\. Correct the path"),
     "target 0": ((*RUN, "--target", "0"), r"--target is 0; a share of cases is between 0 and 1"),

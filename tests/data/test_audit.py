@@ -156,10 +156,10 @@ def test_near_duplicates_are_counted_apart_from_duplicates_and_on_each_side() ->
     examples = [*_clean(0, 60), _near(3, "now", "near"), _near(3, "NOW!", "same as that"), _near(4, "", "copy")]
     found = _assembled(examples, [*_clean(100, 40), _near(101, "now", "held"), _near(102, "now", "held too")])
     assert (found["near duplicates"].count, found["near duplicates"].examples) == (1, ("near",))
-    assert found["near duplicates"].says == "1 example has nearly the input of another one."
+    assert found["near duplicates"].says == "1 example has nearly the same input as another one."
     assert found["duplicates"].count == 2
     assert found["held-out near duplicates"].examples == ("held", "held too")
-    assert found["held-out near duplicates"].says == "2 held-out cases have nearly the input of another one."
+    assert found["held-out near duplicates"].says == "2 held-out cases have nearly the same input as another one."
     assert {found[kind].severity for kind in ("near duplicates", "held-out near duplicates")} == {"note"}
 
 
@@ -189,7 +189,7 @@ def test_rows_of_a_held_out_group_are_left_out_where_they_are_few_and_else_told_
     few = assemble(SPEC, data=data)
     found = {finding.kind: finding for finding in few.findings}["groups on both sides"]
     assert (found.count, found.severity) == (5, "note")
-    assert found.says == "5 examples are of the group of a held-out case."
+    assert found.says == "5 examples belong to the group of a held-out case."
     assert "They are left out of the comparison" in found.told
     assert {case.id for case in few.benchmark.task.examples} == {f"c{number}" for number in range(40)}
     few_values = Loaded(
@@ -244,7 +244,7 @@ def test_an_answer_that_an_example_contradicts_is_named_for_every_kind_but_rewri
     found = _found([*examples, *rows], held, QA)
     finding = found["contradicted held-out cases"]
     assert finding.examples == ("other", "one of two"), "the second by one of two cases"
-    assert finding.says == "2 examples have the input of a held-out case and another answer."
+    assert finding.says == "2 examples have the same input as a held-out case but another answer."
     assert "nearly contradicted held-out cases" not in found, "a question with another word may have another answer"
     assert "contradicted held-out cases" not in _found([*examples, rows[3]], held, QA)
     free = QA.model_copy(update={"kind": "generation"})
@@ -425,7 +425,7 @@ def test_answers_that_no_document_holds_are_counted_and_fixed_phrases_are_not() 
     assert found["answers nowhere"].examples == ("elsewhere", "part of a word")
     frequent = '6 with a frequent answer ("not in the documents") are not among them.'
     assert (
-        f"of 2 of 5 cases stand word by word in no document, or in none that the case names; {frequent}"
+        f"of 2 of 5 cases appear word for word in no document, or in none that the case names; {frequent}"
         in found["answers nowhere"].says
     )
 

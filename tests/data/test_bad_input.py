@@ -297,7 +297,7 @@ def test_data_in_place_of_a_spec_is_sent_to_init(
     monkeypatch.chdir(tmp_path)
     Path("my data").mkdir()
     Path(name).write_text("message,label\nLate,shipping\n", encoding="utf-8")
-    said = rf'^"tickets\.csv" is data and no task spec\. `advisor init {typed}` writes'
+    said = rf'^"tickets\.csv" is data, not a task spec\. `advisor init {typed}` writes'
     with pytest.raises(BadInput, match=said):
         assemble(name)
 

@@ -46,7 +46,9 @@ def test_a_label_that_stands_in_nearly_all_of_its_inputs_is_told(written: Writte
     """Every figure was near 100 %, and nothing said why."""
     told = found(cases(written), cases(written, start=100))["labels in inputs"]
     assert told.severity == "warning"
-    assert told.says.endswith("of 160 inputs hold their own label word for word, and hardly any holds another one.")
+    assert told.says.endswith(
+        "of 160 inputs contain their own label word for word, and hardly any contains another one."
+    )
     assert told.count >= 0.9 * 160
     assert str(told.count) in told.says
 
