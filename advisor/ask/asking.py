@@ -102,9 +102,9 @@ def _spoken(family: Family, task: Situation) -> str:
     spoken: dict[Family, str] = {
         "reference": f"a method without a language model (nearest example{', linear head on embeddings' * decides})",
         "prompting": "a prompt with well-chosen examples",
-        "retrieval": f"looking up: {'documents, or ' * task.documents}the nearest examples, in the prompt",
+        "retrieval": f"retrieval: {'documents, or ' * task.documents}the nearest examples, put into the prompt",
         "finetuning": "a LoRA fine-tune",
-        "combined": "a LoRA fine-tune on what is looked up",
+        "combined": "a LoRA fine-tune with retrieval",
     }
     return spoken[family]
 
@@ -137,8 +137,8 @@ def _what_counts(asked: Asked) -> list[str]:
     if asked.heldout is None:
         return []
     return [
-        f"Counted as examples are those to learn from, {asked.situation.examples:,} here: what is held out to measure on is none "
-        "of them."
+        f"Examples here are only those to learn from, {asked.situation.examples:,}; those held out to measure on are not "
+        "among them."
     ]
 
 
@@ -146,14 +146,14 @@ def _what_is_open(task: Situation) -> list[str]:
     if task.wanted is not None or task.kind != "generation":
         return []
     return [
-        "What makes an answer right was not said (`--wanted` says it), and whether fine-tuning is expected to help rests on it."
+        "You did not say what makes an answer right (`--wanted` says it); whether fine-tuning is expected to help depends on it."
     ]
 
 
 def _cannot(asked: Asked) -> list[_Helpless]:
     task, found = asked.situation, [*_tuning_cannot(asked.situation)]
     if task.wanted in ("behaviour", "format") and task.documents:
-        found.append(_Helpless(says="Looking up documents alone: they hold what is true, and not how to answer."))
+        found.append(_Helpless(says="Looking up documents alone: they hold what is true, not how to answer."))
     if task.kind == "qa" and not task.documents:
         found.append(
             _Helpless(
@@ -197,8 +197,8 @@ def _finding_out(asked: Asked) -> list[str]:
     found += asked.takes or [USUAL]
     if asked.volume is not None:
         found.append(
-            f"At {asked.volume:,} requests a month a tenth of a second each is {_hours(asked.volume * 0.1)} of a machine; "
-            "the run measures what each approach takes."
+            f"At {asked.volume:,} requests a month, each tenth of a second per request is {_hours(asked.volume * 0.1)} of "
+            "machine time; the run measures what each approach takes."
         )
     return found
 
@@ -209,8 +209,8 @@ def _cases(asked: Asked) -> list[str]:
         return [closeness(asked.heldout or 1, asked.margin, asked.approaches, asked.look).says]
     if target is None:
         return [
-            "Name a target first (0.9 for 90 %), or in a task file a margin: without one of them approaches are compared and "
-            "nothing is decided."
+            "Name a target first (0.9 for 90 %), or a margin in a task file: without either, approaches are compared "
+            "and nothing is decided."
         ]
     shared = Sharing(procedure=asked.procedure, candidates=asked.approaches, look=asked.look)
     found_out = decidable(asked.heldout or 1, target, graded=False, shared=shared)
@@ -220,8 +220,8 @@ def _cases(asked: Asked) -> list[str]:
     goal, reach = plain_percent(target), plain_percent(found_out.assumed_truth)
     takes = f"{how_many(found_out.cases_needed)} held-out cases"
     found = [
-        f"An approach that is truly at {reach} takes {takes} to be shown to meet {goal} in 4 of 5 runs, with "
-        f"{counted(asked.approaches, 'approach', 'approaches')} side by side{found_out.behind}."
+        f"With {counted(asked.approaches, 'approach', 'approaches')} side by side, it takes {takes} to show in 4 of 5 runs that "
+        f"an approach that is truly at {reach} meets {goal}{found_out.behind}."
     ]
     if asked.heldout is not None:
         shown = f"{right:,} right answers would" if right is not None else "not even a perfect score would"
@@ -230,7 +230,7 @@ def _cases(asked: Asked) -> list[str]:
         price, currency = asked.label_price
         lacking, most = needed - (asked.heldout or 0), " at most" if found_out.behind else ""
         found.append(
-            f"The {counted(lacking, 'held-out case')} that are lacking{most} cost {money(lacking * price)} {currency} to label, "
+            f"Labelling the missing {counted(lacking, 'held-out case')} costs {money(lacking * price)} {currency}{most}, "
             f"at {price:g} each."
         )
     return found

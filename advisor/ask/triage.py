@@ -24,9 +24,8 @@ CLASSIC_MISTAKE = (
     "cheaper to change."
 )
 LABELS_OPEN = (
-    f"How many different labels there are is not known (`--labels` says it), and what to try first rests on it: with "
-    f"{MANY_PER_LABEL} examples or more a label, and with more than {FEW_LABELS} labels, what needs no language model comes "
-    "first."
+    f"How many different labels there are is not known (`--labels` says it), and what to try first depends on it: with "
+    f"{MANY_PER_LABEL} examples or more a label, or with more than {FEW_LABELS} labels, what needs no language model comes first."
 )
 
 
@@ -171,14 +170,14 @@ def _facts(task: Situation, scores: dict[Family, float], why: list[str]) -> None
         scores["combined"] += 3
         scores["finetuning"] -= 1
         why.append(
-            f"{part} of the answers stand in the documents: the task asks for facts, and facts are "
+            f"{part} of the answers are in the documents: the task asks for facts, and facts are "
             "looked up (retrieval) rather than learnt (fine-tuning)."
         )
     elif task.documents:
         scores["retrieval"] += 1
         scores["combined"] += 1
-        few = "none of the answers stands" if part == "0 %" else f"only {part} of the answers stand"
-        why.append(f"There are documents, but {few} in them word for word: retrieval may help and may not suffice.")
+        few = "none of the answers appears" if part == "0 %" else f"only {part} of the answers appear"
+        why.append(f"There are documents, but {few} in them word for word: retrieval may help but may not be enough.")
     elif task.kind == "qa":
         scores["prompting"] += 1
         why.append(
@@ -200,8 +199,8 @@ def _drift(task: Situation, scores: dict[Family, float], why: list[str]) -> None
         scores["retrieval"] += 2
         scores["combined"] += 1
     why.append(
-        f"Facts change {task.facts_change}: what was trained holds those of its training day, what looks them up holds those "
-        "of its documents."
+        f"Facts change {task.facts_change}: a trained model holds those of its training day, an approach that looks them up "
+        "those of its documents."
     )
 
 
@@ -249,8 +248,8 @@ _OF_WANTED: dict[Wanted, tuple[dict[Family, float], str]] = {
     ),
     "facts": (
         {"finetuning": -2},
-        "You said that it is about facts: a model learns from examples how to answer more than what is true, so facts are put "
-        "before it when it answers.",
+        "You said that it is about facts: from examples a model learns how to answer more than what is true, so facts are "
+        "shown to it when it answers.",
     ),
     "labels": (
         {"reference": 1, "retrieval": 1},

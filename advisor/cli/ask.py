@@ -38,7 +38,7 @@ QUESTIONS = {
     "facts_change": ("How often do the facts behind the answers change?", click.Choice(CHANGES)),
     "volume": ("How many requests a month?", Count(1)),
     "data_stays_here": ("Must the data stay on your machines?", click.BOOL),
-    "target": ("Which share of answers must be right (0.9 for 90 %)?", SHARE),
+    "target": ("What share of answers must be right (0.9 for 90 %)?", SHARE),
 }
 """In the order in which they are asked."""
 NEEDED = {"kind": "classification", "examples": 300}
@@ -127,7 +127,7 @@ class _Readings:
         for question in dict.fromkeys(each.question for each in self.open_still):
             each = [one for one in self.open_still if one.question == question]
             words = " and ".join(f'"{shown(one.words)}" ({_taken(one)})' for one in each)
-            told.append(f"Not taken, since they do not go together: {words}. {_option(question)} says it.")
+            told.append(f"Not taken, since they contradict each other: {words}. {_option(question)} decides.")
         return tuple(told)
 
 
@@ -210,7 +210,7 @@ def _found(task: str, given: dict[str, Any]) -> _Found:
     except BadInput as error:
         assembly = find(task, remote).assembled()  # Where the fault lies there, it ends the command.
         return _Found(
-            assembly=assembly, prepared=None, problem=f"What a comparison takes cannot be reckoned yet: {error}"
+            assembly=assembly, prepared=None, problem=f"What a comparison takes cannot be estimated yet: {error}"
         )
     return _Found(assembly=prepared.assembly, prepared=prepared)
 

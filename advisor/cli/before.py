@@ -93,9 +93,9 @@ def with_less(prepared: Prepared) -> str:
 
     budget, asked = min(EFFORTS.values()), prepared.options
     least = replace(prepared, options=replace(asked, tuning_tokens=budget, second_seed=False))
-    others = "--max-hours 1 tells what is measured by then"
+    others = "--max-hours 1 stops after an hour and reports what is measured by then"
     if least.options == asked:
-        return f"less takes fewer --examples or approaches (--approach); {others}"
+        return f"fewer --examples or approaches (--approach) take less; {others}"
     left_out = ["--effort quick"] * (asked.tuning_tokens != budget) + ["--no-second-seed"] * asked.second_seed
     minutes = roomy(least).forecast.minutes
     return f"with {' '.join(left_out)}: about {max(1, round(minutes))} minutes; {others}"

@@ -62,7 +62,7 @@ def _print(found: Comparison, names: tuple[str, str]) -> None:
     these = f"On the {counted(found.shared, 'held-out input')} that both runs answered"
     note = (
         f"{these}{found.fewer}, case by case, each approach on its own: "
-        "of twenty that did not change one looks as if it had (p below 0.05)."
+        "one in twenty that did not change looks as if it had (p below 0.05)."
     )
     left_out = f" Measured in one run only, or not on all of these: {listed(list(found.only))}." if found.only else ""
     to.print(f"[dim]{marked(note + left_out)}[/dim]")

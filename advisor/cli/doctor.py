@@ -86,7 +86,7 @@ def _text(found: dict[str, Any]) -> str:
         "measured here:" if found["measured"] else "measured here: nothing yet, or the machine was busy",
         *(_line(Timing(**timing)) for timing in found["measured"]),
         *_plugins(found["plugins"]),
-        f"To have it otherwise, set {_overrides()}.",
+        f"To override these, set {_overrides()}.",
         "Something else was running when it measured? advisor doctor --again",
     ]
     return "\n".join(broken(line, sys.stdout.isatty()) for line in lines)

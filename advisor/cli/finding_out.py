@@ -43,7 +43,7 @@ def of_task(prepared: Prepared) -> tuple[str, ...]:
     try:
         expected, no_room = roomy(prepared)
     except BadInput as error:
-        return f"What a comparison takes here cannot be reckoned: {error}", USUAL
+        return f"What a comparison takes here cannot be estimated: {error}", USUAL
     said = [_sentence(expected), *(f"{why}." for why in dict.fromkeys(no_room.values()))]
     if prices.machine_hour and expected.fits:
         paid = f"{money(expected.minutes / 60 * prices.machine_hour)} {prices.currency}"
@@ -100,8 +100,8 @@ def between(situation: Situation, models: Models) -> str:
     many = min(situation.examples, MOST_EXAMPLES)
     sentence = (
         f"One comparison of all approaches with {models.names[0]} and {many:,} examples takes about {_span(low, high)} "
-        f"on this machine. That is reckoned as `advisor run --dry-run` does, from how quick the machine is now, for requests of "
-        f"{LENGTHS[0]} to {LENGTHS[1]} words."
+        f"on this machine. That is estimated as `advisor run --dry-run` does it, from the machine's present speed, for requests "
+        f"of {LENGTHS[0]} to {LENGTHS[1]} words."
     )
     sentence = " ".join([sentence, *(f"{why}." for why in dict.fromkeys(no_room.values()))])
     return f"{sentence} Something else is running now; it takes less if that ends." if busy() else sentence
@@ -147,7 +147,7 @@ def imagined(situation: Situation, words: int) -> Benchmark:
 
 def _sentence(expected: Forecast) -> str:
     if not expected.fits:
-        return f"On this machine as it is now no comparison is possible: {expected.sentence}."
+        return f"No comparison is possible on this machine as it is now: {expected.sentence}."
     return f"One comparison of all approaches on this machine takes {expected.sentence.removeprefix('expected: ')}."
 
 
@@ -164,4 +164,6 @@ def _not_here(models: Models, names: Sequence[str]) -> str:
     lacking += [name for name in wanted if name not in KNOWN and made("models", name) is None]
     if not lacking:
         return ""
-    return f"What a comparison takes here can be reckoned once the weights of {' and '.join(lacking)} are on this disk."
+    return (
+        f"What a comparison takes here can be estimated once the weights of {' and '.join(lacking)} are on this disk."
+    )

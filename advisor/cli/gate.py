@@ -77,8 +77,8 @@ def _sentences(found: Check) -> list[str]:
         told = [f"{reached}, {against}."]
     if found.figure_only:
         told.append(
-            "This metric exists over all answers only, and the export does not hold the earlier ones, so nothing is compared. "
-            "Where the task has labels, export again."
+            "This metric is a figure of all answers together, and the export does not hold the earlier ones, so nothing is "
+            "compared. Where the task has labels, export again."
         )
     elif found.change is None:
         of_these = f"Only {counted(found.shared, 'case')} of these were measured before"

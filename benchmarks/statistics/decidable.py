@@ -76,7 +76,7 @@ class Decidable:
         """What follows on `cases_needed` in a sentence: where they are enough, and how many it takes where not."""
         if self.cases_needed == self.cases_behind:
             return ""
-        return f" where every cheaper one is shown to miss it, and {how_many(self.cases_behind)} where not"
+        return f" if every cheaper one is shown to miss it, and {how_many(self.cases_behind)} if not"
 
     @property
     def says(self) -> str:
@@ -180,16 +180,16 @@ class OverRows:
         """The same as one sentence."""
         rests = ""
         if self.carrying is not None:
-            carry = "case carries" if self.carrying == 1 else "cases carry"
-            rests = f"; {self.carrying:,} held-out {carry} the label that it is of"
+            carry = "case has" if self.carrying == 1 else "cases have"
+            rests = f"; {self.carrying:,} held-out {carry} the label that it is about"
             if self.always_right is not None and self.always_right > self.carrying and self.target is not None:
                 rests += (
-                    f", and to be shown to meet {100 * self.target:.4g} % even an approach that is always right takes "
-                    f"{self.always_right:,} of them"
+                    f", and even an approach that is always right needs {self.always_right:,} of them to be shown to meet "
+                    f"{100 * self.target:.4g} %"
                 )
         return (
-            f"How many held-out cases {self.metric} needs cannot be told beforehand, since it exists over all answers only and "
-            f"is no number of right ones{rests}."
+            f"How many held-out cases {self.metric} needs cannot be told beforehand, since it is a figure of all answers "
+            f"together, not a count of right ones{rests}."
         )
 
 
@@ -256,7 +256,7 @@ class Closeness:
         takes = f"{self.cases_needed:,}" if self.cases_needed else "more than anybody has"
         needed = "" if self.enough else f'; a margin of {self.margin:g} takes {takes}, so "undecided" is likely'
         return (
-            f"{start}, of two approaches that are equally good, and differ in a quarter of the cases, one is shown to be within "
+            f"{start}, one of two equally good approaches that differ in a quarter of the cases is shown to be within "
             f"{self.smallest:.2g} of the other in 4 of 5 runs{needed}."
         )
 

@@ -121,7 +121,7 @@ def test_a_house_style_that_nobody_spoke_of_is_a_condition() -> None:
 def test_what_is_part_of_something_that_does_not_suffice_is_not_tried_after_it() -> None:
     """A prompt without the documents cannot answer what one with them did not."""
     found = advise_before(asked(Situation(kind="qa", examples=600, documents=True, found=1.0)))
-    assert found.first[1] == "Then, only if that does not suffice: a LoRA fine-tune on what is looked up."
+    assert found.first[1] == "Then, only if that does not suffice: a LoRA fine-tune with retrieval."
     many = advise_before(asked(Situation(kind="classification", examples=600, labels=77)))
     assert "; then a LoRA fine-tune." in many.first[1]
     assert not any("a prompt with" in sentence for sentence in many.first)
@@ -160,7 +160,7 @@ def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
 
 
 def test_what_a_person_said_is_given_no_number() -> None:
-    assert "Most of the answers stand in the documents" in advice(replace(FACTS, counted=False))
+    assert "Most of the answers are in the documents" in advice(replace(FACTS, counted=False))
     assert "only some of the answers" in advice(replace(FACTS, found=0.2, counted=False))
 
 
@@ -410,7 +410,7 @@ def test_a_model_at_a_server_is_reckoned_at_its_price_and_not_asked(
     far = "models: [{name: far, endpoint: 'https://models.example.org/v1', key_env: NO_SUCH_KEY}]"
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     told = call(capsys, "ask", str(write_task(tmp_path, model_folders, far, "kind: qa"))).out
-    assert "What a comparison takes cannot be reckoned yet: " in told
+    assert "What a comparison takes cannot be estimated yet: " in told
     assert USUAL in told
 
 
@@ -421,7 +421,7 @@ def test_without_the_weights_it_says_so_and_fetches_nothing(
     monkeypatch.setattr("benchmarks.running.whereabouts.bytes_to_fetch", lambda *_: 1_000)  # The hub is asked for no more.
     task = write_task(tmp_path, model_folders, "models: [smollm2-135m, some/where]")
     told = call(capsys, "ask", str(task)).out
-    assert "can be reckoned once the weights of smollm2-135m and some/where are on this disk." in told
+    assert "can be estimated once the weights of smollm2-135m and some/where are on this disk." in told
     assert USUAL in told
     assert of_situation(FACTS) == ()
 
@@ -500,7 +500,7 @@ def test_a_description_answers_what_options_leave_open_and_says_which_words_did(
     assert 'From "Answer questions from our handbook": most of the answers stand in documents.' in done.out
     assert "Facts change" not in done.out, "the option says it"
     assert (
-        'Not taken, since they do not go together: "polite" (what makes an answer right is behaviour) and "JSON"'
+        'Not taken, since they contradict each other: "polite" (what makes an answer right is behaviour) and "JSON"'
         in done.out
     )
     told = json.loads(call(capsys, "ask", "--about", text, "--json").out)
@@ -572,7 +572,7 @@ def test_examples_by_option_are_cut_as_those_of_a_task(tmp_path: Path, capsys: p
     assert by_task["asked"]["situation"]["examples"] == by_options["asked"]["situation"]["examples"] == 56
     for part in ("first", "why", "cannot"):
         assert by_task["advice"][part] == by_options["advice"][part]
-    assert by_options["advice"]["why"][0].startswith("Counted as examples are those to learn from, 56 here")
+    assert by_options["advice"]["why"][0].startswith("Examples here are only those to learn from, 56;")
     assert "With the 56 independent held-out cases at hand" in by_options["advice"]["finding_out"][1]
 
 

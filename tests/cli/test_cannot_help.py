@@ -54,7 +54,7 @@ def test_nothing_is_proposed_that_cannot_help(kind: Kind, labels: int) -> None:
         known = Situation(kind=kind, labels=labels, examples=examples, documents=share > 0, found=share)
         found = advise_before(_asked(replace(known, facts_change=change, wanted=wanted)))
         proposed, cannot = " ".join(found.first), " ".join(found.cannot)
-        alone = proposed.replace("a LoRA fine-tune on what is looked up", "")
+        alone = proposed.replace("a LoRA fine-tune with retrieval", "")
         assert not ("Fine-tuning" in cannot and "LoRA" in alone), (known, change, wanted)
         assert not ("A fine-tune worth trusting" in cannot and "LoRA" in proposed), (known, change, wanted)
         assert not ("A linear head" in cannot and "linear head" in proposed), (known, change, wanted)

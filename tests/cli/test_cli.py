@@ -648,7 +648,7 @@ def test_a_long_run_is_asked_for_and_what_less_takes_is_said(
     assert not (desk / "runs").exists()
     least_already = call(capsys, "run", "task.yaml", "--effort", "quick", "--no-second-seed")
     assert least_already.code == 2
-    assert "less takes fewer --examples or approaches (--approach); --max-hours 1 tells what is" in least_already.err
+    assert "fewer --examples or approaches (--approach) take less; --max-hours 1 stops" in least_already.err
     only_quick = call(capsys, "run", "task.yaml", "--effort", "quick")
     assert "\nwith --no-second-seed: about" in only_quick.err
     monkeypatch.setattr("advisor.cli.run._execute", started := Mock(side_effect=KeyboardInterrupt))

@@ -108,7 +108,10 @@ def test_an_earlier_run_may_be_named_by_its_path_as_text(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("approaches", "said"),
     [
-        (("majority", "tf-idf", "copy nearest"), "independent held-out cases and 4 candidates, of two approaches"),
+        (
+            ("majority", "tf-idf", "copy nearest"),
+            "independent held-out cases and 4 candidates, one of two equally good",
+        ),
         (CHEAP, "There is one candidate, so a margin of 0.05 compares it with nothing."),
     ],
 )
