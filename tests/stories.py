@@ -34,8 +34,8 @@ def rich_story() -> Story:
         "every cheaper approach is proven to miss it.",
         about="Lora: fine-tunes the language model on the examples.",
         confidence="Measured on 300 held-out cases that no approach saw. The chance of wrongly saying that anything "
-        "meets the target is at most 5 %, corrected for 7 approaches tested at once. This holds for requests like "
-        "these cases, and for no others.",
+        "meets the target is at most 5 %, corrected for 7 approaches tested at once. This holds only for requests "
+        "like these cases.",
         verdict="choose",
         choice=CHOICE,
         reasons=(

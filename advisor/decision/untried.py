@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from advisor.contract import Status
-from advisor.wording import about, counted, full, listed, plain_percent
+from advisor.wording import about, counted, full, listed, plain_percent, start
 from benchmarks.contract import Benchmark
 from benchmarks.statistics.decidable import Decidable, Sharing, decidable
 
@@ -60,9 +60,9 @@ def as_step(statuses: Sequence[Status], benchmark: Benchmark) -> tuple[int | Non
             f"Label many more held-out cases than these {these}, drawn like real requests, and run again: {then}.",
         )
     fewer = about(asked.cases_needed or 0, "case")
-    already = f", with {fewer} where every cheaper one is shown to miss it" if asked.behind else ""
+    already = f"; {fewer} are enough where every cheaper one is shown to miss it" if asked.behind else ""
     return asked.cases_behind, (
         f"Label {about(asked.cases_behind, 'more held-out case')} drawn like real requests and run again on those alone, since a "
-        f"further run on these {these} needs stronger proof: {then}, and an approach that is really right in "
+        f"further run on these {these} needs stronger proof. {start(then)}, and an approach that is truly right in "
         f"{plain_percent(asked.assumed_truth)} of all cases is shown to meet the target in 4 of 5 runs{already}."
     )

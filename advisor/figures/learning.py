@@ -12,9 +12,10 @@ from benchmarks.learning import CurvePoint
 from benchmarks.probes.curve import FURTHEST, bracket
 
 _EXPECTED = (
-    "Expected: by three laws of growth, each trusted as far as it foretells the last figure from those before, over resamples of "
-    "the cases, as samples of one size differ, and as far as the laws were off there. Of such ranges for twice the examples "
-    "about 8 in 10 held what came, of approaches without a language model; how many do where one is trained was not measured."
+    "Expected: by three laws of growth, each weighted by how well it predicts the last figure from those before. The range "
+    "allows for other cases, for how samples of one size differ, and for how far off the laws were there. Of such ranges for "
+    "twice the examples about 8 in 10 held the figure that came, for approaches without a language model; where one is trained "
+    "this was not measured."
 )
 
 

@@ -68,14 +68,14 @@ def the_day_labels_are_added(material: Material) -> Iterator[str]:
         each = able[best]
         low, high = _interval(each)
         told.append(
-            f"{best} answers {each.at_once:,} of {counted(each.cases, 'case')} with the new ones rightly at once "
-            f"({100 * low:.0f} to {100 * high:.0f} %), {each.refitted:,} when it is fitted again"
+            f"{best} at once answers {each.at_once:,} of the {counted(each.cases, 'case')} with the new ones correctly "
+            f"({100 * low:.0f} to {100 * high:.0f} %), and {each.refitted:,} when it is fitted again"
         )
     if unable:
         it, answers = ("it is", "answers") if len(unable) == 1 else ("they are", "answer")
         told.append(f"{listed(unable)} {answers} none of {'them' if able else 'the new cases'} until {it} fitted again")
     if told:
-        yield start(f"on the day on which labels are added, {'; '.join(told)}.")
+        yield start(f"when labels are added, {'; '.join(told)}.")
 
 
 def _found(material: Material) -> dict[str, Added]:

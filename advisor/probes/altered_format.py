@@ -78,9 +78,9 @@ def the_day_the_format_is_altered(material: Material) -> Iterator[str]:
         )
     if late:
         it, follow = ("it is", "follows") if len(late) == 1 else ("they are", "follow")
-        told.append(f"{listed(late)} {follow} when {it} fitted again with rewritten examples, not before")
+        told.append(f"{listed(late)} {follow} only once {it} fitted again with rewritten examples")
     if told:
-        yield start(f"on the day on which the format of answers is altered, {'; '.join(told)}.")
+        yield start(f"when the format of answers is altered, {'; '.join(told)}.")
 
 
 def _found(material: Material) -> dict[str, Altered]:

@@ -103,16 +103,14 @@ def the_day_it_changes(material: Material) -> Iterator[str]:
         each = readers[best]
         low, high = _interval(each)
         told.append(
-            f"{best} gives the new answer to {each.new:,} of the {counted(each.known, 'question')} that it had answered "
+            f"{best} at once gives the new answer to {each.new:,} of the {counted(each.known, 'question')} that it had answered "
             f"({100 * low:.0f} to {100 * high:.0f} %), with no new example and no training"
         )
     if others:
         gives, it = ("gives", "it is") if len(others) == 1 else ("give", "they are")
-        told.append(
-            f"{listed(list(others))} {gives} the old ones as long as {it} not fitted again, {_then(material, others)}"
-        )
+        told.append(f"{listed(list(others))} {gives} the old answers until {it} fitted again{_then(material, others)}")
     if told:
-        yield start(f"on the day on which facts in the documents change, {'; '.join(told)}.")
+        yield start(f"when facts in the documents change, {'; '.join(told)}.")
 
 
 def _then(material: Material, others: Mapping[str, Changed]) -> str:
@@ -121,13 +119,15 @@ def _then(material: Material, others: Mapping[str, Changed]) -> str:
         name: each for name, each in others.items() if each.told and material.evaluations[name].family != "reference"
     }
     if not measured:
-        return "and what that would bring is not measured"
+        return ", and what that would bring was not measured"
     low_high = {name: _within(_interval_again(each)) for name, each in measured.items()}
-    counts = [f"{name} to {each.again or 0:,} of {each.told:,} ({low_high[name]})" for name, each in measured.items()]
-    return (
-        "and once the examples that tell such a fact are rewritten for another fit, the new one to those of the questions for it "
-        f"that it had answered: {listed(counts)}"
-    )
+    first, *rest = measured.items()
+    counts = [
+        f"{first[0]} gives the new answer to {first[1].again or 0:,} of the {counted(first[1].told, 'question')} on them that "
+        f"it had answered ({low_high[first[0]]})",
+        *(f"{name} to {each.again or 0:,} of {each.told:,} ({low_high[name]})" for name, each in rest),
+    ]
+    return f"; fitted again with the examples that tell such facts rewritten, {listed(counts)}"
 
 
 def _interval_again(found: Changed) -> tuple[float, float]:

@@ -66,9 +66,9 @@ def rather_silent(material: Material) -> Iterator[str]:
         return
     held = chosen(found)
     yield (
-        f"Where no answer is better than a wrong one, let {material.named} say that it does not know when it is unsure "
-        f"(`advisor predict RUN new.csv --guard {held.at_most:g}`): of {counted(found.cases, 'held-out case')} it then answers "
-        f"{held.answered:,}, {right(held, material.benchmark.metric)}; {held_back(found, held)}."
+        f"If giving no answer is better than giving a wrong one, let {material.named} say that it does not know when it is "
+        f"unsure (`advisor predict RUN new.csv --guard {held.at_most:g}`): of {counted(found.cases, 'held-out case')} it then "
+        f"answers {held.answered:,}, {right(held, material.benchmark.metric)}; {held_back(found, held)}."
     )
 
 

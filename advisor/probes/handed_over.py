@@ -109,8 +109,8 @@ def let_a_person_help(material: Material) -> Iterator[str]:
         good = "scoring {} on average" if material.benchmark.metric.graded else "{} of them right"
         yield (
             f"Let {name} answer {percent(alone / found.of)} of the requests alone, {good.format(percent(found.figure))} "
-            f"(at least {floor_percent(found.lower, target)}), and hand those that it is unsure of to a person: of "
-            f"{counted(found.of, 'case')} that were {found.of - alone:,}."
+            f"(at least {floor_percent(found.lower, target)}), and hand those that it is unsure of to a person, "
+            f"{found.of - alone:,} of {counted(found.of, 'case')} here."
         )
 
 

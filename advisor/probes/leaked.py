@@ -75,20 +75,20 @@ def _of_leaks(benchmark: Benchmark) -> str:
     if benchmark.stayed:
         return (
             f"{cases}, the same or nearly. {_stayed(len(benchmark.stayed))} Those that are the same were left out for every "
-            "approach before anything was fitted. What looks examples up can copy the answers of those that stayed."
+            "approach before anything was fitted. Approaches that look examples up can copy from those that stayed."
         )
     unknown = " (those that are only nearly the same stayed where they are more than a fifth of all)"
     return (
         f"{cases}, the same or nearly. Such examples were left out for every approach before anything was fitted"
-        f"{unknown if benchmark.stayed is None else ''}. Left in, they would be answers to copy. What the cases add all the "
-        "same: they are often the easy ones."
+        f"{unknown if benchmark.stayed is None else ''}. Left in, they would be answers to copy. What the cases "
+        "add even so: they are often the easy ones."
     )
 
 
 def _stayed(cases: int) -> str:
     return (
-        f"{counted(cases, 'held-out case')} {'has' if cases == 1 else 'have'} nearly the same example; these stayed, since they "
-        "are more than a fifth of the examples."
+        f"{counted(cases, 'held-out case')} {'has' if cases == 1 else 'have'} a nearly identical example; these stayed, since "
+        "they are more than a fifth of the examples."
     )
 
 
@@ -102,7 +102,7 @@ def without_the_leaks(evaluation: Evaluation) -> Iterator[str]:
     reaches = f"{evaluation.candidate} reaches {figure}."
     there = f"{counted(found.cases, 'held-out case')} stood among the examples too"
     if not found.stayed:
-        yield f"{there}, which were left out; without them {reaches}"
+        yield f"{there}; these examples were left out. Without these cases {reaches}"
     elif found.stayed == found.cases:
         yield f"{_stayed(found.stayed)} Without these cases {reaches}"
     else:

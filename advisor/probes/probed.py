@@ -176,7 +176,7 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(
         name="docs",
-        says="of the answers with something specific in them, those that stand in the documents",
+        says="of the answers with something specific in them, those that the documents hold",
         lacks="nothing specific was answered",
         cell=lambda each, _: _part(shares.grounded(each)),
     ),
@@ -188,13 +188,13 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(
         name="wrongly",
-        says="questions with an answer of which it is said that there is none",
+        says="questions with an answer for which it says that there is none",
         lacks="it never says that there is none",
         cell=lambda each, _: _of(shares.declined_wrongly(each)),
     ),
     Probe(
         name="guard",
-        says="of what is wrong, what is held back where an approach says so when it is unsure",
+        says="of what is wrong, what is held back if an approach says when it is unsure",
         lacks="it does not tell how sure it is, or no threshold was found",
         cell=lambda each, _: _held_back(each),
     ),
@@ -206,7 +206,7 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(
         name="drift",
-        says="how many times as perplexing general text became",
+        says="how many times as hard to predict general text became (perplexity)",
         lacks="nothing is tuned",
         cell=lambda each, _: _drift(each),
         of_tuned=True,

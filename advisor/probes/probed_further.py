@@ -96,7 +96,7 @@ def _reformatted(evaluation: Evaluation) -> str:
 _ASKED_AGAIN = (
     Probe(
         name="again",
-        says="answers that stay when the same is asked again, among other requests or drawn anew",
+        says="answers that stay when the same request is asked again, among others or drawn anew",
         lacks="it was not asked again",
         cell=lambda each, _: _stays(each, REPEATS),
     ),
@@ -104,15 +104,15 @@ _ASKED_AGAIN = (
 _OTHERS = (
     Probe(
         name="both",
-        says="right to the request as it stands and to the harmlessly edited one",
+        says="right for the request as it stands and for the harmlessly edited one",
         graded="of full score for the request as it stands and for the harmlessly edited one",
         lacks="no edits were asked",
         cell=lambda each, _: _right_twice(each),
     ),
     Probe(
         name="neither",
-        says="right to neither, which is steady too where the answer stays",
-        graded="of full score for neither, which is steady too where the answer stays",
+        says="right for neither; a wrong answer that stays counts as steady too",
+        graded="of full score for neither; an answer that stays counts as steady too",
         lacks="no edits were asked",
         cell=lambda each, _: _wrong_twice(each),
     ),
@@ -138,7 +138,7 @@ _OTHERS = (
     ),
     Probe(
         name="half",
-        says="the figure of the half of its answers that it is surest of",
+        says="the figure on the half of its answers that it is surest of",
         lacks="it does not tell how sure it is",
         cell=lambda each, _: _surest(each),
     ),
@@ -151,7 +151,7 @@ _OTHERS = (
     ),
     Probe(
         name="next",
-        says="places of that text at which it goes on with the token that its base does",
+        says="places of that text at which it predicts the same next token as its base",
         lacks="nothing is tuned",
         cell=lambda each, _: "" if each.forgetting is None else percent(each.forgetting.same),
         of_tuned=True,

@@ -151,7 +151,7 @@ def tuned_or_prompted(material: Material) -> Iterator[str]:
         yield " ".join([*map(_told, filter(lambda each: each.told_apart, found)), *_untold(found), _NOT_RIGHT])
 
 
-_NOT_RIGHT = "Steady is not yet right."
+_NOT_RIGHT = "Steady does not mean right."
 
 
 def _told(each: Steadier) -> str:

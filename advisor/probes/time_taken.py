@@ -39,7 +39,7 @@ def where_time_went(material: Material) -> Iterator[str]:
     if found.share is None:
         return
     yield (
-        f"Checks took {percent(found.share)} of the time of models and of looking up, {duration(found.checks)} of "
+        f"Checks took {percent(found.share)} of the time that models and retrieval took, {duration(found.checks)} of "
         f"{duration(found.without_request)} ({_parts(found, asked=False)}); they may take at most {plain_percent(MOST)}."
     )
     if found.on_request:
@@ -52,7 +52,7 @@ def in_short(material: Material) -> str:
     if share is None:
         return ""
     more = f", more than the {plain_percent(MOST)} that they may take" if share > MOST else ""
-    return f" The checks took {percent(share)} of the time of models and of looking up{more}."
+    return f" The checks took {percent(share)} of the time that models and retrieval took{more}."
 
 
 def checks_took_too_long(material: Material) -> Iterator[str]:
@@ -63,7 +63,7 @@ def checks_took_too_long(material: Material) -> Iterator[str]:
     longest = max(_spent(found, asked=False), key=lambda each: each[1])
     option = "`--no-second-seed` leaves it out" if longest[0] == "seed" else "`--probes none` leaves out all checks"
     yield (
-        f"The checks took {percent(found.share)} of the time of models and of looking up, more than the {plain_percent(MOST)} "
+        f"The checks took {percent(found.share)} of the time that models and retrieval took, more than the {plain_percent(MOST)} "
         f"that they may take, {_NAMED.get(longest[0], longest[0])} the longest of them ({duration(longest[1])}). Where time is "
         f"short, {option}."
     )

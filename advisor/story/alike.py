@@ -15,8 +15,8 @@ _MEANS = {
 def told_apart(key: str, found: Apart) -> str:
     """What a classifier made of two sets, and what follows where it tells them apart."""
     told = (
-        f"a classifier that was trained to tell the two apart is right in {percent(found.share)} of the texts that it was not "
-        "shown, against 50 % by guessing"
+        f"a classifier trained to tell the two apart is right on {percent(found.share)} of the texts that it was not shown, "
+        "against 50 % by guessing"
     )
     if not found.differ:
         return f"{start(found.one)} and {found.other} look alike: {told}."

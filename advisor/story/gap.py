@@ -48,9 +48,9 @@ def of_more_examples(decided: Decided) -> str:
     known = [decided.evaluations[name] for name in decided.having(*within)]
     learnt = sorted((each for each in known if each.curve is not None), key=lambda each: -each.figure)
     if not learnt:
-        return f"{step}. How much they would bring is not measured: run with --curve."
+        return f"{step}. How much they would help was not measured: run with --curve."
     if not foretold(learnt[0]):
-        return f"{step}. How much they would bring is not foretold: {untold(decided.benchmark)}."
+        return f"{step}. How much they would help is not foretold: {untold(decided.benchmark)}."
     found = [
         clause for each in learnt if target is not None and (clause := enough(each, target, goal, price)) is not None
     ]
@@ -108,7 +108,7 @@ def of_a_larger_model(decided: Decided, named: str) -> Iterator[str]:
     if without_a_model(every):
         yield (
             "Try approaches with a language model, named under models in the task spec: none was compared, so how much they "
-            "would bring is not measured here."
+            "would help was not measured here."
         )
     if without_a_model(each for each in every if math.isfinite(each.figure)):
         return
@@ -118,7 +118,7 @@ def of_a_larger_model(decided: Decided, named: str) -> Iterator[str]:
         step = f"{step} {start(named)} is the one to beat{within}."
     found = between_models([decided.evaluations[name] for name in decided.having(*USABLE)])
     if found is None:
-        yield f"{step} How much it would bring is not measured here: a run with it as a second model would show that."
+        yield f"{step} How much a larger one would help was not measured here: a run with one as a second model would show it."
         return
     yield (
         f"{step} Between the models compared here the difference is at most {plain_points(round(found.apart, 2))}: "
@@ -141,8 +141,8 @@ def _keys(material: Material) -> Iterator[str]:
     if disputed >= _FEWEST and points:
         share = plain_points(points)
         yield (
-            f"Check the given right answers: in {disputed:,} of {counted(asked, 'selection case')} approaches of different kinds "
-            f"agree on another one. Where that is right, up to {share} are errors of the data and not of the approaches."
+            f"Check the answers in the data: in {disputed:,} of {counted(asked, 'selection case')} approaches of different kinds "
+            f"agree on another one. If that is the right one, up to {share} are errors in the data, not of the approaches."
         )
 
 
@@ -162,8 +162,8 @@ def key_noise(material: Material) -> tuple[str, ...]:
         told = "answers a random sample of the held-out cases anew"
     return (
         f"Wrong answers in the data may put the target of {plain_percent(target)} out of reach: in {disputed:,} of "
-        f"{counted(asked, 'selection case')} approaches of different kinds agree on another answer than the given one. How many "
-        f"given answers are wrong, and what figure is still possible, is known once a person {told}.",
+        f"{counted(asked, 'selection case')} approaches of different kinds agree on another answer than the given one. To know "
+        f"how many given answers are wrong, and what figure is still possible, a person {told}.",
     )
 
 

@@ -26,8 +26,8 @@ def looks(material: Material) -> str:
     last = f", the last time on {look.last}" if look.last else ""
     return (
         f", over all looks together. This is look {look.number} at these cases: {look.seen:,} of them were measured on "
-        f"before{last}, so more is asked of the evidence than at the first{_left_out(look)}. Fresh "
-        "held-out cases would start anew."
+        f"before{last}, so the evidence has to be stronger than at the first{_left_out(look)}. Fresh "
+        "held-out cases would start the count again."
     )
 
 

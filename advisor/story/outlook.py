@@ -74,7 +74,7 @@ def would_change(decided: Decided, other: Otherwise) -> tuple[str, ...]:
     risen = [name for name in decided.having(State.MISSES, State.UNDECIDED) if decided.evaluations[name].rising]
     if risen:
         found.append(
-            f"A larger tuning budget: it ended before {listed(risen)} had tried everything, so better may be left."
+            f"A larger tuning budget: it ran out before {listed(risen)} had tried everything, so there may be better."
         )
     return tuple(found)
 
@@ -87,7 +87,7 @@ def next_steps(decided: Decided) -> tuple[str, ...]:
         steps.append(_FRESH)
     elif named is not None and decided.verdict in ("choose", "safe but cheaper undecided"):
         steps.append(
-            f"Put {named} to work on a part of the requests first, and keep labelling some of them: "
+            f"Put {named} to work on part of the requests first, and keep labelling some of them: "
             f"{percent(decided.evaluations[named].figure)} was measured on the held-out cases, not on live traffic."
         )
     if decided.verdict in ("safe but cheaper undecided", "undecided") and not decided.benchmark.look.shown:
@@ -197,8 +197,8 @@ def _other_cost(decided: Decided, other: Otherwise) -> list[str]:
         and not any(bill.at_least for bill in decided.costs.values())
     ):
         found.append(
-            f"Not the volume: at more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change "
-            "alike, since what was fitted is already paid for."
+            f"Not the volume: with more or fewer than {decided.benchmark.volume:,} requests a month all costs ahead change in "
+            "proportion, since fitting is already paid for."
         )
     return found
 
@@ -229,8 +229,8 @@ def _too_dear(decided: Decided, name: str) -> bool:
 # ---------------------------------------------------------------- next steps
 
 _FRESH = (
-    "Draw fresh held-out cases like real requests in place of these, of which somebody was shown some, and run again: on these "
-    "nothing more can be settled, however many are added."
+    "Replace these held-out cases, some of which somebody was shown, by fresh ones drawn like real requests, and run again: "
+    "with these nothing more can be settled, however many are added."
 )
 
 
@@ -261,7 +261,7 @@ def _label_more(decided: Decided) -> list[str]:
     more, name = needed
     return [
         f"To decide about {name}, label {about(more, 'more held-out case')} drawn like real requests, add them to "
-        "these, and run again only when all are there: each further run on these cases needs stronger proof."
+        "these, and run again only once all are labelled: each further run on these cases needs stronger proof."
     ]
 
 
@@ -306,17 +306,17 @@ def _what_to_try(decided: Decided, named: str) -> list[str]:
     quality = decided.evaluations[named].retrieval
     if quality is not None and quality.recall_at and (found := quality.recall_at[max(quality.recall_at)]) < 0.8:
         steps.append(
-            f"Improve what is looked up first: in {percent(1 - found)} of the cases nothing from the right document is "
-            f"among the passages of {named}."
+            f"Improve the search first: in {percent(1 - found)} of the cases none of the passages that {named} looked up is from "
+            "the right document."
         )
     steps.extend(of_a_larger_model(decided, named))
     measured = [name for name in decided.ranking.order if math.isfinite(decided.evaluations[name].figure)]
     rising = [name for name in measured if decided.evaluations[name].rising]
     if rising:
         steps.append(
-            f"Give {listed(rising)} a larger tuning budget: it ended before everything was tried; whether the rest is better is "
-            "not measured."
+            f"Give {listed(rising)} a larger tuning budget: it ran out before everything was tried; whether the rest is better "
+            "was not measured."
         )
     if decided.benchmark.task.documents and "retrieval" not in tried:
-        steps.append("Run retrieval too: the task has documents, and how much they would bring is not measured here.")
+        steps.append("Run retrieval too: the task has documents, and how much they would help was not measured here.")
     return [*steps, of_more_examples(decided)]

@@ -104,8 +104,8 @@ def _on_few(decided: Decided) -> Iterator[str]:
     if few is not None:
         verb = "has" if few == 1 else "have"
         yield (
-            f"Of the {counted(cases, 'held-out case')} {few:,} {verb} the label that the figures are of: these count, and so do "
-            "the answers that name it."
+            f"Of the {counted(cases, 'held-out case')} {few:,} {verb} the label that the figures are about: these count, and so "
+            "do the answers that name it."
         )
 
 
@@ -304,7 +304,7 @@ def _beyond(decided: Decided, name: str) -> Iterator[str]:
         longer = sum(seconds > limits.p95_latency_s for seconds in latency.seconds)
         yield (
             f"{start(name)} may be too slow: {longer} of {counted(len(latency.seconds), 'request')} took longer than "
-            f"{duration(limits.p95_latency_s)}, and one in twenty may; so few requests do not prove that it is more."
+            f"{duration(limits.p95_latency_s)}, and one in twenty may; so few requests do not prove that more do."
         )
     yield from perhaps_too_weak(decided.evaluations[name], decided.benchmark)
     yield from perhaps_forgot_too_much(decided.evaluations[name], decided.benchmark)
@@ -360,5 +360,5 @@ def _of_data(decided: Decided) -> list[str]:
         found.append(f"There are only {counted(examples, 'example')} to learn from, so more could change the order.")
     rising = [name for name in decided.ranking.order if decided.evaluations[name].rising]
     if rising:
-        found.append(f"The budget for tuning ended before {listed(rising)} had tried everything (not saturated).")
+        found.append(f"The budget for tuning ran out before {listed(rising)} had tried everything (not saturated).")
     return found

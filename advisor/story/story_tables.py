@@ -84,7 +84,7 @@ def targets_table(material: Material) -> Table:
             rows.append((each.target, each.target, told))
     stated = material.benchmark.target
     own = stated is not None and stated in {each.target for each in material.recommendation.at_targets}
-    at_own = f" At {shown(stated)} stands the verdict itself." if stated is not None and own else ""
+    at_own = f" At {shown(stated)} the answer is the verdict itself." if stated is not None and own else ""
     unlike = any(each.unlike for each in material.recommendation.at_targets)
     rest = "undecided, or of a cost that cannot be compared" if unlike else "undecided, and would be preferred"
     return Table(

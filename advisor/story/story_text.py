@@ -105,8 +105,8 @@ def confidence(material: Material) -> str:
         )
         sure = (
             f"Measured on {cases}: requests with known answers that no approach saw. The chance that such a report "
-            f"wrongly says of {anything} that it {goal.meets_plainly} is at most 5 %; the same holds for saying that it "
-            f"{goal.misses_it}{looks(material)}{supposed(material)}"
+            f"wrongly says that {anything} {goal.meets_plainly} is at most 5 %; the same holds for saying that "
+            f"{'it' if tested == 1 else 'one'} {goal.misses_it}{looks(material)}{supposed(material)}"
         )
     sure += _changed(material, goal)
     if benchmark.look.shown:
@@ -115,7 +115,7 @@ def confidence(material: Material) -> str:
         best = material.recommendation.best
         where = "within the limits" if _of_the_best(material) else "here"
         sure += f" Close to the best need not be good: the best {where}, {best}, {_reaches(material, best)}."
-    return f"{sure} This holds for requests like these cases, and for no others.{_like_traffic(material)}"
+    return f"{sure} This holds only for requests like these cases.{_like_traffic(material)}"
 
 
 def _changed(material: Material, goal: Goal) -> str:
@@ -143,13 +143,13 @@ def _like_traffic(material: Material) -> str:
     found = material.extras.population
     if found is None:
         return ""
-    told = f"is right in {percent(found.share)} of the texts that it was not shown, against 50 % by guessing"
+    told = f"is right on {percent(found.share)} of the texts that it was not shown, against 50 % by guessing"
     if found.differ:
         return (
-            f" The sample of {found.other} is not like them: a classifier that was trained to tell the two apart {told}. Label "
-            "some of those requests before you rely on the figures."
+            f" The sample of {found.other} is not like them: a classifier trained to tell the two apart {told}. Label some "
+            "of those requests before you rely on the figures."
         )
-    return f" The sample of {found.other} looks like them: a classifier that was trained to tell the two apart {told}."
+    return f" The sample of {found.other} looks like them: a classifier trained to tell the two apart {told}."
 
 
 def data(material: Material) -> tuple[str, ...]:
@@ -166,8 +166,8 @@ def data(material: Material) -> tuple[str, ...]:
     if groups:
         sentences.append(
             f"{counted(grouped, 'held-out case')} belong to {counted(groups, 'group')} of cases that are alike or have the same "
-            "source, and so prove less than as many separate ones: every case counts alike in the figure, and the bounds are "
-            "wider for it."
+            "source, so they prove less than as many separate ones: each still counts as one case in the figure, but the bounds "
+            "are wider."
         )
     alike = (told_apart(key, found) for key, found in material.extras.alike.items())
     return (*sentences, *alike, *_other_metrics(material), *_no_answers(material))
@@ -178,7 +178,7 @@ def method(material: Material) -> tuple[str, ...]:
     benchmark, extras = material.benchmark, material.extras
     source = f", from {extras.heldout_from}" if extras.heldout_from else ""
     by_tokens = any(cost.ahead.unit.startswith(TOKENS) for cost in material.costs.values())
-    tokens = " (of tokens without a price: where it depends on the price which costs more)" if by_tokens else ""
+    tokens = " (costs in tokens without a price: where that price decides which is higher)" if by_tokens else ""
     lines = [
         f"{counted(len(benchmark.heldout), 'held-out case')}{source}, frozen before anything ran "
         f"(fingerprint {benchmark.fingerprint[:12] or 'not taken'}). No approach saw them; nothing was chosen by them.",
@@ -197,8 +197,8 @@ def method(material: Material) -> tuple[str, ...]:
     paces = [f"{name} {digits(pace)}" for name, pace in timed.items() if pace is not None]
     if paces:
         lines.append(
-            "Latency is that of single warm requests, one at a time; no load was tested. Held-out answers for each second that "
-            f"answering them took, in batches here, of a server all waits added up: {listed(paces)}."
+            "Latency is that of single warm requests, one at a time; no load was tested. Held-out answers per second of "
+            f"answering (in batches here; for a server, with all waits added up): {listed(paces)}."
         )
     return (*lines, *where_time_went(material))
 
@@ -327,7 +327,7 @@ def _other_metrics(material: Material) -> list[str]:
             for status in material.statuses
             if metric in (evaluation := material.evaluations[status.candidate]).shown
         ]
-        found.append(f"Also measured, without deciding: {metric_name(metric)}: {listed(figures)}.")
+        found.append(f"Also measured, but not decisive: {metric_name(metric)}: {listed(figures)}.")
     return found
 
 
@@ -341,7 +341,7 @@ def _no_answers(material: Material) -> list[str]:
 
 
 _SHARED: Mapping[Procedure, str] = {
-    "cheapest first": ": tested from the cheapest up, going on when one is shown to miss, with a fifth of the error "
+    "cheapest first": ": approaches are tested from the cheapest up, going on once one is shown to miss; a fifth of the error is "
     "kept for those not reached",
     "fixed sequence": ": tested from strong to weak as the selection cases have them, each at the full level, up to the "
     "first that fails (from weak to strong for missing the target)",

@@ -44,7 +44,7 @@ def tuning_table(material: Material) -> Table:
         rows=tuple(rows),
         note=(
             "Selection scores are from examples, never from held-out cases, and from before the final fit on all examples; "
-            "the best of several may look better than it is. Cut short: the budget ended "
+            "the best of several may look better than it is. Cut short: the budget ran out "
             "before everything was tried, and a larger one might have found better."
         ),
         numeric=(1, 2, 3),
@@ -64,11 +64,11 @@ def tries_table(material: Material) -> Table:
 
 
 _NOTE = (
-    "Those that got furthest come first, then those with the better score: a search looks at all on few selection cases and "
-    "goes on with the best, so a score on few cases says little. Loss: on examples that a training did not see. Short ones, "
-    "which answer no case, are ranked by it, and of recipes for one prompt whose scores differ by no more than chance the one "
-    "with the lowest is taken. A token of training counts as two. Approaches that share one search stand under the shorter "
-    "name. report.json holds every try."
+    "Those that got furthest come first, then those with the better score: a search tries all on a few selection cases and "
+    "goes on with the best, so a score on few cases says little. Loss: on examples that the training did not see. Short "
+    "trainings answer no case and are ranked by it; of recipes for one prompt whose scores differ by no more than chance, the "
+    "one with the lowest loss is taken. A token of training counts as two. Approaches that share one search are listed under "
+    "the shorter name. report.json holds every try."
 )
 
 

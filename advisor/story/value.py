@@ -11,7 +11,7 @@ from advisor.costs.economics import saving
 from advisor.decision.bounds import POWER
 from advisor.goal import Goal
 from advisor.material import Material
-from advisor.wording import SECONDS, about, amount, counted, percent, start
+from advisor.wording import SECONDS, about, amount, counted, percent
 from benchmarks.contract import State
 from benchmarks.statistics.chances import chance_above, chance_shown
 
@@ -81,9 +81,9 @@ def _sentence(stake: Stake, meets: str) -> str:
     worth = _roughly(stake.worth)
     kind = " of machine time" if worth.unit == SECONDS else ""
     return (
-        f"{start(stake.candidate)} {meets} with a chance of about {percent(stake.chance)} and would then save "
-        f"{amount(stake.saved)} a month. {start(about(stake.more, 'more held-out case'))} would then show it with a chance of "
-        f"about {percent(stake.power)}, which is worth about {amount(worth)}{kind} over {counted(stake.months, 'month')}"
+        f"The chance that {stake.candidate} {meets} is about {percent(stake.chance)}; it would then save "
+        f"{amount(stake.saved)} a month, and {about(stake.more, 'more held-out case')} would show it with a chance of about "
+        f"{percent(stake.power)}. Finding out is thus worth about {amount(worth)}{kind} over {counted(stake.months, 'month')}"
         f"{_against(stake, worth)}"
     )
 
@@ -92,7 +92,7 @@ def _against(stake: Stake, worth: Amount) -> str:
     """Beside the price of the labels, where there is one in the same currency."""
     labels = stake.labels
     if labels is None or labels.value is None or worth.value is None:
-        return ": label on only if that costs less."
+        return ": keep labelling only if that costs less."
     costs = f"about {amount(_roughly(labels))}"
     if worth.value < labels.value:
         return f", and {about(stake.more, 'label')} cost {costs}: stop labelling and take {stake.safe}."

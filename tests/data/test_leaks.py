@@ -47,9 +47,7 @@ def test_near_ones_that_stay_since_they_are_many_are_not_said_to_be_left_out() -
     assert {one.id for one in near} <= {case.id for case in made.task.examples}
     assert made.stayed == tuple(case.id for case in heldout[5:12])
     assert thaw(json.loads(json.dumps(freeze(made)))) == made
-    stayed = (
-        "7 held-out cases have nearly the same example; these stay, since they are more than a fifth of the examples."
-    )
+    stayed = "7 held-out cases have such an example; these stay, since they are more than a fifth of the examples."
     assert next(one for one in assembly.findings if one.kind == "near overlap").what_to_do == stayed
     before = {key: value for key, value in freeze(made).items() if key != "stayed"}
     assert thaw(before).stayed is None, "of a run of before it is not known"
@@ -128,20 +126,24 @@ def test_the_figure_without_those_that_perhaps_leaked_has_a_row_of_its_own() -> 
     [
         (
             None,
-            "10 held-out cases stood among the examples too, which were left out; without",
+            "10 held-out cases stood among the examples too; these examples were left out. Without",
             "those that are only nearly",
         ),
         (
             0,
-            "10 held-out cases stood among the examples too, which were left out; without",
+            "10 held-out cases stood among the examples too; these examples were left out. Without",
             "were left out for every approach",
         ),
         (
             4,
-            "the same or nearly. 4 held-out cases have nearly the same example; these stayed, since",
+            "the same or nearly. 4 held-out cases have a nearly identical example; these stayed, since",
             "4 held-out cases have",
         ),
-        (10, "10 held-out cases have nearly the same example; these stayed, since", "10 held-out cases have nearly"),
+        (
+            10,
+            "10 held-out cases have a nearly identical example; these stayed, since",
+            "10 held-out cases have a nearly",
+        ),
     ],
 )
 def test_the_report_says_which_near_ones_were_trained_on(stayed: int | None, said: str, noted: str) -> None:

@@ -365,7 +365,9 @@ def test_of_a_rare_label_it_is_said_how_few_cases_have_it_and_whom_more_of_them_
     more = {status.candidate: status.more_cases for status in found.statuses}
     assert (more["majority"] or 0) > 20
     assert (more["prompting"] or 0) > 1_000
-    assert any("Of the 40 held-out cases 1 has the label that the figures are of" in reason for reason in found.reasons)
+    assert any(
+        "Of the 40 held-out cases 1 has the label that the figures are about" in reason for reason in found.reasons
+    )
     assert any(step.startswith("To decide about prompting, label about") for step in found.next_steps)
 
 
@@ -612,7 +614,7 @@ def test_lost_answers_small_data_and_unfinished_tuning_are_reasons() -> None:
     )
     assert "3 of 300 inputs or answers were cut" in text
     assert "only 60 examples" in text
-    assert "The budget for tuning ended before lora had tried everything (not saturated)." in text
+    assert "The budget for tuning ran out before lora had tried everything (not saturated)." in text
     assert "rising" not in text + " ".join(found.would_change), "no score need have risen"
 
 
@@ -623,7 +625,7 @@ def test_what_was_not_measured_is_given_no_larger_budget() -> None:
     )
     (step,) = (step for step in found.next_steps if "larger tuning budget" in step)
     assert step == (
-        "Give lora a larger tuning budget: it ended before everything was tried; whether the rest is better is not measured."
+        "Give lora a larger tuning budget: it ran out before everything was tried; whether the rest is better was not measured."
     )
 
 
@@ -909,7 +911,7 @@ def test_what_is_shown_while_something_waits_stays_shown_when_a_cascade_joins() 
 def test_facts_that_stand_in_documents_point_to_retrieval() -> None:
     found = expect(Situation.of(task_of(kind="qa", documents=["A refund or a login.", "To cancel, send the invoice."])))
     assert found.order[0] == "retrieval"
-    assert found.why[0].startswith("100 % of the answers stand in the documents")
+    assert found.why[0].startswith("100 % of the answers are in the documents")
 
 
 @pytest.mark.parametrize(
@@ -937,7 +939,7 @@ def test_an_answer_within_a_longer_word_does_not_stand_there() -> None:
 
 def test_documents_without_the_answers_do_not_decide() -> None:
     found = expect(Situation.of(task_of(kind="qa", documents=["Nothing of use, not even refunds."])))
-    assert "none of the answers stands" in " ".join(found.why)
+    assert "none of the answers appears" in " ".join(found.why)
 
 
 def test_style_points_to_tuning_unless_examples_are_few() -> None:

@@ -61,8 +61,8 @@ def test_where_others_name_no_document_a_perfect_search_is_told_for_those_that_d
 
 def test_without_a_curve_more_examples_are_said_not_to_be_measured() -> None:
     assert starting(steps(PLAIN), "Collect more examples") == (
-        "Collect more examples than the 300 there are, above all of the kinds that go wrong. How much they would bring is not "
-        "measured: run with --curve."
+        "Collect more examples than the 300 there are, above all of the kinds that go wrong. How much they would help was "
+        "not measured: run with --curve."
     )
 
 
@@ -114,7 +114,7 @@ def test_nothing_is_hoped_of_more_examples_for_one_that_a_limit_rules_out() -> N
     limited = benchmark_of(constraints=Constraints(p95_latency_s=1.0))
     slow = replace(learnt((30, 45, 58)), latency=evaluation_of("lora", LAST, seconds=3.0, p95=9.0).latency)
     line = starting(steps(PLAIN, slow, benchmark=limited), "Collect more examples")
-    assert line.endswith("How much they would bring is not measured: run with --curve.")
+    assert line.endswith("How much they would help was not measured: run with --curve.")
 
 
 def on(model: str, name: str, right: int, shift: int) -> Evaluation:
@@ -124,8 +124,8 @@ def on(model: str, name: str, right: int, shift: int) -> Evaluation:
 
 def test_with_one_model_a_larger_one_is_said_not_to_be_measured() -> None:
     assert starting(steps(PLAIN), "Try a larger").endswith(
-        "Prompting is the one to beat. How much it would bring is not measured here: a run with it as a second model would show "
-        "that."
+        "Prompting is the one to beat. How much a larger one would help was not measured here: a run with one as a second model "
+        "would show it."
     )
 
 
@@ -134,7 +134,7 @@ def test_a_larger_model_is_proposed_only_where_there_was_one() -> None:
     assert not any("larger language model" in step for step in found)
     assert starting(found, "Try approaches") == (
         "Try approaches with a language model, named under models in the task spec: none was compared, so how much they would "
-        "bring is not measured here."
+        "help was not measured here."
     )
 
 
@@ -161,14 +161,14 @@ def test_with_several_models_it_has_the_largest_difference_between_two_on_one_ap
 
 def test_what_could_not_be_judged_is_no_measured_difference() -> None:
     broken = replace(on("big", "prompting", 200, 3), state=State.INVALID, problem="Too many answers failed.")
-    assert "is not measured here" in starting(steps(PLAIN, broken), "Try a larger")
+    assert "was not measured here" in starting(steps(PLAIN, broken), "Try a larger")
 
 
 def test_a_search_that_was_cut_short_and_documents_that_nobody_looked_up_have_no_size_either() -> None:
     benchmark = benchmark_of(task=task_of(kind="qa", documents=("The return window is 28 days.",)))
     found = steps(replace(PLAIN, rising=True), benchmark=benchmark)
-    assert starting(found, "Give prompting a larger").endswith("whether the rest is better is not measured.")
-    assert starting(found, "Run retrieval too").endswith("how much they would bring is not measured here.")
+    assert starting(found, "Give prompting a larger").endswith("whether the rest is better was not measured.")
+    assert starting(found, "Run retrieval too").endswith("how much they would help was not measured here.")
 
 
 def test_every_step_of_the_situation_has_a_size_or_says_that_there_is_none() -> None:

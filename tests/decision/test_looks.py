@@ -118,7 +118,7 @@ def test_a_damaged_line_takes_no_other_look_with_it_and_is_one_itself(tmp_path: 
     fresh = look_at(cases(10, 13), tmp_path, "d")
     assert (fresh.number, fresh.seen, fresh.last) == (2, 3, ""), "which cases it was at is not known"
     told_of: Any = SimpleNamespace(benchmark=SimpleNamespace(look=fresh))
-    assert "3 of them were measured on before, so more is asked" in looks(told_of)
+    assert "3 of them were measured on before, so the evidence has to be stronger" in looks(told_of)
     copy = tmp_path / "copy"
     copy.mkdir()
     take_over(tmp_path, copy)

@@ -343,9 +343,9 @@ def test_the_story_says_what_it_costs_and_saves() -> None:
     verdict = Bakeoff(evaluations=evaluations, benchmark=benchmark_of(target=0.7)).told()
     (step,) = (step for step in verdict.story.next_steps if "--guard" in step)
     assert step == (
-        "Where no answer is better than a wrong one, let lora say that it does not know when it is unsure (`advisor predict "
-        "RUN new.csv --guard 0.05`): of 300 held-out cases it then answers 260, 88 % of them right (83 to 92 %); 40 % of the "
-        "wrong answers are held back, and 4 % of the right ones."
+        "If giving no answer is better than giving a wrong one, let lora say that it does not know when it is unsure (`advisor "
+        "predict RUN new.csv --guard 0.05`): of 300 held-out cases it then answers 260, 88 % of them right (83 to 92 %); 40 % of "
+        "the wrong answers are held back, and 4 % of the right ones."
     )
     facts = next(each for each in verdict.story.facts["candidates"] if each["name"] == "lora")
     assert facts["guard"]["held"][1]["threshold"] == 0.6

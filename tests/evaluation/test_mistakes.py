@@ -305,10 +305,10 @@ def test_keys_in_doubt_cost_what_their_cases_lack_of_the_figure_and_not_as_much_
     given = SITUATIONS["target_above_what_the_keys_allow"]()
     extras = replace(given.extras, mistakes=replace(of_lora, asked=60))
     story = replace(given, extras=extras).told().story
-    assert any("up to 2 points are errors of the data" in step for step in story.next_steps)
+    assert any("up to 2 points are errors in the data" in step for step in story.next_steps)
     assert not any("out of reach" in reason for reason in story.reasons), "59 of 60 may be right"
     extras = replace(extras, mistakes=replace(of_lora, asked=60, lacking=0.1))
-    assert not any("errors of the data" in step for step in replace(given, extras=extras).told().story.next_steps)
+    assert not any("errors in the data" in step for step in replace(given, extras=extras).told().story.next_steps)
 
 
 def test_nothing_puts_a_target_out_of_reach_that_something_meets() -> None:

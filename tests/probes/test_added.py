@@ -266,6 +266,6 @@ def test_what_is_told_of_the_day() -> None:
     story = SITUATIONS["labels_are_added"]().told().story
     assert story.changed.title == "The day 2 labels are added"
     assert [row[0] for row in story.changed.rows] == ["majority", "linear head", "retrieval", "lora"]
-    assert sum(line.startswith("On the day on which labels are added") for line in story.reasons) == 1
+    assert sum(line.startswith("When labels are added") for line in story.reasons) == 1
     facts = {row["name"]: row["added"] for row in story.facts["candidates"]}
     assert facts["lora"]["at_once"] == 4

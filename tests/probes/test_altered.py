@@ -280,8 +280,6 @@ def test_right_is_only_what_follows_too() -> None:
 def test_what_is_told_of_the_day() -> None:
     story = SITUATIONS["facts_in_the_documents_change"]().told().story
     assert [row[0] for row in story.altered.rows] == ["majority", "retrieval", "lora", "lora + retrieval"]
-    (line,) = [
-        line for line in story.reasons if line.startswith("On the day on which the format of answers is altered")
-    ]
+    (line,) = [line for line in story.reasons if line.startswith("When the format of answers is altered")]
     assert "retrieval follows at once in 48 of 50 answers" in line
-    assert "majority, lora and lora + retrieval follow when they are fitted again" in line
+    assert "majority, lora and lora + retrieval follow only once they are fitted again" in line

@@ -365,7 +365,7 @@ def test_it_is_planned_for_questions_over_documents_only() -> None:
 def test_what_is_told_of_the_day() -> None:
     story = SITUATIONS["facts_in_the_documents_change"]().told().story
     assert [row[0] for row in story.changed.rows] == ["majority", "retrieval", "lora", "lora + retrieval"]
-    assert sum(line.startswith("On the day on which facts in the documents change") for line in story.reasons) == 1
+    assert sum(line.startswith("When facts in the documents change") for line in story.reasons) == 1
     facts = {row["name"]: row["changed"] for row in story.facts["candidates"]}
     low, high = facts["lora"].pop("interval")
     assert low == 0 < high < 0.1
@@ -376,10 +376,10 @@ def test_what_is_told_of_the_day() -> None:
     (place,) = [at for at, name in enumerate(story.changed.columns) if name == "new when fitted again"]
     assert [row[place] for row in story.changed.rows] == ["-", "-", "15 of 20", "23 of 25"]
     assert [row[place + 1] for row in story.changed.rows] == ["-", "-", "51 to 91 %", "74 to 99 %"]
-    (line,) = [line for line in story.reasons if line.startswith("On the day on which facts in the documents change")]
+    (line,) = [line for line in story.reasons if line.startswith("When facts in the documents change")]
     assert line.endswith(
-        "lora gives the old ones as long as it is not fitted again, and once the examples that tell such a fact are rewritten "
-        "for another fit, the new one to those of the questions for it that it had answered: lora to 15 of 20 (51 to 91 %)."
+        "lora gives the old answers until it is fitted again; fitted again with the examples that tell such facts rewritten, "
+        "lora gives the new answer to 15 of the 20 questions on them that it had answered (51 to 91 %)."
     )
 
 
@@ -392,10 +392,9 @@ def test_what_copies_an_example_is_not_said_to_learn_and_a_fit_that_failed_is_sh
     copied = replace(by_name["majority"], changed=facts)
     found = (copied, by_name["retrieval"], replace(by_name["lora"], changed=failed))
     story = replace(bakeoff, evaluations=found).told().story
-    (line,) = [line for line in story.reasons if line.startswith("On the day on which facts in the documents change")]
+    (line,) = [line for line in story.reasons if line.startswith("When facts in the documents change")]
     assert line.endswith(
-        "majority and lora give the old ones as long as they are not fitted again, and what that would bring is "
-        "not measured."
+        "majority and lora give the old answers until they are fitted again, and what that would bring was not measured."
     )
     (place,) = [at for at, name in enumerate(story.changed.columns) if name == "new when fitted again"]
     assert [row[place] for row in story.changed.rows] == ["15 of 20", "-", "failed"]
@@ -411,7 +410,7 @@ def test_of_an_old_run_nothing_is_said_of_another_fit() -> None:
     story = replace(bakeoff, evaluations=tuple(old)).told().story
     assert "new when fitted again" not in story.changed.columns
     assert {len(row) for row in story.changed.rows} == {len(story.changed.columns)}
-    assert "and what that would bring is not measured" in " ".join(story.reasons)
+    assert "and what that would bring was not measured" in " ".join(story.reasons)
     assert "Fitted again" not in story.changed.note
 
 

@@ -295,7 +295,7 @@ def test_of_a_metric_over_rows_nothing_beyond_what_was_measured_is_foretold() ->
     assert story.learning.title == "Lora reaches 16 % with 37 examples and 31 % with 300"
     assert [each.expected for each in story.learning.series] == [(), ()]
     (step,) = (step for step in story.next_steps if step.startswith("Collect more examples"))
-    assert "How much they would bring is not foretold: the laws of growth" in step
+    assert "How much they would help is not foretold: the laws of growth" in step
     told = " ".join((*story.would_change, *story.next_steps))
     assert "four times as many" not in told
     assert story.facts["prompt_worth"] is None
