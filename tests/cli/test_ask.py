@@ -50,7 +50,7 @@ def advice(situation: Situation, **more: Any) -> str:
 
 def test_facts_that_change_are_looked_up() -> None:
     found = advise_before(asked(replace(FACTS, facts_change="monthly")))
-    assert found.first[0].startswith("Try first: looking up")
+    assert found.first[0].startswith("Try first: retrieval: ")
     assert found.cannot[0].startswith("Fine-tuning alone: facts change monthly")
     still = advise_before(asked(replace(FACTS, facts_change="never")))
     assert not any("Fine-tuning alone" in sentence for sentence in still.cannot)
@@ -104,7 +104,7 @@ def test_what_is_tried_first_of_labels_is_what_was_best_without_tuning_in_the_co
 def test_form_is_what_tuning_teaches_where_there_are_examples() -> None:
     found = advice(Situation(kind="generation", examples=300))
     assert "Try first: a prompt with well-chosen examples." in found, "nothing is trained before that"
-    assert "does not suffice: a LoRA fine-tune, which is expected to do best; then looking up" in found
+    assert "does not suffice: a LoRA fine-tune, which is expected to do best; then retrieval" in found
     few = advice(Situation(kind="generation", examples=40))
     assert "Try first: a prompt" in few
     assert "40 examples are too few" in few
@@ -149,9 +149,9 @@ def test_with_a_few_examples_for_each_of_many_labels_nothing_is_called_enough() 
 def test_what_finding_out_takes_is_counted_as_a_run_would() -> None:
     needed = cases_needed(0.8, 0.85, alpha=gate_level(level_of(1)))
     said = advice(FACTS, target=0.8, heldout=30, volume=36_000)
-    assert f"{needed:,} held-out cases to be shown to meet 80 %" in said
+    assert f"it takes {needed:,} held-out cases to show in 4 of 5 runs that" in said
     assert "With the 30 independent held-out cases at hand, 29 right answers would show it." in said
-    assert "a tenth of a second each is 60 minutes of a machine" in said
+    assert "each tenth of a second per request is 60 minutes of machine time" in said
     assert "not even a perfect score would show it" in advice(FACTS, target=0.9, heldout=30)
     assert "Name a target first" in advice(FACTS)
     assert "a margin of 0.02 takes" in advice(FACTS, margin=0.02, heldout=100)
@@ -185,7 +185,7 @@ def test_what_a_person_said_is_given_no_number() -> None:
             Situation(kind="qa", examples=300),
             "facts",
             "a prompt",
-            "facts are put before it",
+            "facts are shown to it",
             "Fine-tuning to teach facts",
         ),
         (
@@ -193,7 +193,7 @@ def test_what_a_person_said_is_given_no_number() -> None:
             "behaviour",
             "a prompt",
             "behaviour",
-            "Looking up documents alone: they hold what is true, and not how to answer",
+            "Looking up documents alone: they hold what is true, not how to answer",
         ),
         (
             Situation(kind="generation", examples=300),
@@ -228,7 +228,7 @@ def test_labels_that_are_lacking_have_a_price_where_one_is_stated() -> None:
     said = advice(FACTS, target=0.8, heldout=30, label_price=(0.5, "EUR"))
     lacking = needed - 30
     assert (
-        f"The {lacking} held-out cases that are lacking at most cost {0.5 * lacking:,.0f} EUR to label, at 0.5 each."
+        f"Labelling the missing {lacking} held-out cases costs {0.5 * lacking:,.0f} EUR at most, at 0.5 each."
         in said
     )
     assert "lacking" not in advice(FACTS, target=0.8, heldout=needed, label_price=(0.5, "EUR"))
@@ -617,6 +617,6 @@ def test_in_a_terminal_it_asks_for_what_is_open(tmp_path: Path) -> None:
     assert done.code == 0
     assert "There are 12 labels and 150 examples" in done.out, "Enter takes what was read, and half is held out"
     assert "Facts change weekly" in done.out
-    assert "held-out cases to be shown to meet 90 %" in done.out
+    assert "held-out cases to show in 4 of 5 runs that" in done.out
     assert "You said that it is about which label goes where" in done.out
     assert "A hosted model, however good" in done.out
