@@ -145,7 +145,7 @@ def _compared(decided: Decided, named: str) -> list[str]:
     beyond = decided.beyond(named)
     reached, measured = percent(decided.evaluations[named].figure), so_far(decided.statuses.values())
     highest = f"{named} has the highest figure{measured}, {reached}"
-    found = [f"{start(highest)}."]
+    found = [f"{start(highest)}."] if len(decided.statuses) > 1 else ["No other approach was tried."]
     if beyond is not None:
         found = [f"Of those within the limits {highest}; {beyond.candidate} has {percent(beyond.figure)}."]
     first, *others = decided.having(State.COMPARED)

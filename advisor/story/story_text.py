@@ -36,8 +36,8 @@ def headline(material: Material) -> str:
     if not material.benchmark.judges:
         of_which = f"{'within the limits ' if beyond else ''}{judged(material.statuses)}"
         which = f"of those {of_which}{named}" if of_which else named
-        highest = f"{which} comes out highest{so_far(material.statuses)}: it {_reaches(material, named)}"
-        highest = _nobody_right(material) or highest
+        highest = "" if len(material.statuses) == 1 else f" comes out highest{so_far(material.statuses)}: it"
+        highest = _nobody_right(material) or f"{which}{highest} {_reaches(material, named)}"
         return f"No target was given, so nothing is recommended. {start(highest)}.{beyond}"
     seen = _UNCONFIRMED if material.benchmark.look.shown else ""
     if material.benchmark.margin is not None:

@@ -219,6 +219,15 @@ def test_fine_tuning_is_not_said_to_pay_off_where_nothing_without_it_was_measure
     assert "not known" not in both
 
 
+def test_one_approach_alone_is_not_said_to_come_out_highest() -> None:
+    tuned = evaluation_of("lora", scores_of(183, 300, 5), seconds=0.2, model="smollm2-135m")
+    story = Bakeoff(evaluations=(tuned,), benchmark=benchmark_of(target=None)).told().story
+    assert story.headline == (
+        "No target was given, so nothing is recommended. Lora is right in 61 % of the held-out cases."
+    )
+    assert story.reasons[0] == "No other approach was tried."
+
+
 def test_what_a_limit_rules_out_is_not_spoken_of_as_if_it_were_not_there() -> None:
     given = Bakeoff(
         evaluations=(
