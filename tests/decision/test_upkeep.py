@@ -239,7 +239,8 @@ def test_a_model_that_was_tuned_elsewhere_is_no_proof_that_nobody_needs_to_tune(
         evaluations=(asked,), benchmark=BENCH, prices=MachinePrices(machine_hour=3.6, tuned={"theirs": None})
     )
     story = told.told().story
-    assert story.headline.startswith("Fine-tuning pays off: use prompting.")
+    assert story.headline.startswith("Use prompting. ")
+    assert "Whether fine-tuning is needed is not known" in story.headline
     assert any(
         line.startswith("Theirs was tuned elsewhere: whether it learnt from held-out cases") for line in story.risks
     )

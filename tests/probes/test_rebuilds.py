@@ -403,7 +403,7 @@ def test_what_looks_things_up_is_no_proof_that_weights_are_steady() -> None:
     assert line.startswith(
         "Built again from other examples, lora + retrieval keeps 100 % of its answers and retrieval "
     )
-    assert line.endswith("That is not shown of lora and prompting. Steady is not yet right.")
+    assert line.endswith("That is not shown of lora and prompting. Steady does not mean right.")
     built["retrieval"] = firm
     assert said() == []
 

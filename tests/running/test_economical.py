@@ -248,7 +248,7 @@ def test_what_was_left_out_for_want_of_cases_is_open(store: Store) -> None:  # n
     assert story.next_steps[0].startswith(
         "Label about 1,500 more held-out cases drawn like real requests and run again"
     )
-    assert "with about 770 cases where every cheaper one is shown to miss it" in story.next_steps[0]
+    assert "about 770 cases are enough where every cheaper one is shown to miss it" in story.next_steps[0]
     assert not any("larger language model" in step for step in story.next_steps)
     assert any(line.startswith("Not tried, and so open: ") for line in story.reasons)
     assert not any(line.startswith("Not tried: ") for line in story.reasons)
