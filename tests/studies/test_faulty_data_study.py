@@ -247,8 +247,8 @@ def test_the_grid_says_who_is_ahead_in_every_draw_and_what_was_not_run() -> None
     assert "| linear head | 61 % | - | - |" in text
     assert "Of 2 settings" in text
     assert "ahead in every draw in 0, the messy ones in 1" in text
-    assert "Not run yet: " in text
-    assert "lora" in text.split("Not run yet: ")[1]
+    assert "Rows so far, of 54 each: " in text
+    assert "lora (0)" in text.split("Rows so far")[1]
 
 
 def test_lists_of_doubts_that_are_from_before_a_change_are_said_to_be() -> None:

@@ -17,9 +17,10 @@ def sections(rows: Rows) -> list[str]:
     """Text and tables; approaches without rows are named as not run yet."""
     mine = [row for row in rows if row["part"] == "grid"]
     title = "## A few hundred clean examples, or many messy ones"
-    missing = [each.name for each in grid.slow() if each.name not in {row["approach"] for row in mine}]
-    slow = "takes minutes to hours a row here; `run --part grid` goes on where it is quicker."
-    lacking = f"{NOT_YET.capitalize()}: {listed(missing)}. Each {slow}" if missing else ""
+    cells, ran = len(list(grid.cells())), [row["approach"] for row in mine]
+    missing = [f"{each.name} ({ran.count(each.name)})" for each in grid.slow() if ran.count(each.name) < cells]
+    slow = "a dash stands where none is. Each takes minutes to hours a row here, and `run --part grid` goes on."
+    lacking = f"Rows so far, of {cells} each: {listed(missing)}; {slow}" if missing else ""
     if not mine:
         return [title, f"{NOT_YET.capitalize()}."]
     told = [
