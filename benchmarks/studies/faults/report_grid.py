@@ -10,11 +10,10 @@ from benchmarks.studies.faults import grid
 from benchmarks.studies.markdown import table
 
 Rows = Sequence[Mapping[str, Any]]
-NOT_YET = "not run yet"
 
 
 def sections(rows: Rows) -> list[str]:
-    """Text and tables; approaches without rows are named as not run yet."""
+    """Text and tables; of approaches that lack rows it is said how many they have."""
     mine = [row for row in rows if row["part"] == "grid"]
     title = "## A few hundred clean examples, or many messy ones"
     cells, ran = len(list(grid.cells())), [row["approach"] for row in mine]
@@ -22,7 +21,7 @@ def sections(rows: Rows) -> list[str]:
     slow = "a dash stands where none is. Each takes minutes to hours a row here, and `run --part grid` goes on."
     lacking = f"Rows so far, of {cells} each: {listed(missing)}; {slow}" if missing else ""
     if not mine:
-        return [title, f"{NOT_YET.capitalize()}."]
+        return [title, "Not run yet."]
     told = [
         _answer(mine),
         f"Approaches were built from {grid.CLEAN} examples as they are, and from "
