@@ -45,7 +45,7 @@ def headline(material: Material) -> str:
         seen = f"{beyond}{seen}"
     if told.verdict == "choose":
         met = f"It {_reaches(material, named)}, {goal.meets}, and {_no_rival(material)}."
-        return f"{_chosen(material, named)} {named}. {met}{_untuned_unknown(material, named)}{seen}"
+        return f"{_chosen(material, named)} {named}. {met}{_untuned_unknown(material)}{seen}"
     if told.verdict == "safe but cheaper undecided":
         return f"{_safe(material, named)} {goal.meets}. {_rival(material, named)}{seen}"
     if told.verdict == "undecided":
@@ -63,16 +63,16 @@ def headline(material: Material) -> str:
 
 def _chosen(material: Material, named: str) -> str:
     """The question of the product, answered as far as the run can, up to the name of the choice."""
-    if material.evaluations[named].family == "recorded" or _untuned_unknown(material, named):
+    if material.evaluations[named].family == "recorded" or _untuned_unknown(material):
         return "Use"
     return "Fine-tuning pays off: use" if _takes_tuning(material, named) else "No need to fine-tune: use"
 
 
-def _untuned_unknown(material: Material, named: str) -> str:
-    """What is to be said where a tuned approach is chosen and none without tuning has a figure; with a space before it."""
-    if not _takes_tuning(material, named) or not all(_takes_tuning(material, name) for name in material.evaluations):
-        return ""
-    return " Whether fine-tuning is needed is not known: no approach without it was measured."
+def _untuned_unknown(material: Material) -> str:
+    """What is to be said of a choice where nothing without tuning has a figure; with a space before it."""
+    if all(_takes_tuning(material, name) for name in material.evaluations):
+        return " Whether fine-tuning is needed is not known: no approach without it was measured."
+    return ""
 
 
 def _takes_tuning(material: Material, name: str) -> bool:
