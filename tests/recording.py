@@ -31,7 +31,7 @@ SCENES = (
     (
         "advisor run support-intents",
         "report example",
-        "... 23 minutes on two cores later (the stored run, of eight approaches):",
+        "... 33 minutes on two cores later (the stored run):",
     ),
     (
         "advisor report runs/support-intents --volume 500000 --machine-hour 0.40",
