@@ -259,7 +259,7 @@ def statuses_of_figures(
     if not names:
         return {}
     below = [float(1 + np.sum(drawn < target)) / (1 + len(drawn)) for drawn in figures]
-    above = [float(1 + np.sum(drawn > target)) / (1 + len(drawn)) for drawn in figures]
+    above = [float(1 + np.sum(drawn >= target)) / (1 + len(drawn)) for drawn in figures]  # At the target it is met.
     (meets, meets_level), (misses, misses_level) = _shared((below, above), names, family)
     lower = [figure_above(drawn, level) for drawn, level in zip(figures, meets_level, strict=True)]
     upper = [figure_below(drawn, level) for drawn, level in zip(figures, misses_level, strict=True)]

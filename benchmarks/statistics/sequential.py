@@ -92,7 +92,7 @@ def p_at_most(sums: Floats, sizes: Floats, target: float, largest: int) -> float
     proves too much.
     """
     if target <= 0 or target >= sums.sum() / sizes.sum():
-        return 0.0 if target <= 0 else 1.0
+        return 0.0 if target <= 0 < sums.sum() else 1.0
     gains = (sums - target * sizes) / (target * max(float(largest), sizes.max()))
     wealth = np.log1p(SHARES[:, None] * gains).cumsum(axis=1)
     top = wealth.max(axis=0)

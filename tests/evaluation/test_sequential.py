@@ -108,6 +108,15 @@ def test_large_groups_that_are_still_to_come_count_from_the_first_case_on() -> N
     assert wrong / draws <= level
 
 
+def test_who_is_always_right_does_not_miss_a_target_of_one_and_is_asked_on() -> None:
+    right, alone = [1.0] * 50, [""] * 50
+    assert sequential.test_misses(right, None, 1.0, largest=1) == 1.0
+    assert not StopRule(target=1.0, level=0.01, largest=1)(right, alone)
+    assert sequential.test_misses([*right, 0.0], None, 1.0, largest=1) == 0.0
+    assert StopRule(target=1.0, level=0.01, largest=1)([*right, 0.0], [*alone, ""])
+    assert sequential.upper_bound(right, None, 0.01, largest=1) == 1.0
+
+
 def test_far_from_the_target_a_few_cases_are_enough_and_graded_scores_need_fewer() -> None:
     rng = np.random.default_rng(9)
     rule = StopRule(target=TARGET, level=LEVEL, largest=1)

@@ -448,6 +448,18 @@ def test_statuses_of_figures_show_bounds_on_their_side_of_the_target() -> None:
     assert found["low"][2] <= 0.8
 
 
+@pytest.mark.parametrize("metric", ["macro_f1", "f1_of_label"])
+def test_who_is_always_right_does_not_miss_a_target_of_one(metric: str) -> None:
+    """No resample lies above it, which once stood for a figure below it."""
+    rows = f1_rows(np.random.default_rng(1), 200, recall=1.0, false_alarms=0.0)
+    figures = st.resampled_metric(load(metric, {"label": "o"} if metric == "f1_of_label" else {}), rows)
+    assert figures.figure == 1
+    state, lower, upper = st.statuses_of_figures({"a": figures.figures}, 1.0)["a"]
+    assert (state, upper) == (State.UNDECIDED, 1.0)
+    assert 0.9 < lower < 1
+    assert st.statuses_of_figures({"a": np.full(2000, 0.8)}, 0.8)["a"][0] is State.MEETS
+
+
 # ---------------------------------------------------------------- several candidates
 
 
