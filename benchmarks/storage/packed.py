@@ -27,7 +27,7 @@ LONG_DOCUMENTS = 300_000
 _TABLES = ("meta", "units", "rows", "usage", "trials")
 _JSON = frozenset({"value", "note", "outcome", "usage", "trial"})
 """Columns that hold JSON; in the file they are plain values."""
-_SURE = frozenset({"heldout", "planted", "rebuild"})
+_SURE = frozenset({"heldout", "planted", "rebuild", "changed", "added", "altered"})
 """Purposes of the answers that are held against a threshold by how sure they are: that is kept to the last digit, since a
 threshold is the sureness of another answer, and may be as large. Of others it is not told."""
 

@@ -67,8 +67,10 @@ def test_a_packed_run_tells_the_same_as_the_run(stored: Path, tmp_path: Path) ->
     assert reopen(tmp_path / "again", rescore=True).story == reopen(stored).story
 
 
-def test_answers_are_as_sure_in_a_packed_run_to_the_last_digit(stored: Path, tmp_path: Path) -> None:
-    """A threshold is the sureness of another answer; rounded, those as sure as it fell below it."""
+@pytest.mark.parametrize("check", ["planted", "rebuild", "changed", "added", "altered"])
+def test_answers_are_as_sure_in_a_packed_run_to_the_last_digit(check: str, stored: Path, tmp_path: Path) -> None:
+    """A threshold is the sureness of another answer; rounded, those as sure as it fell below it. What a cascade makes of its
+    parts' checks (`evaluation/cascade_checks.py`) went by none at all where what was changed afterwards was asked."""
     shutil.copytree(stored, tmp_path / "run")
     sure = (1 / 3, 1 - 1e-9)
     evidence = tuple(Evidence(document_id="d", text="t", score=score) for score in (sure[1], 0.123449))
@@ -79,16 +81,16 @@ def test_answers_are_as_sure_in_a_packed_run_to_the_last_digit(stored: Path, tmp
     )
     rows = tuple(
         Answered(candidate="majority", purpose=purpose, key=f"k{place}", outcome=outcome, score=1.0)
-        for purpose in ("planted", "edit")
+        for purpose in (check, "edit")
         for place, outcome in enumerate(outcomes)
     )
     with closing(Store(tmp_path / "run" / "run.sqlite")) as store:
-        store.begin("sure", "planted", "majority")
-        store.finish(UnitResult(unit="sure", kind="planted", candidate="majority", rows=rows))
+        store.begin("sure", check, "majority")
+        store.finish(UnitResult(unit="sure", kind=check, candidate="majority", rows=rows))
     pack(tmp_path / "run", tmp_path / "run.gz")
     unpack(tmp_path / "run.gz", tmp_path / "again")
     with closing(Store(tmp_path / "again" / "run.sqlite")) as store:
-        told = {row.key: row.outcome for row in store.rows("majority", "planted")}
+        told = {row.key: row.outcome for row in store.rows("majority", check)}
         assert [sureness(told[f"k{place}"]) for place in range(3)] == [sure[0], sure[1], sure[1]]
         assert [found.score for found in told["k2"].evidence] == [sure[1], 0.1234]  # type: ignore[union-attr]
         assert all(sureness(row.outcome) in (None, 1.0) for row in store.rows("majority", "edit") if row.key in told)
