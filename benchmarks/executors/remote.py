@@ -241,11 +241,12 @@ class RemoteWorker:
         return replace(done, rows=rows, usage=usage, note=self._charged_note(done))
 
     def _charged_note(self, done: UnitResult) -> Mapping[str, Any] | None:
-        """The same of what a fit took, which stands beside the seconds of models."""
-        taken = (done.note or {}).get("seconds")
-        if not isinstance(taken, float) or self.job.candidates[done.candidate].model in self._served:
+        """The same of what a fit took, or another one after it, which stands beside the seconds of models."""
+        note = done.note or {}
+        taken = {name: note[name] for name in ("seconds", "again_seconds") if isinstance(note.get(name), float)}
+        if not taken or self.job.candidates[done.candidate].model in self._served:
             return done.note
-        return {**(done.note or {}), "seconds": taken * self.share.part}
+        return {**note, **{name: seconds * self.share.part for name, seconds in taken.items()}}
 
     def _seconds(self, usage: Usage) -> float:
         return usage.seconds if usage.model in self._served else usage.seconds * self.share.part

@@ -584,6 +584,8 @@ def test_a_worker_charges_its_part_of_the_machine_and_a_server_what_it_is(tmp_pa
         for found in (charged.usage, from_json(charged.lines[0].outcome).usage):
             assert found == (dataclasses.replace(usage[0], seconds=8.0 * part), usage[1])
         assert charged.note == {"seconds": 9.0 * part, "cases": 5}, "what a fit took stands beside its usage"
+        again = worker._charged(dataclasses.replace(done, note={"seconds": None, "again_seconds": 6.0, "edits": []}))
+        assert again.note == {"seconds": None, "again_seconds": 6.0 * part, "edits": []}, "and so does another fit"
 
 
 @pytest.mark.parametrize(
