@@ -91,19 +91,23 @@ def trimmed_case(model: LanguageModel, case: Case) -> Case:
 
 
 def answer_limit(model: LanguageModel, task: Task, examples: Sequence[Case], held: bool = False) -> int:
-    """Tokens allowed for an answer: a quarter more than the longest of the examples' answers, at most 512; twice as many as that
-    one where answers are `held` to a schema, by which what they hold may be so much longer (`copied.LONGER`).
+    """Tokens allowed for an answer: a quarter more than the longest of the examples' answers and of the labels, which need have
+    no example, at most 512; twice as many as that one where answers are `held` to a schema, by which what they hold may be so
+    much longer (`copied.LONGER`).
 
-    Twice a quarter more and a little for a fence where tokens are estimated, labels apart: amounts, numbers of invoices and
-    indented objects have up to twice the tokens of prose as long as they are, and what is cut is wrong. Never more than leaves
-    half of what the model can read to the prompt.
+    Twice a quarter more and a little for a fence where tokens are estimated: amounts, numbers of invoices and indented objects
+    have up to twice the tokens of prose as long as they are, and what is cut is wrong. Of estimated labels each digit or sign
+    counts as a token instead. Never more than leaves half of what the model can read to the prompt.
     """
     from strategies.contract import Message
 
     frame = model.count((Message("user", ""),))
-    longest = _longest({case.output for case in examples})
+    longest = _longest({case.output for case in examples} | set(task.labels))
     most = max((model.count((Message("user", text),)) - frame for text in longest), default=64)
-    roughly = isinstance(model, Estimates) and model.estimates and not task.labels
+    estimated = isinstance(model, Estimates) and model.estimates
+    if estimated and task.labels:
+        most = max([most, *(len(_NO_LETTER.findall(text)) for text in longest)])
+    roughly = estimated and not task.labels
     more = LONGER if held and not roughly else 1.25
     limit = min(LONGEST_ANSWER, max(8, math.ceil(most * more) + 2))
     limit = ESTIMATED * limit + FENCE if roughly else limit
