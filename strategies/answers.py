@@ -6,7 +6,7 @@ import heapq
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeGuard, cast
 
@@ -17,6 +17,7 @@ from strategies.contract import (
     Evidence,
     Failure,
     Generates,
+    LabelScores,
     LanguageModel,
     Outcome,
     Prediction,
@@ -26,6 +27,7 @@ from strategies.contract import (
     ScoresLabels,
     Step,
     Task,
+    Unanswered,
     Usage,
     thoughts,
 )
@@ -43,6 +45,7 @@ ESTIMATED, FENCE = 2, 28
 """An answer may have so many times the tokens that are estimated, and so many more for marks around it."""
 FAULTS_ALLOWED = 0.01
 """Share of answers lost to infrastructure above which nothing is measured, chosen or learnt by what is left."""
+TO_CHOOSE_BY = "answers that it was to be chosen by"
 REASON = 160
 """Characters of what a server said that are repeated."""
 
@@ -211,6 +214,16 @@ def too_many_lost(outcomes: Sequence[Outcome], what: str = "answers") -> str:
     """A sentence, without its end, where more of them are lost than is allowed; else empty."""
     lost = [outcome for outcome in outcomes if is_lost(outcome)]
     return lost_of(lost, len(outcomes), what) if len(lost) > FAULTS_ALLOWED * len(outcomes) else ""
+
+
+def all_scored(found: Iterable[tuple[int, LabelScores]]) -> dict[int, LabelScores]:
+    """The scores of each place. Raises `Unanswered` where a fault took any of them: without its scores no way to weigh labels can
+    be compared on a case."""
+    scores = dict(found)
+    lost = [Failure(kind="infrastructure", message=each.error) for each in scores.values() if each.error]
+    if lost:
+        raise Unanswered(lost_of(lost, len(scores), TO_CHOOSE_BY))
+    return scores
 
 
 def lost_of(lost: Sequence[Failure], asked: int, what: str = "answers") -> str:

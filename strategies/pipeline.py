@@ -315,13 +315,15 @@ class Pipeline:
         return [tuple(row) for row in self.sources.neighbours.votes(texts, self.task.labels, own)]
 
     def label_evidence(self, queries: Sequence[Query], step: Step) -> tuple[list[LabelEvidence], list[Usage]]:
-        """Raw material of label answers for choosing calibration and votes afterwards, and the usage of each."""
+        """Raw material of label answers for choosing calibration and votes afterwards, and the usage of each; of all of them, or
+        `Unanswered` is raised."""
         requests = self.requests(queries, votes=bool(self.sources.cases))
         scorer = cast(ScoresLabels, self.speaker)
         rows: dict[int, LabelEvidence] = {}
         usage: list[Usage] = []
         prompts = [request.prompt for request in requests]
-        for index, scored in scorer.score_labels(prompts, [self.renderer.words.words] * len(prompts), step):
+        found = scorer.score_labels(prompts, [self.renderer.words.words] * len(prompts), step)
+        for index, scored in answers.all_scored(found).items():
             rows[index] = LabelEvidence(scored.log_likelihoods, requests[index].votes)
             usage += requests[index].spent(scored.usage)
         return [rows[index] for index in range(len(queries))], usage

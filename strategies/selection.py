@@ -185,7 +185,7 @@ class PipelineBuilder:
         outcomes = [found[place] for place in range(len(requests))]
         looks = [outcomes[first : first + len(cases)] for first in range(0, len(outcomes), len(cases))]
         for look in looks:
-            if said := answers.too_many_lost(look, "answers that it was to be chosen by"):
+            if said := answers.too_many_lost(look, answers.TO_CHOOSE_BY):
                 raise Unanswered(said)
         return [self._scored(cases, look) for look in looks]
 
@@ -228,9 +228,13 @@ class PipelineBuilder:
         return self.settled(pipeline.setup, Look((), total(usage), {"evidence": raw}))
 
     def _reading_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
-        """Keeps what was read in the notes, so that the bonus of a standing answer can be chosen for nothing."""
-        requests, tell = pipeline.requests(queries), self.tell
+        """Keeps what was read in the notes, so that the bonus of a standing answer can be chosen for nothing. Raises `Unanswered`
+        as `_written` does."""
+        requests, tell, reading = pipeline.requests(queries), self.tell, cast(Reading, pipeline.setup.reading)
         found = {index: (what, spent) for index, what, spent in pipeline.read(requests, "search")}
+        outcomes = [spans.outcome(requests[index], what, reading, spent) for index, (what, spent) in found.items()]
+        if said := answers.too_many_lost(outcomes, answers.TO_CHOOSE_BY):
+            raise Unanswered(said)
         usage = [row for _, spent in found.values() for row in spent]
         raw = [
             {**spans.noted(found[index][0]), "case": case.id, "shown": tell(Shown(case, request.evidence))}

@@ -16,7 +16,22 @@ from benchmarks.data.split import cut_folds, grouped
 from strategies.approaches.lora import Lora
 from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.prompting import Prompting
-from strategies.contract import Case, Ends, Kind, LabelScores, Prediction, Prompt, Query, Sampling, Step, Task
+from strategies.approaches.retrieval import Retrieval
+from strategies.contract import (
+    Case,
+    Ends,
+    Kind,
+    LabelScores,
+    Narrow,
+    Prediction,
+    Prompt,
+    Query,
+    Sampling,
+    Step,
+    Strategy,
+    Task,
+    Unanswered,
+)
 from strategies.pipeline import Pipeline, Setup, load_pipeline
 from strategies.prompting.demonstrations import Shown, holds
 from strategies.search import Look
@@ -360,3 +375,42 @@ def test_where_no_answer_is_right_those_nearer_to_right_ones_go_on(tmp_path: Pat
     assert isinstance(fitted, Pipeline)
     assert fitted.setup.shots > 0
     assert {trial.score for trial in bench.trials} == {0.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lossy(ScriptedModel):
+    """Every third answer is lost."""
+
+    def score_labels(
+        self,
+        prompts: Sequence[Prompt],
+        labels: Sequence[Sequence[str]],
+        step: Step = "answering",
+        ends: Ends = "where needed",
+    ) -> Iterator[tuple[int, LabelScores]]:
+        yield from _lost(super().score_labels(prompts, labels, step, ends))
+
+    def score_narrowed(
+        self,
+        prompts: Sequence[Prompt],
+        beginnings: Sequence[Sequence[str]],
+        rounds: Sequence[Narrow],
+        step: Step = "answering",
+    ) -> Iterator[tuple[int, LabelScores]]:
+        whole = ScriptedModel(name=self.name, answer=self.answer)
+        yield from _lost(whole.score_narrowed(prompts, beginnings, rounds, step))
+
+
+def _lost(found: Iterator[tuple[int, LabelScores]]) -> Iterator[tuple[int, LabelScores]]:
+    for index, scored in found:
+        yield index, scored if index % 3 else replace(scored, log_likelihoods=(), error="the server is gone")
+
+
+@pytest.mark.parametrize(("kind", "strategy"), [("classification", Prompting()), ("qa", Retrieval())])
+def test_nothing_is_chosen_by_answers_that_faults_took_scored_or_written(
+    kind: Kind, strategy: Strategy, tmp_path: Path
+) -> None:
+    """A model of another package may score labels on a server: what reads answers off would lose to what writes them."""
+    bench = tiny.Bench(folder=tmp_path, language=_Lossy(name="lossy", answer=str))
+    with pytest.raises(Unanswered, match=r"answers that it was to be chosen by were lost .*\(the server is gone\)"):
+        strategy.fit(tiny.benchmark(kind).task, bench)
