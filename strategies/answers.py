@@ -6,7 +6,7 @@ import heapq
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeGuard, cast
 
@@ -172,11 +172,17 @@ def answer_freely(
                 text=max(shares, key=shares.__getitem__) if shares else said,
                 evidence=request.evidence,
                 probabilities=shares or None,
-                certainty=None if words else likelihood(completion.odds),
+                certainty=_none_of_them(completion, shares) if words else likelihood(completion.odds),
                 truncated=request.cut or not completion.finished,
                 usage=request.spent(completion.usage),
             ),
         )
+
+
+def _none_of_them(completion: Completion, shares: Mapping[str, float]) -> float | None:
+    """0 where a server states likely tokens and the answer is likelier than all labels together, since how near its evidence is
+    lies on another scale than the shares of other answers; else None."""
+    return 0.0 if completion.places and not shares else None
 
 
 def likelihood(odds: Sequence[float]) -> float | None:

@@ -52,8 +52,9 @@ def handover(
 def sure(benchmark: Benchmark, row: Row, near: bool = False) -> float | None:
     """How sure the approach is of its answer; None: it does not say. Of a label by its probability, which stored runs may have
     left out; by how near its best evidence is only of an approach that goes by nothing else (`near`)."""
-    by_label = isinstance(row.outcome, Prediction) and row.outcome.probabilities
-    return sureness(row.outcome) if by_label or near or not benchmark.task.labels else None
+    found = row.outcome
+    stated = isinstance(found, Prediction) and (found.probabilities or found.certainty is not None)
+    return sureness(found) if stated or near or not benchmark.task.labels else None
 
 
 def too_many_unknown(marks: Sequence[float | None]) -> bool:

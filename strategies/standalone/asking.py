@@ -108,7 +108,7 @@ class Asker:
             return found.text, None
         shares = self.odds.label_shares(found, self.words)
         if not shares:
-            return self.odds.to_label(found.text, self.words), None
+            return self.odds.to_label(found.text, self.words), 0.0 if found.places else None
         shares = self.odds.moved(shares, self.server.get("added", {}))
         best = max(shares, key=shares.__getitem__)
         return best, shares[best]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,24 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from strategies.answers import Request as Asked
-from strategies.answers import answer_freely
-from strategies.contract import Completion, Failure, Message, Place, Prediction, Sampling, Usage
+from strategies.answers import answer_freely, sureness
+from strategies.contract import (
+    Completion,
+    Evidence,
+    Failure,
+    Message,
+    Place,
+    Prediction,
+    Prompt,
+    Sampling,
+    Step,
+    Usage,
+)
 from strategies.models.endpoint import EndpointModel
 from strategies.prompting.rendering import LabelWords
 from strategies.standalone.odds import ALTERNATIVES, label_shares, to_label
 from tests import tiny
+from tests.scripted import ScriptedModel
 
 CARDS = LabelWords.of(("card_arrival", "card_lost", "refund", "card"), natural=True)
 
@@ -199,6 +212,31 @@ def test_a_servers_shares_are_those_of_the_same_model_here(tmp_path: Path) -> No
         [share / sum(here) for share in here], rel=1e-3
     )
     assert outcome.text == DIGITS[here.index(max(here))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stating(ScriptedModel):
+    """States how likely each of its answers was."""
+
+    def generate(
+        self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
+    ) -> Iterator[tuple[int, Completion]]:
+        for index, told in super().generate(prompts, max_tokens, sampling, step):
+            likely = {told.text: math.log(0.6), "refund": math.log(0.4)}
+            yield index, replace(told, places=(Place(chosen=told.text, likely=likely),))
+
+
+def test_what_names_no_label_is_not_as_sure_as_its_passages_are_near() -> None:
+    """A cascade kept it for the nearness of its passages, and handed answers on that were surer of a label."""
+    near = (Evidence(document_id="d", text="Cards take a week.", score=0.9),)
+    asked = [Asked(key=said, prompt=(Message("user", said),), evidence=near) for said in ("card", "I cannot tell")]
+    model = _Stating(name="stating", answer=lambda prompt: prompt[-1].content)
+    outcomes = dict(answer_freely(model, asked, (8, Sampling()), words=CARDS))
+    assert isinstance(outcomes[1], Prediction)
+    assert (outcomes[1].text, sureness(outcomes[1])) == ("I cannot tell", 0.0)
+    silent = ScriptedModel(name="silent", answer=model.answer)
+    for outcome in dict(answer_freely(silent, asked, (8, Sampling()), words=CARDS)).values():
+        assert sureness(outcome) == 0.9, "of no answer is known more"
 
 
 @pytest.mark.parametrize(
