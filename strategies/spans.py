@@ -109,9 +109,12 @@ class Read:
         return max(options)[1] if (options := self._options(reading)) else ""
 
     def sure(self, reading: Reading) -> float | None:
-        """The share of the answer in the likelihood of all that competed with it."""
+        """The share of the answer in the likelihood of all that competed with it; 0 where there was nothing to read off, however
+        near the passages are."""
         options = [score for score, _ in self._options(reading)]
-        if not options or (self.span is not None and self.runs is None):
+        if not options:
+            return 0.0
+        if self.span is not None and self.runs is None:
             return None
         standing = [score + reading.bonus for score in self.standing]
         whole = _together([*standing, *([] if self.runs is None else [self.runs])])
@@ -257,7 +260,7 @@ def noted(found: Read | str) -> dict[str, Any]:
 def from_note(note: Mapping[str, Any], reading: Reading) -> tuple[str, float | None]:
     """The answer that `noted` values give under a reading, and how sure it is."""
     if not note["text"] and not note["standing"]:
-        return "", None
+        return "", None if reading.standing else 0.0  # With answers that stand by themselves: a fault took them all.
     span, around = (Span(text, 0, 0, len(text)) if text else None for text in (note["text"], note["sentence"]))
     found = Read(span, note["score"], tuple(note["standing"]), note["runs"], around)
     return found.text(reading), found.sure(reading)

@@ -328,7 +328,7 @@ class Looking:
                 start, end = _reading().sentence(found[place].text, (start, end), how["ended"], max(0, heading))
             options.append((score, quote := found[place].text[start:end]))
         if not options:
-            return "", max((passage.score for passage in found), default=0.0), tuple(places)
+            return "", 0.0, tuple(places)
         top, text = max(options)
         if quote and text == quote and start >= heading >= 0:
             places[place] |= {"start": begin + start, "end": begin + end}

@@ -153,7 +153,10 @@ def test_how_sure_an_answer_is_is_its_share_of_all_that_competed() -> None:
     assert result.sure(replace(reading, bonus=math.log(3))) == pytest.approx(0.06 / 0.12), "the refusal, with its bonus"
     assert Read(None, 0.0, (-4.0,)).sure(reading) == 1.0, "nothing else was there"
     assert Read(Span("40 euros", 0, 0, 8), -3.0, (-4.0,)).sure(reading) is None, "noted before it was kept"
-    assert Read(None, 0.0, ()).sure(Reading(words=3)) is None
+    nothing = Read(None, 0.0, ())
+    near = Request(key="k", prompt=(), evidence=(Evidence(document_id="d", text="No number here.", score=0.9),))
+    assert sureness(outcome(near, nothing, Reading(words=3), ())) == 0.0, "its passages are near, and say nothing"
+    assert from_note(noted(nothing), Reading(words=3)) == ("", 0.0)
     note = noted(result)
     assert from_note(note, reading) == ("40 euros", result.sure(reading))
     assert from_note({**note, "runs": None}, reading) == ("40 euros", None)
