@@ -265,14 +265,22 @@ def _verdict(
 
 
 def _as_fixed(benchmark: Benchmark, about: Mapping[str, Any]) -> VerdictInputs | None:
-    """What was asked before the run, as the task had prices, volume and horizon then; None where these are as they were."""
+    """What was asked before the run, as the task had goal, prices, volume and horizon then; None where these are as they were."""
     from advisor.experiments.afterwards import VerdictInputs
 
-    fixed = about.get("fixed", about["spec"])
+    fixed, then = about.get("fixed", about["spec"]), about["benchmark"]
     if fixed == about["spec"]:
         return None
     spec = parsed_spec(fixed)
-    before = replace(benchmark, volume=spec.volume, horizon_months=spec.horizon_months)
+    before = replace(
+        benchmark,
+        target=then["target"],
+        margin=then.get("margin"),
+        procedure=then.get("procedure", "holm"),
+        exploratory=False,
+        volume=spec.volume,
+        horizon_months=spec.horizon_months,
+    )
     return VerdictInputs(benchmark=before, prices=_prices(spec, about))
 
 
