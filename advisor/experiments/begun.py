@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = {"volume": "--volume", "horizon_months": "--horizon-months", "prices": "--prices"}
 """Key of a spec that is fixed -> the option of `advisor report` that asks with another one."""
-_FIXED = (*_OPTIONS, "upkeep", "constraints", "procedure")
+_FIXED = (*_OPTIONS, "upkeep", "constraints", "procedure", "slices")
 
 
 def is_frozen(folder: Path) -> bool:
@@ -60,7 +60,7 @@ def anew_of_a_start(folder: Path, experiment: str) -> str:
 
 
 def as_it_began(assembly: Assembly, folder: Path) -> Assembly:
-    """With the look, prices, volume and limits that the run in the folder began with; as it is where none has begun.
+    """With the look, prices, volume, limits and parts that the run in the folder began with; as it is where none has begun.
 
     A warning names what the task states otherwise by now, and what asks with that. Raises `BadInput` for a damaged run.
     """

@@ -129,7 +129,8 @@ def _constraints(values: Mapping[str, Any]) -> Constraints:
 
 
 def as_begun(benchmark: Benchmark, values: Mapping[str, Any]) -> Benchmark:
-    """The benchmark with what was fixed when its run began and `freeze` wrote: look, volume, horizon, procedure and limits."""
+    """The benchmark with what was fixed when its run began and `freeze` wrote: look, volume, horizon, procedure, limits
+    and parts."""
     return dataclasses.replace(
         benchmark,
         look=_look(values),
@@ -137,6 +138,7 @@ def as_begun(benchmark: Benchmark, values: Mapping[str, Any]) -> Benchmark:
         horizon_months=values["horizon_months"],
         procedure=values.get("procedure", "holm"),
         constraints=_constraints(values),
+        slices=tuple(values["slices"]),
     )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from advisor.experiments.comparison import Wishes, advise, execute, prepare
+from advisor.experiments.stored import reopen
 from benchmarks.contract import BadInput, Benchmark
 from benchmarks.costs.kept_prices import thaw_prices
 from benchmarks.costs.prices import token_prices
 from benchmarks.running.scheduler import Rules, rules_of
+from tests import tiny
 from tests.conftest import Folders
 from tests.desk import call, write_task
 
@@ -78,6 +80,31 @@ def test_what_the_task_states_otherwise_by_now_is_said_and_not_taken(
     assert (
         "made with kind of task, instruction, examples, documents, labels, schema, pattern or metric of the" in refused
     )
+
+
+def test_parts_that_are_named_when_the_figures_are_known_are_none_that_a_limit_holds_for(
+    tmp_path: Path, model_folders: Folders, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The time of a case is read whether it is a part or not, so the cases are the same; the report had told of others."""
+    rows = [
+        {
+            "id": case.id,
+            "input": case.input,
+            "output": case.output,
+            "persona": "ab"[place % 2],
+            "day": f"2026-01-0{place % 5 + 1}",
+        }
+        for place, case in enumerate(tiny.messages(60))
+    ]
+    more = ("columns: {time: day}", "constraints: {slice_at_least: 0.1}")
+    task = write_task(tmp_path, model_folders, *more, "slices: [persona]")
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    begun = advise(task, out=tmp_path / "run", wishes=QUICK).story.slices
+    text = task.read_text(encoding="utf-8").replace("slices: [persona]", "slices: [persona, day]")
+    task.write_text(text, encoding="utf-8")
+    assert advise(task, out=tmp_path / "run", wishes=QUICK).story.slices == begun
+    assert reopen(tmp_path / "run").story.slices == begun
+    assert [said[:55] for said in caplog.messages] == ["the task states other slices than the run began with, a"]
 
 
 def test_the_list_prices_of_the_day_are_written_down_when_a_run_begins(
