@@ -16,8 +16,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from advisor.deploy.answering import Answerer
 from advisor.deploy.without import needed, without_us
-from strategies.contract import Failure, Kind, Query, Sampling
+from strategies.approaches.majority import Constant
+from strategies.contract import Failure, Kind, Prediction, Query, Sampling
 from strategies.models.embedding import LocalEmbedder
 from strategies.models.endpoint import EndpointModel
 from strategies.pipeline import Pipeline, Setup
@@ -185,6 +187,24 @@ def test_a_model_that_takes_no_temperature_is_asked_without_one(
     answer = alone.surely(exported(hosted(server, "labels", model_folders, embedder), tmp_path), "")
     assert {answer("one").text, answer("two").text} <= set(tiny.TOPICS)
     assert ["logprobs" in request.get_json() for request, _ in server.log] == [True] * 3
+
+
+def test_what_the_first_of_two_has_no_answer_to_the_second_answers(
+    server: HTTPServer, model_folders: Folders, embedder: LocalEmbedder, tmp_path: Path
+) -> None:
+    """The run and `advisor predict` hand it on, with which the cascade was measured; the program of the export gave no answer."""
+    error = {"code": "content_filter", "message": "The response was filtered."}
+    server.expect_request(PATH).respond_with_json({"error": error}, status=400)
+    first, second = hosted(server, "labels", model_folders, embedder, retries=0), Constant("refund")
+    first.save(tmp_path / "parts" / "0")
+    second.save(tmp_path / "parts" / "1")
+    kept = {"default": "both", "cascades": {"both": {"first": "small", "second": "always", "below": 0.5}}}
+    values = {"places": {"small": 0, "always": 1}, "kept": kept}
+    (tmp_path / "export.json").write_text(json.dumps(values), encoding="utf-8")
+    both = Answerer(name="both", parts=(first, second), sampling=Sampling(), form={}, below=0.5)
+    ((_, ours),) = both.answers(["one"])
+    assert isinstance(ours, Prediction)
+    assert alone.surely(tmp_path, "")("one").text == ours.text == "refund"
 
 
 @pytest.mark.parametrize("name", ["labels", "an object", "passages"])
