@@ -104,7 +104,7 @@ def test_the_command_adds_them_and_keeps_json_clean(run: Path, capsys: pytest.Ca
     done = call(capsys, "report", str(run), "--explain")
     assert "What it follows from" in done.out
     after = done.out.split("What it follows from")[1]
-    assert "\nWhat is saved a month\n- Linear head (4.2 min) costs" in after
+    assert "\nWhat is saved a month\n- Contrastive head (3.3 min) costs" in after
     assert "\nWhere something else would be recommended\n- " in after
     assert "What it follows from" not in call(capsys, "report", str(run)).out
     as_json = call(capsys, "report", str(run), "--explain", "--json")

@@ -76,13 +76,14 @@ def test_another_volume_costs_in_proportion(run: Path) -> None:
     assert after.recommendation.statuses == before.recommendation.statuses
 
 
-@pytest.mark.parametrize(("of", "most"), [("example", 490_000), ("banking77", 1_100_000)])
+@pytest.mark.parametrize(("of", "most"), [("example", 1_130_000), ("banking77", 1_100_000)])
 def test_it_takes_no_model_and_little_work(run: Path, tmp_path: Path, of: str, most: int) -> None:
     """Two seconds of a processor are the aim (`studies/LOG.md`). A machine with other work takes twice as long for the same,
     so calls of our own functions are counted, from the first import to the report files, which are always as many: a fifth
     more than on 2026-11-28 is allowed, what tells since then how far flips may be off, and of banking77, the stored bake-off with
     the most, how sure copy nearest is of its labels and what a threshold does to the answers of the cascade, and since 2026-12-01
-    every draw of a case, columns that have no room in a table below, and how far divergence may be off."""
+    every draw of a case, columns that have no room in a table below, and how far divergence may be off. The example has twelve
+    approaches and all checks since 2026-12-03, before eight and few."""
     if of != "example":
         run = tmp_path / "run"
         unpack(ROOT / "benchmarks" / "studies" / "rows" / f"bakeoff-{of}.jsonl.gz", run)
@@ -199,9 +200,14 @@ def test_a_target_named_afterwards_is_exploratory_and_holds_for_every_target(run
     tested = [each for each in verdict.recommendation.statuses if each.state is not State.SKIPPED]
     level = level_of(1) / len(tested)
     figures = {each.candidate: each for each in verdict.evaluations}
+    beyond = reopen(run, changes=Changes(target=0.99)).recommendation.statuses
+    bounds = {each.candidate: each.lower for each in beyond if each.lower is not None}
     for status in tested:
-        right = sum(figures[status.candidate].scores)
-        bound = clopper_pearson_lower(right, len(figures[status.candidate].scores), level)
+        right, bound = sum(figures[status.candidate].scores), bounds[status.candidate]
+        independent = clopper_pearson_lower(right, len(figures[status.candidate].scores), level)
+        assert 0.8 * independent < bound < independent, (
+            "some cases are rewordings of one, so that they prove a little less"
+        )
         assert status.lower == pytest.approx(bound if status.state is State.MEETS else min(bound, 0.65))
         assert (status.state is State.MEETS) == (bound >= 0.65)
     same = reopen(run, changes=Changes(target=0.6))

@@ -327,7 +327,7 @@ def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
 def test_the_page_says_when_its_runs_were_begun_and_which_are_missing(committed: dict[str, BakeOff]) -> None:
     found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
     assert page.dated(found, committed).startswith(
-        "The bake-offs were begun on 26 to 28 November 2026 and the checked runs on "
+        "The bake-offs were begun on 27 November to 3 December 2026 and the checked runs on "
     )
     assert page.dated({}, {}) == ""
     told = page.missing({part.name: next(iter(found.values())) for part in parts()[1:]})
