@@ -73,6 +73,8 @@ class Setup:
     whole_words: int = 0
     """Documents of at most so many words are shown whole where a passage of theirs is found; 0: none."""
     mode: Mode = "hybrid"
+    adapted: bool = False
+    """Questions are moved by what examples taught (`retrieval/query_adapter.py`)."""
     calibration: float = 0.0
     """Share of the labels' log-prior that is taken off; 0: none."""
     prior: PriorFrom = "batch"
@@ -347,12 +349,7 @@ class Pipeline:
             "probe": probed(at_hand(self.model)),
             "examples": [asdict(case) for case in self.sources.cases] if needs_cases else [],
             "record": dict(self.record),
-            "task": {
-                "name": self.task.name,
-                "kind": self.task.kind,
-                "instruction": self.task.instruction,
-                "labels": list(self.task.labels),
-            },
+            "task": {name: getattr(self.task, name) for name in ("name", "kind", "instruction", "labels")},
         }
         (folder / "pipeline.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         portable.write(self, folder)

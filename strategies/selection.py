@@ -20,16 +20,13 @@ from strategies.contract import (
     ScoresLabels,
     Task,
     Unanswered,
-    Usage,
     Workbench,
 )
+from strategies.indexes import Indexes
 from strategies.leaning import Leaning
 from strategies.pipeline import Pipeline, Setup
-from strategies.prompting.demonstrations import Founded, Shown, founded
-from strategies.retrieval.chunking import PASSAGE_WORDS
-from strategies.retrieval.index import PassageIndex
-from strategies.retrieval.named import Named
-from strategies.retrieval.timed import Stopwatch, recorded
+from strategies.prompting.demonstrations import Shown
+from strategies.retrieval.timed import recorded
 from strategies.schemas import answer_schema
 from strategies.search import Look, Standing, total
 from strategies.sources import Sources
@@ -71,10 +68,6 @@ class PipelineBuilder:
     """What is tried beyond the chosen setup where it is the largest of its space; nothing where it is not."""
     noted: dict[str, Any] = field(default_factory=dict, repr=False)
     """What its record says besides of how it was fitted, in plain values."""
-    _indexes: dict[int, PassageIndex] = field(default_factory=dict, repr=False)
-    _widened: dict[tuple[int, int], PassageIndex] = field(default_factory=dict, repr=False)
-    _owed: list[Usage] = field(default_factory=list, repr=False)
-    """What was built for looks that are not taken yet."""
 
     @cached_property
     def leaning(self) -> Leaning | None:
@@ -86,45 +79,16 @@ class PipelineBuilder:
         return {case.id: case for case in self.task.examples}
 
     @cached_property
-    def tell(self) -> Founded:
-        """How is told whether passages are those that an answer rests on."""
-        return founded(self.task, Named(self.task.documents))
-
-    def index(self, words: int = PASSAGE_WORDS) -> PassageIndex | None:
-        """The documents in passages of at most so many words; None without documents.
-
-        One index is what following changed facts takes; another one, of another size, is part of the look that it is for.
-        """
-        if words not in self._indexes and self.task.documents:
-            if self._indexes:
-                watch = Stopwatch(self.bench.embedder)
-                index = self._indexed(words)
-                self._owed.append(watch.usage("search"))
-            else:
-                with recorded(self.bench, "index", words):
-                    index = self._indexed(words)
-            self._indexes[words] = index
-        return self._indexes.get(words)
-
-    def widened(self, words: int, whole_words: int) -> PassageIndex | None:
-        """The same index, with documents of at most so many words shown whole."""
-        index = self.index(words)
-        if index is not None and (words, whole_words) not in self._widened:
-            self._widened[words, whole_words] = index.widened(whole_words)
-        return self._widened.get((words, whole_words))
-
-    def _indexed(self, words: int) -> PassageIndex:
-        index = PassageIndex.build(self.task.documents, self.bench.embedder, words)
-        return replace(index, reranker=self.bench.reranker).taught(self.task.examples)
+    def indexes(self) -> Indexes:
+        return Indexes(self.task, self.bench)
 
     def build(self, setup: Setup, cases: Sequence[Case], adapter: Path | None = None) -> Pipeline:
         schema = answer_schema(self.task, cases)
-        index = self.widened(setup.passage_words, setup.whole_words) if setup.passages else None
         return Pipeline(
             task=self.task,
             model=self.bench.model,
             setup=setup,
-            sources=Sources(tuple(cases), self.bench.embedder, index),
+            sources=Sources(tuple(cases), self.bench.embedder, self.indexes.searched(setup, cases)),
             schema=schema,
             max_tokens=answers.answer_limit(self.bench.model, self.task, cases, bool(schema)),
             adapter=adapter,
@@ -150,8 +114,7 @@ class PipelineBuilder:
             if not self._scores(pipeline) and pipeline is writing[0]:
                 written = iter(self._written(writing, cases))
             look = self.examine(pipeline, cases) if self._scores(pipeline) else next(written)
-            yield replace(look, usage=total([*look.usage, *self._owed]))
-            self._owed.clear()
+            yield replace(look, usage=total([*look.usage, *self.indexes.paid()]))
 
     def _scores(self, pipeline: Pipeline) -> bool:
         """Whether answers come by likelihood."""
@@ -206,7 +169,7 @@ class PipelineBuilder:
     ) -> list[list[Any]]:
         """Each answer with whether what its case rests on was among the passages; as they are where none were shown."""
         return [
-            [*row, self.tell(Shown(case, tuple(had)))] if had else row
+            [*row, self.indexes.tell(Shown(case, tuple(had)))] if had else row
             for case, row, had in zip(cases, told, shown, strict=True)
         ]
 
@@ -230,7 +193,7 @@ class PipelineBuilder:
     def _reading_look(self, pipeline: Pipeline, cases: Sequence[Case], queries: Sequence[Query]) -> Look:
         """Keeps what was read in the notes, so that the bonus of a standing answer can be chosen for nothing. Raises `Unanswered`
         as `_written` does."""
-        requests, tell, reading = pipeline.requests(queries), self.tell, cast(Reading, pipeline.setup.reading)
+        requests, tell, reading = pipeline.requests(queries), self.indexes.tell, cast(Reading, pipeline.setup.reading)
         found = {index: (what, spent) for index, what, spent in pipeline.read(requests, "search")}
         outcomes = [spans.outcome(requests[index], what, reading, spent) for index, (what, spent) in found.items()]
         if said := answers.too_many_lost(outcomes, answers.TO_CHOOSE_BY):

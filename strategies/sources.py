@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from strategies.contract import Case, Embedder, Evidence, Task
 from strategies.prompting.demonstrations import Founded, Shown, founded
 from strategies.retrieval.index import Finder, Mode, PassageIndex, named_by
 from strategies.retrieval.neighbours import Neighbours
+from strategies.retrieval.query_adapter import learnt
 from strategies.spans import standing_answers
 
 WITHOUT = 0.2
@@ -50,6 +51,13 @@ class Sources:
     def founded(self, task: Task) -> Founded:
         """How is told whether passages are those that an answer rests on."""
         return founded(task, named_by(self.index))
+
+    def of(self, task: Task) -> Sources:
+        """The same with the examples of this task, of which an adapter for questions, where there is one, is learnt anew."""
+        index = self.index
+        if isinstance(index, PassageIndex) and index.adapter is not None:
+            index = index.adapted(learnt(index.adapted(None), task.examples, self.founded(task)))
+        return replace(self, cases=task.examples, index=index)
 
     def taught(self, shown: Shown, tell: Founded) -> tuple[Evidence, ...]:
         """The evidence of a case, with a passage that its answer rests on in the place of the last one, where none was."""

@@ -292,6 +292,7 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
         "documents are versions of one, with their dates and the years, months and days that name them in a request; "
         f"`vectors.npy` a float32 vector of {about['dimension']} numbers and unit length for each, in the same order, made by "
         f"{literal(about['embedder'])}{_behind(about)}; "
+        f"{_moved(about)}"
         "`manifest.json` these numbers and how many passages each ranking brings. Without this product:",
         "",
         "```",
@@ -299,6 +300,13 @@ def _index(folder: Path, asked: dict[str, Any]) -> list[str]:
         "```",
         "",
     ]
+
+
+def _moved(about: Mapping[str, Any]) -> str:
+    """How the vector of a question becomes the one that is searched by, as a clause; empty where it stays as it is."""
+    if "adapter" not in about:
+        return ""
+    return f"`{about['adapter']}` a matrix: a question's vector and its product with this, made unit length, is searched by; "
 
 
 def _behind(about: Mapping[str, Any]) -> str:

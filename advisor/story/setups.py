@@ -117,6 +117,8 @@ def _of_setup(setup: Mapping[str, Any]) -> Iterator[str]:
     if setup.get("passages"):
         short = setup.get("passage_words", PASSAGE_WORDS) < PASSAGE_WORDS
         yield f"{counted(setup['passages'], 'short passage' if short else 'passage')}, {setup['mode']} search"
+    if setup.get("passages") and setup.get("adapted"):
+        yield "questions moved by an adapter learnt from the examples"
     if setup.get("passages") and setup.get("whole_words"):
         yield "short documents shown whole"
     if setup.get("passages") and setup.get("lacking"):
@@ -166,6 +168,9 @@ def _of_search(chosen: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(told, Mapping) and {"examples", "shares"} <= told.keys():
         ways = (f"{way} {' and '.join(map(percent, shares))}" for way, shares in told["shares"].items())
         yield f"right passage first, and among two, of {counted(told['examples'], 'example')}: {', '.join(ways)}"
+    told = chosen.get("found_adapted")
+    if isinstance(told, Mapping) and {"mode", "shares"} <= told.keys():
+        yield f"with an adapter learnt from the others {told['mode']} {' and '.join(map(percent, told['shares']))}"
     told = chosen.get("found_whole")
     if isinstance(told, Mapping) and {"passage", "whole"} <= told.keys():
         part, whole = percent(told["passage"]), percent(told["whole"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strategies.contract import Family, Fitted, Strategy, Task, Workbench
-from strategies.finding import modes, suited
+from strategies.finding import modes, moved, suited
 from strategies.finetuning.tuned import Tuned, fit_tuned
 from strategies.pipeline import Setup
 from strategies.prompting.rendering import Form
@@ -40,7 +40,8 @@ class LoraRetrieval(Tuned):
     def fit(self, task: Task, bench: Workbench) -> Fitted:
         builder = PipelineBuilder(task, bench, uses_votes=bool(task.labels), calibrates=False)
         mode = modes(builder)[0]
-        return fit_tuned(self.name, builder, suited(builder, self.setups(task, mode), mode))
+        setups = moved(builder, suited(builder, self.setups(task, mode), mode), mode)
+        return fit_tuned(self.name, builder, setups)
 
 
 CANDIDATES: tuple[Strategy, ...] = (LoraRetrieval(),)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from strategies.contract import Family, Fitted, Generates, ScoresLabels, Strategy, Task, Workbench
-from strategies.finding import modes, suited
+from strategies.finding import modes, moved, suited
 from strategies.pipeline import Setup, load_pipeline
 from strategies.prompting.rendering import Form
 from strategies.retrieval.index import Mode
@@ -94,7 +94,7 @@ class Retrieval:
         if writes:
             setups = [setup for setup in setups if setup.reading is None]
         bare = setups[0]
-        setups = [*suited(builder, setups, mode)]
+        setups = [*moved(builder, suited(builder, setups, mode), mode)]
         setups[1:1] = [replace(bare, mode=other) for other in others] + [bare] * (bare != setups[0])
         return fit_searched(self.name, builder, setups, self.prefer)
 
@@ -106,9 +106,9 @@ class Retrieval:
 
     def rebuilt(self, folder: Path, task: Task, bench: Workbench) -> Fitted | None:
         fitted = load_pipeline(folder, bench)
-        if not looks_up_examples(fitted.setup) and fitted.lists_all:
+        if not (looks_up_examples(fitted.setup) or fitted.setup.adapted) and fitted.lists_all:
             return None
-        return replace(fitted, sources=replace(fitted.sources, cases=task.examples))
+        return replace(fitted, sources=fitted.sources.of(task))
 
 
 def _listing(setup: Setup) -> Setup:

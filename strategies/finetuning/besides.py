@@ -52,4 +52,4 @@ def lacking(builder: PipelineBuilder, setups: Sequence[Setup], recipes: Sequence
         return []
     cases = builder.task.examples[:TOLD]
     found = shown.sources.evidence([case.input for case in cases], shown.setup.passages, shown.setup.mode)
-    return [WITHOUT] if any(map(builder.tell, map(Shown, cases, found))) else []
+    return [WITHOUT] if any(map(builder.indexes.tell, map(Shown, cases, found))) else []

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from strategies.contract import Case, Document, Embedder, Evidence, Prompted, Reranker
 from strategies.retrieval.chunking import PASSAGE_WORDS, Passage, cut, size, within
 from strategies.retrieval.named import Named
+from strategies.retrieval.query_adapter import adapted
 from strategies.retrieval.vectors import embedded, vector_index, vectors_of
 from strategies.retrieval.versions import ASKED, Version, repeated, versions
 from strategies.standalone.reading import current
@@ -25,6 +26,7 @@ POOL = 50
 """Passages that each ranking brings to the fusion."""
 RERANKED = 20
 """Passages that the cross-encoder reads for each text."""
+ADAPTER = "query_adapter.npy"
 MANIFEST = "manifest.json"
 """What programs without this product need to know of an index (`strategies/standalone/lookup.py`)."""
 
@@ -55,6 +57,8 @@ class PassageIndex:
     """Documents whose families are none of versions (`versions.repeated`)."""
     whole_words: int = 0
     """Documents of at most so many words are shown whole, whichever of their passages was found."""
+    adapter: Any = field(default=None, repr=False, compare=False)
+    """Moves the vectors of what is asked (`query_adapter`); None: they stay as they are."""
 
     @classmethod
     def build(cls, documents: Sequence[Document], embedder: Embedder, words: int = PASSAGE_WORDS) -> PassageIndex:
@@ -81,19 +85,25 @@ class PassageIndex:
         return replace(self, repeats=repeats) if repeats else self
 
     def widened(self, whole_words: int) -> PassageIndex:
-        """The same, with documents of at most so many words shown whole; what is known of the documents is not found out anew."""
-        if whole_words == self.whole_words:
-            return self
-        wide = replace(self, whole_words=whole_words)
-        vars(wide).update({name: getattr(self, name) for name in ("_documents", "_versions", "named")})
-        return wide
+        """The same, with documents of at most so many words shown whole."""
+        return self if whole_words == self.whole_words else self._changed(whole_words=whole_words)
+
+    def adapted(self, adapter: Any) -> PassageIndex:
+        """The same, with the vectors of what is asked moved by this."""
+        return self if adapter is self.adapter else self._changed(adapter=adapter)
+
+    def _changed(self, **fields: Any) -> PassageIndex:
+        """The same but for these; what is known of the documents is not found out anew."""
+        other = replace(self, **fields)
+        vars(other).update({name: getattr(self, name) for name in ("_documents", "_versions", "named")})
+        return other
 
     def search(self, texts: Sequence[str], k: int, mode: Mode = "hybrid") -> list[tuple[Evidence, ...]]:
         """The best `k` passages for each text, best first, one of each document before a second one, of versions the newest."""
         if not self.passages or not texts:
             return [() for _ in texts]
         size = min(len(self.passages), max(POOL, k))
-        scores, found = self.near.search(self._vectors("query", texts), size)
+        scores, found = self.near.search(self.asked(texts), size)
         rankings = [[[place for place in row if place >= 0] for row in found.tolist()]]  # A graph may find fewer.
         if mode != "dense" and self.words is not None:
             rankings.append(self._by_words(texts, size))
@@ -105,6 +115,11 @@ class PassageIndex:
             similarity = dict(zip(found[row].tolist(), scores[row].tolist(), strict=True))
             results.append(self._evidence(order, similarity, k))
         return results
+
+    def asked(self, texts: Sequence[str]) -> Any:
+        """Vectors that texts are searched by, of shape (texts, dimension)."""
+        vectors = self._vectors("query", texts)
+        return vectors if self.adapter is None else adapted(vectors, self.adapter)
 
     def _vectors(self, side: str, texts: Sequence[str]) -> Any:
         return embedded(texts, self.embedder, self.prompts.get(side))
@@ -175,7 +190,7 @@ class PassageIndex:
     def passages_of(self, documents: Sequence[str], asked: str) -> list[Evidence]:
         """All passages of some documents, the most similar to what is asked first."""
         places = [place for place, passage in enumerate(self.passages) if passage.document_id in documents]
-        scores = (self.vectors[places] @ self._vectors("query", [asked])[0]).tolist() if places else []
+        scores = (self.vectors[places] @ self.asked([asked])[0]).tolist() if places else []
         found = [self._shown(place, score) for place, score in zip(places, scores, strict=True)]
         best: dict[tuple[str, int], Evidence] = {}
         for passage in sorted(found, key=lambda passage: -passage.score):
@@ -196,6 +211,7 @@ class PassageIndex:
             prompts=self.prompts,
             repeats=self.repeats,
             whole_words=self.whole_words,
+            adapter=self.adapter,
         )
 
     def save(self, folder: Path) -> None:
@@ -205,6 +221,8 @@ class PassageIndex:
         partial = folder / "partial.npy"
         np.save(partial, self.vectors, allow_pickle=False)
         partial.replace(folder / "vectors.npy")  # Which may be the very file that the vectors are mapped from.
+        if self.adapter is not None:
+            np.save(folder / ADAPTER, self.adapter, allow_pickle=False)
         documents = self._documents
         place = {id(document): number for number, document in enumerate(documents)}
         shown = {each.document_id: each.whole for each in self.passages if each.document_id in self._whole}
@@ -234,6 +252,7 @@ class PassageIndex:
             "asked": dict(ASKED),
             **({"prompts": dict(self.prompts)} if self.prompts else {}),
             **({"whole_words": self.whole_words} if self.whole_words else {}),
+            **({} if self.adapter is None else {"adapter": ADAPTER}),
         }
         (folder / MANIFEST).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -252,6 +271,7 @@ class PassageIndex:
             prompts=dict(about.get("prompts", {})),
             repeats=frozenset(kept.get("repeats", ())),
             whole_words=about.get("whole_words", 0),
+            adapter=np.load(folder / ADAPTER, allow_pickle=False) if "adapter" in about else None,
         )
 
 

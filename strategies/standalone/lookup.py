@@ -4,8 +4,9 @@
 
 prints the passages that are found, the best first, as JSON lines. The index is a folder: `manifest.json` says how it is
 searched, `passages.json` holds the documents, where each passage begins and ends in its own, under which headings, which are
-shown whole, which are versions and their dates, `vectors.npy` the vectors in this order. It takes numpy,
-sentence-transformers, faiss, for words bm25s.
+shown whole, which are versions and their dates, `vectors.npy` the vectors in this order, `query_adapter.npy`, where there is
+one, what is added to the vector of a question: itself times this matrix. It takes numpy, sentence-transformers, faiss, for words
+bm25s.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Index:
         prompts: dict[str, str] = self.how.get("prompts", {})
         self.documents, self.embed, self.rerank, self.prompt = kept["documents"], embed, rerank, prompts.get("query")
         self.versions = {  # Indexes of before say nothing of what names them: it was their years.
-            place: (*one, _reading().YEAR.findall(_heading(self.documents[int(place)])))[:3]
+            place: (*one, _reading().YEAR.findall(_reading().heading(self.documents[int(place)])))[:3]
             for place, one in kept["versions"].items()
         }
         self.passages = [self._passage(*row) for row in kept["passages"]]
@@ -74,18 +75,20 @@ class Index:
                 raise SystemExit(f"This is not the embedder that the index was made with ({self.how['embedder']}).")
         self.near = faiss.IndexFlatIP(vectors.shape[1])
         self.near.add(vectors)
+        adapter = folder / "query_adapter.npy"
+        self.adapter: Any = np.load(adapter, allow_pickle=False) if "adapter" in self.how else None
         self.words = _by_words([one.text for _, one in self.passages], self.how["searched"])
 
     def _passage(self, number: int, start: int, end: int, under: str = "") -> tuple[int, Passage]:
         one = self.documents[number]
-        return number, Passage(one["id"], start, end, _heading(one, under) + one["text"][start:end])
+        return number, Passage(one["id"], start, end, _reading().heading(one, under) + one["text"][start:end])
 
     def find(self, text: str, most: int, mode: str) -> list[Passage]:
         """The best passages, or all of their documents, one of each document before a second one, of versions the newest."""
         if not self.passages:
             return []
         size = min(len(self.passages), max(self.how["pool"], most))
-        scores, found = (each[0].tolist() for each in self.near.search(self.embed([text], self.prompt), size))
+        scores, found = (each[0].tolist() for each in self.near.search(self._asked(text), size))
         rankings = [[place for place in found if place >= 0]]
         if mode != "dense" and self.words is not None:
             rankings.append(self.words(text, size))
@@ -98,6 +101,12 @@ class Index:
         for passage in ranked:
             best.setdefault(passage.document, passage)
         return [*best.values(), *(one for one in ranked if one.place != best[one.document].place)][:most]
+
+    def _asked(self, text: str) -> Any:
+        """Its vector; moved by a matrix that was learnt from examples, where there is one."""
+        vector = self.embed([text], self.prompt)
+        vector = vector if self.adapter is None else vector + vector @ self.adapter
+        return vector / max(float((vector**2).sum()) ** 0.5, 1e-12)
 
     def _fused(self, rankings: list[list[int]]) -> list[int]:
         """Reciprocal rank fusion; a single ranking stays as it is."""
@@ -147,14 +156,6 @@ def _by_words(texts: list[str], pattern: str) -> Callable[[str, int], list[int]]
 def _composed(text: str) -> str:
     """NFKC, in which words are compared and searched; signs that would be joined to a word are spaces."""
     return unicodedata.normalize("NFKC", re.sub("[\u20a8\u2116\u2120-\u2122]", " ", text))
-
-
-def _heading(document: dict[str, Any], under: str = "") -> str:
-    title = document["title"].strip()
-    if document["date"]:
-        title = f"{title} ({document['date']})" if title else document["date"]
-    title = " > ".join(filter(None, (title, under)))
-    return f"{title}: " if title else ""
 
 
 def refuse_pickles(model: str) -> None:

@@ -164,6 +164,15 @@ class Shown(NamedTuple):
         return {"answer": said.text, **marks} | ({"evidence": said.evidence} if said.evidence else {})
 
 
+def heading(document: Mapping[str, Any], under: str = "") -> str:
+    """What stands before a passage: title and date of its document, and the headings that it is under."""
+    title = document["title"].strip()
+    if document["date"]:
+        title = f"{title} ({document['date']})" if title else document["date"]
+    title = " > ".join(filter(None, (title, under)))
+    return f"{title}: " if title else ""
+
+
 def runs(text: str, words: int, word: str, edge: str, kept: str = "") -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """(start, end, its first word and first two) of each run of at most so many words.
 

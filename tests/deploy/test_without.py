@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 
@@ -522,6 +523,7 @@ def test_an_exported_index_is_described_and_searched_as_its_card_says(model_fold
     embedder = LocalEmbedder(name="tiny", folder=told, fingerprint="tiny")
     passages = sentences((*tiny.rooms(), *VERSIONS))
     index = PassageIndex.made(passages, embedder)
+    index = index.adapted(np.eye(index.vectors.shape[1], dtype=np.float32))  # Which moves a question to where it was.
     made = Quoting(index, Choice(mode="hybrid", otherwise="no idea", least=0.5))
     made.save(tmp_path / "parts" / "0")
     for program in needed(tmp_path):
@@ -529,7 +531,8 @@ def test_an_exported_index_is_described_and_searched_as_its_card_says(model_fold
     card = "\n".join(without_us(tmp_path, evaluation_of("copy nearest", scores_of(9, 10))))
     assert f"{len(passages)} passages of 17 documents, searched by vectors and by words (BM25)" in card
     assert "With sentence-transformers, faiss-cpu and bm25s alone, from the embedder that it was fitted with" in card
-    assert 'which reads "room and floor: " before each passage and "answer to " before what is asked; `manif' in card
+    assert 'which reads "room and floor: " before each passage and "answer to " before what is asked; `query' in card
+    assert "; `query_adapter.npy` a matrix: a question's vector and its product with this, made unit length, is" in card
     command = next(line for line in card.splitlines() if line.startswith("python lookup.py"))
     given = ["Sick pay weeks", "--index", "parts/0", "--embedder", str(embedder.folder)]
     assert command.split()[-4:] == ["--index", "parts/0", "--embedder", "FOLDER_OR_HUB_ID"]

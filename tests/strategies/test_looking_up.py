@@ -217,7 +217,7 @@ def test_each_approach_pays_for_its_index_though_the_vectors_are_made_once(folde
     for _ in range(2):
         bench = bench_of(tmp_path, embedder)
         begun = time.perf_counter()
-        PipelineBuilder(DOCUMENTS.task, bench).index()
+        PipelineBuilder(DOCUMENTS.task, bench).indexes.of()
         found.append((seconds(bench.spent, "index", "slowed"), time.perf_counter() - begun))
     least = SLOW * len(DOCUMENTS.task.documents)
     assert all(paid >= least for paid, _ in found)

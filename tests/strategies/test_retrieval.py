@@ -335,7 +335,7 @@ def test_what_comes_again_and_again_by_the_examples_is_no_version(tmp_path: Path
     )
     folds = (Fold(train=examples[:1], selection=examples[1:]),)
     task = replace(tiny.benchmark("qa").task, documents=documents, folds=folds)
-    index = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=ANSWERS)).index()
+    index = PipelineBuilder(task, tiny.Bench(folder=tmp_path, language=ANSWERS)).indexes.of()
     assert index is not None
     monthly = {"2024-01-28", "2024-02-14", "2024-03-22"}
     assert found_by(index, "coats sold", tmp_path) == {*monthly, "rule 2024-02-02"}

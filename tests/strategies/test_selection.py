@@ -352,7 +352,7 @@ def test_with_passages_it_is_told_whether_they_hold_what_is_right(reads: bool, t
     reading = Reading.of(task.examples) if reads else None
     (look,) = builder.looks([Setup(passages=1, reading=reading)], 0, task.folds[0].selection)
     known = {case.id: case for case in task.examples}
-    index = builder.index()
+    index = builder.indexes.of()
     assert index is not None
     for name, _, _, _, shown in look.notes["answers"]:
         (passages,) = index.search([known[name].input], 1, "hybrid")

@@ -119,7 +119,7 @@ def test_what_is_known_of_the_documents_is_found_out_once(tmp_path: Path) -> Non
     builder = builder_for(PAGES, CASES, tmp_path)
     made = [builder.build(Setup(passages=n, whole_words=WHOLE_WORDS), CASES).sources.index for n in (1, 2)]
     assert made[0] is made[1]
-    plain, wide = builder.index(), made[0]
+    plain, wide = builder.indexes.of(), made[0]
     assert isinstance(wide, PassageIndex)
     assert plain is not None
     assert wide._versions is plain._versions

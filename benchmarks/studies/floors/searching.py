@@ -13,7 +13,7 @@ from benchmarks.storage.packed import read_lines, write_lines
 from benchmarks.studies.floors.goals import Search
 from benchmarks.studies.settings import commit
 from strategies.contract import Document
-from strategies.finding import modes
+from strategies.finding import way
 from strategies.selection import PipelineBuilder
 
 SPARE = 4
@@ -39,13 +39,16 @@ def keep(goal: Search, prepared: Prepared, rows: Path) -> None:
     task = replace(benchmark.task, documents=(*benchmark.task.documents, *_others(goal)))
     with tempfile.TemporaryDirectory() as folder:
         builder = PipelineBuilder(task, bare(prepared.models, "", Path(folder)))
-        mode, index = modes(builder)[0], builder.index()
+        setup = way(builder)
+        index = builder.indexes.searched(setup, task.examples)
         cases = [case for case in benchmark.heldout if case.document_ids]
-        found = index.search([case.input for case in cases], SPARE * goal.depth, mode) if index is not None else []
+        texts = [case.input for case in cases]
+        found = index.search(texts, SPARE * goal.depth, setup.mode) if index is not None else []
     about = {
         "study": "floors",
         "goal": asdict(goal),
-        "way": mode,
+        "way": setup.mode,
+        "adapted": setup.adapted,
         "documents": len(task.documents),
         "commit": begun_by,
         "finished": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -23,7 +23,7 @@ from benchmarks.studies.settings import ROOT
 from benchmarks.studies.speed.environments import python_of
 from strategies.catalog import approaches
 from strategies.contract import Fitted, Outcome, Prediction, Prompt, Query, Sampling
-from strategies.finding import modes
+from strategies.finding import way
 from strategies.finetuning.race import rows_of
 from strategies.models.weights import resolve
 from strategies.pipeline import Pipeline, Setup
@@ -220,14 +220,15 @@ def _searched(place: Place) -> Found:
             on_progress=lambda done, total, what: None,
         )
         builder = PipelineBuilder(task, bench)
-        mode, index = modes(builder)[0], builder.index()
+        setup = way(builder)
+        index = builder.indexes.searched(setup, task.examples)
     if index is None:
         raise BadInput(f"{task.name} has no documents to search.")
     fitting = time.perf_counter() - start
-    rows = index.search([case.input for case in place.benchmark.heldout], DEEPEST, mode)
+    rows = index.search([case.input for case in place.benchmark.heldout], DEEPEST, setup.mode)
     return Found(
         found=[[evidence.document_id for evidence in row] for row in rows],
         seconds={"fitting": fitting, "answering": time.perf_counter() - start - fitting},
-        settings={"way": mode, "passages": len(index.passages)},
+        settings={"way": setup.mode, "adapted": setup.adapted, "passages": len(index.passages)},
         versions={},
     )
