@@ -21,6 +21,7 @@ from benchmarks.probes.consistency import probe_cases
 from benchmarks.storage.store import Store, UnitResult
 from strategies.answers import sureness
 from strategies.contract import TUNED
+from strategies.search import total
 
 DERIVED = "derived"
 """Key of the store under which candidates that are made of others' rows are described."""
@@ -259,7 +260,7 @@ def _units(benchmark: Benchmark, cascade: Cascade, store: Store) -> Iterator[Uni
             continue  # Where one of the two was cut off, the rows would be those of easy cases.
         rows = tuple(row for row in _rows(cascade, store, purpose) if row.key in both)
         if rows:
-            usage = tuple(usage for row in rows for usage in row.outcome.usage)
+            usage = total([usage for row in rows for usage in row.outcome.usage])
             yield _done(kind, cascade, rows=rows, usage=usage)
     seconds = _seconds(benchmark, cascade, store)
     if seconds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -326,8 +327,9 @@ def test_a_general_task_is_lost_where_its_interval_lies_below_zero() -> None:
 
 def test_the_page_says_when_its_runs_were_begun_and_which_are_missing(committed: dict[str, BakeOff]) -> None:
     found = {name: each for name, each in read().items() if each.part.task == "handbook-qa"}
-    assert page.dated(found, committed).startswith(
-        "The bake-offs were begun on 27 November to 3 December 2026 and the checked runs on "
+    days = r"\d+ (November|December)( to \d+ (November|December))? 2026"
+    assert re.match(
+        rf"The bake-offs were begun on {days} and the checked runs on {days}\. ", page.dated(found, committed)
     )
     assert page.dated({}, {}) == ""
     told = page.missing({part.name: next(iter(found.values())) for part in parts()[1:]})
