@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from strategies.contract import Case, Evidence
 from strategies.prompting.demonstrations import Founded, Shown
@@ -20,8 +20,9 @@ FEWEST, MOST = 20, 600
 """Examples whose passages are known: from how many on an adapter is learnt, and of how many at most."""
 RIVALS = 20
 """Nearest passages of each example that its right ones are held against, with those of all other examples."""
-TEMPERATURE, PENALTY, STEPS = 0.05, 1.0, 50
-"""What similarities are divided by, the weight of the matrix's squares beside the sum over the examples, and steps of L-BFGS."""
+TEMPERATURE, PENALTY, STEPS = 0.05, 1.0, 10
+"""What similarities are divided by, the weight of the matrix's squares beside the sum over the examples, and steps of L-BFGS, of
+which more find no more (LOG.md)."""
 
 
 def adapted(vectors: Any, adapter: Any) -> Any:
@@ -69,23 +70,43 @@ def _right(index: PassageIndex, cases: Sequence[Case], tell: Founded) -> list[tu
 
 
 def _solved(asked: Any, passages: Any, wanted: Any) -> Any:
-    """The matrix under which the right passages have most of a softmax over all of them; 0 is where it begins.
+    """The matrix under which the right passages have most of a softmax over all of them; the search for it begins at 0.
 
-    Right ones count together: which of several it is does not matter (as in dense retrieval with several positives)."""
-    import torch
-    from torch.nn.functional import normalize
+    Right ones count together: which of several it is does not matter. Questions and passages are rows of float32 vectors;
+    `wanted` says of each question which passages are right.
+    """
+    import numpy as np
+    from scipy.optimize import minimize
 
-    questions, others, right = (torch.from_numpy(each) for each in (asked, passages, wanted))
-    matrix = torch.zeros(questions.shape[1], questions.shape[1], requires_grad=True)
-    optimizer = torch.optim.LBFGS([matrix], max_iter=STEPS, line_search_fn="strong_wolfe")
+    size = asked.shape[1]
 
-    def loss() -> Any:
-        optimizer.zero_grad()
-        scores = normalize(questions + questions @ matrix, dim=1) @ others.T / TEMPERATURE
-        missed = scores.logsumexp(1) - scores.masked_fill(~right, -torch.inf).logsumexp(1)
-        value = missed.sum() + PENALTY * matrix.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+    def loss(flat: Any) -> tuple[float, Any]:
+        matrix = flat.reshape(size, size).astype(np.float32)
+        moved = asked + asked @ matrix
+        length = np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
+        turned = moved / length
+        marks = turned @ passages.T / TEMPERATURE
+        every, right = _shares(marks), _shares(np.where(wanted, marks, -np.inf))
+        pull = (every.values - right.values) @ passages / TEMPERATURE
+        slope = asked.T @ ((pull - (pull * turned).sum(1, keepdims=True) * turned) / length)
+        value = float((every.logs - right.logs).sum()) + PENALTY * float(flat @ flat)
+        return value, slope.astype(np.float64).ravel() + 2 * PENALTY * flat
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return matrix.detach().numpy()
+    found = minimize(loss, np.zeros(size * size), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    return found.x.reshape(size, size).astype(np.float32)
+
+
+class _Shares(NamedTuple):
+    """A softmax over each row, and the logarithm of what its exponentials sum to."""
+
+    values: Any
+    logs: Any
+
+
+def _shares(marks: Any) -> _Shares:
+    import numpy as np
+
+    top = marks.max(axis=1, keepdims=True)
+    values = np.exp(marks - top)
+    sums = values.sum(axis=1, keepdims=True)
+    return _Shares(values / sums, (top + np.log(sums))[:, 0])
