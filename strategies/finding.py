@@ -20,7 +20,8 @@ PARTS = 5
 """Parts of these, each of which is searched with what the other examples taught."""
 WORTH, LEAST = 0.02, 3
 """Of the examples so many more, and at least so many, have to rest on the first document, shown whole, than on the first passage;
-those not counted that it would bring by chance, since a longer text holds any answer more often."""
+those not counted that it would bring by chance, since a longer text holds any answer more often. An adapter has to bring as many
+right passages more at least, the first and those among the first two together."""
 
 
 def modes(builder: PipelineBuilder) -> Sequence[Mode]:
