@@ -77,13 +77,14 @@ def moved(builder: PipelineBuilder, setups: Sequence[Setup], mode: Mode) -> Sequ
         return setups
     ways = (mode, *(other for other in MODES if other != mode))
     parts, plain, with_it = _parts(builder), [0, 0], {way: [0, 0] for way in ways}
-    for part, others in parts:
-        adapter = builder.indexes.adapter(others)
-        if adapter is None:
-            return setups
-        _count(builder, index, part, mode, plain)
-        for way in ways:
-            _count(builder, index.adapted(adapter), part, way, with_it[way])
+    adapters = [builder.indexes.adapter(others) for _, others in parts]
+    if any(each is None for each in adapters):
+        return setups
+    with recorded(builder.bench, "search", ("adapted", ways)):
+        for (part, _), adapter in zip(parts, adapters, strict=True):
+            _count(builder, index, part, mode, plain)
+            for way in ways:
+                _count(builder, index.adapted(adapter), part, way, with_it[way])
     best = max(ways, key=lambda way: sum(with_it[way]))
     if sum(with_it[best]) < sum(plain) + LEAST:
         return setups
