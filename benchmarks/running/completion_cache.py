@@ -36,10 +36,19 @@ class CompletionCache:
     """Empty: nothing is remembered, such as while waiting times are measured."""
     _earlier: dict[str, list[Mapping[str, Any]]] | None = field(default=None, repr=False)
     """None: not read yet, since nobody has asked a server."""
+    _settled: bool = field(default=False, repr=False)
+    """Something that was made of the answers so far is written down elsewhere."""
 
     def turn_to(self, unit: str) -> None:
         """From now on completions belong to `unit`."""
-        self.unit, self._earlier = unit, None
+        self.unit, self._earlier, self._settled = unit, None, False
+
+    def begin(self) -> None:
+        """Before a server is asked: lets go of the answers to what was asked before, once what they were for is written down."""
+        if self._settled:
+            self._earlier, self._settled = {}, False
+            if self.unit:
+                self.store.forget_completions(self.unit)
 
     def take(self, key: str) -> Completion | None:
         """The next answer that an earlier start got to the same question."""
@@ -61,15 +70,14 @@ class CompletionCache:
             self.store.keep_completion(self.unit, key, asdict(completion))
 
     def settle(self) -> None:
-        """The work so far is written down elsewhere: its answers are not to be used for anything that comes later."""
-        self._earlier = {}
-        if self.unit:
-            self.store.forget_completions(self.unit)
+        """Work is written down elsewhere: the answers are not to be used for anything that is asked later. They stay until then,
+        since one call may have answered for several entries, of which this need not be the last."""
+        self._settled = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettlingJournal:
-    """A journal that lets go of the answers which an entry was made of, once the entry is written."""
+    """A journal after whose entries the answers that they were made of are used for nothing else."""
 
     journal: Journal
     cache: CompletionCache
@@ -95,6 +103,7 @@ class CachingModel(Wrapped):
         self, prompts: Sequence[Prompt], max_tokens: int, sampling: Sampling, step: Step = "answering"
     ) -> Iterator[tuple[int, Completion]]:
         """Yields (index of the prompt, completion): first what is known, then the rest as it arrives."""
+        self.cache.begin()
         keys = [self._key(prompt, (max_tokens, sampling, step)) for prompt in prompts]
         open_ = []
         for index, key in enumerate(keys):

@@ -12,14 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.contract import Benchmark, Candidate
-from benchmarks.running.completion_cache import CachingModel, CompletionCache
+from benchmarks.running.completion_cache import CachingModel, CompletionCache, SettlingJournal
 from benchmarks.running.models import Models
 from benchmarks.running.plan import Options
 from benchmarks.running.run import Run
+from benchmarks.running.workbench import bare
 from benchmarks.specs.spec_models import ModelSpec
 from strategies.approaches.prompting import Prompting
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Completion, Message, Place, Prompt, Sampling, Step, Usage
+from strategies.search import Look, journalled
 from tests import tiny
 
 # ---------------------------------------------------------------- a question
@@ -161,6 +163,49 @@ def test_an_answer_serves_once_in_a_start() -> None:
     first = both(shelf)
     assert first == (["answer 1", "answer 2"], 2)
     assert both(shelf) == (first[0], 0)
+
+
+@dataclass
+class Ending:
+    """A journal, of a process that ends as it writes down the entry after so many."""
+
+    entries: dict[str, Mapping[str, Any]]
+    after: int
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        return self.entries.get(key)
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        if len(self.entries) == self.after:
+            raise KeyboardInterrupt
+        self.entries[key] = value
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_what_one_call_answered_for_several_entries_is_kept_until_the_last_is_written(after: int) -> None:
+    shelf, entries = Shelf(), dict[str, Mapping[str, Any]]()
+    names = ("one", "two", "three")
+
+    def start(after: int) -> tuple[int, list[str], str]:
+        """How often the server was asked, what stands in the entries, and what it says when it is asked for one more time."""
+        server, cache = Counting(), CompletionCache(store=shelf)
+        cache.turn_to("fit-0")
+        model, journal = CachingModel(inner=server, cache=cache), Ending(entries, after)
+        bench = replace(bare(BASE.models, "", Path("nowhere")), journal=SettlingJournal(journal=journal, cache=cache))
+
+        def work(places: Sequence[int]) -> list[Look]:
+            said = dict(model.generate([(Message("user", names[place]),) for place in places], 1, Sampling()))
+            return [Look((1.0,), (), {"said": said[at].text}) for at in range(len(places))]
+
+        found = [str(look.notes["said"]) for look in journalled(bench, names, work)]
+        ((_, again),) = model.generate([(Message("user", "two"),)], 1, Sampling())
+        return server.asked, found, again.text
+
+    with pytest.raises(KeyboardInterrupt):
+        start(after)
+    asked, found, again = start(99)
+    assert found == ["answer 1", "answer 2", "answer 3"], "those that were paid for"
+    assert (asked, again) == (1, "answer 1"), "and what is asked after that is asked anew"
 
 
 # ---------------------------------------------------------------- a unit
