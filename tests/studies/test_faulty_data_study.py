@@ -243,12 +243,28 @@ def test_the_grid_says_who_is_ahead_in_every_draw_and_what_was_not_run() -> None
         rows.append({**who, "of": 300, "share": 0.0, "how": "clean", "figure": few})
         rows.append({**who, "of": 3_000, "share": 0.2, "how": "confusable", "figure": many})
         rows.append({**who, "of": 600, "share": 0.4, "how": "any other", "figure": 0.61})
+    once = {"part": "grid", "task": "banking77", "draw": 0, "approach": "lora"}
+    rows.append({**once, "of": 300, "share": 0.0, "how": "clean", "figure": 0.7})
+    rows.append({**once, "of": 600, "share": 0.2, "how": "any other", "figure": 0.6})
+    rows.append({**once, "of": 3_000, "share": 0.2, "how": "any other", "figure": 0.74})
     text = "\n".join(report_grid.sections(rows))
     assert "| linear head | 61 % | - | - |" in text
+    assert "are ahead of 600 messy ones by more than 5 points in 1 of 1 setting and as far behind in 0;" in text
+    assert "ahead of 3,000 messy ones by more than 5 points in 0 of 1 setting and as far behind in 0." in text
     assert "Of 2 settings" in text
     assert "ahead in every draw in 0, the messy ones in 1" in text
-    assert "Rows so far, of 54 each: " in text
-    assert "lora (0)" in text.split("Rows so far")[1]
+    assert "Rows so far, of 6 each: " in text
+    assert "lora (3)" in text.split("Rows so far")[1]
+
+
+def test_what_takes_long_is_built_in_the_cells_that_the_question_is_about() -> None:
+    """Few clean examples or many messy ones, for every approach."""
+    found = list(grid.slow_cells())
+    assert {(cell.task, cell.of, cell.share) for cell in found} == {
+        (task, *cell) for task in grid.TASKS for cell in ((300, 0.0), (600, 0.2), (3_000, 0.2))
+    }
+    assert len(found) == 6
+    assert {cell.draw for cell in found} == {0}
 
 
 def test_lists_of_doubts_that_are_from_before_a_change_are_said_to_be() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -109,7 +109,7 @@ def pieces(ground: Ground, model: bool = True) -> Iterator[Piece]:
     yield from _flips(ground)
     yield from _worth_and_verdicts(ground)
     yield from _templates(ground)
-    yield from _grid(ground, grid.quick())
+    yield from _grid(ground, grid.cells(), grid.quick())
     if model:
         yield from _with_the_model(ground)
 
@@ -184,11 +184,11 @@ def _with_the_model(ground: Ground) -> Iterator[Piece]:
         for seed in range(SEEDS):
             yield {"part": "trained", "how": how, "draw": seed}, partial(_trained, ground, how, seed)
     yield {"part": "poisoned, asked"}, lambda: tuning.poisoned(ground.lab(READING, "poisoned"))
-    yield from _grid(ground, grid.slow())
+    yield from _grid(ground, grid.slow_cells(), grid.slow())
 
 
-def _grid(ground: Ground, strategies: Sequence[Strategy]) -> Iterator[Piece]:
-    for cell in grid.cells():
+def _grid(ground: Ground, cells: Iterable[grid.Cell], strategies: Sequence[Strategy]) -> Iterator[Piece]:
+    for cell in cells:
         for strategy in strategies:
             yield {"part": GRID, "approach": strategy.name, **asdict(cell)}, partial(_grown, ground, cell, strategy)
 

@@ -48,6 +48,14 @@ def cells() -> Iterator[Cell]:
                     yield from (Cell(task=task, of=of, share=share, how=how, draw=draw) for how in ways)
 
 
+def slow_cells() -> Iterator[Cell]:
+    """Of each task those that the question is about, one draw of each: what minutes to an hour a row leave room for."""
+    for cell in cells():
+        messy = (cell.share, cell.how) == (NOISE[0], "any other")
+        if cell.draw == 0 and (messy or cell.of == CLEAN):
+            yield cell
+
+
 def quick() -> list[Strategy]:
     """Approaches that need no language model and take seconds."""
     return [each for each in _suitable() if not each.needs and each.name not in SLOW]
