@@ -14,6 +14,8 @@ class CurvePoint:
     """One row for each sample of so many examples, one score a case."""
     of_rows: tuple[float, ...] = ()
     """Figure of each sample by a metric over rows; empty where the figure is the mean of the scores."""
+    groups: tuple[str, ...] = ()
+    """Of the cases that were asked; empty: each stands alone."""
 
     @property
     def figures(self) -> tuple[float, ...]:

@@ -272,7 +272,9 @@ def _point(
 ) -> CurvePoint:
     rows = [[sample[key] for key in keys] for sample in samples]
     scores = tuple(tuple(row.score for row in sample) for sample in rows)
-    return CurvePoint(examples=examples, scores=scores, of_rows=_of_rows(benchmark, rows))
+    of = {case.id: case.group or case.id for case in benchmark.heldout}
+    groups = tuple(of[key] for key in keys)
+    return CurvePoint(examples=examples, scores=scores, of_rows=_of_rows(benchmark, rows), groups=groups)
 
 
 def _of_rows(benchmark: Benchmark, samples: Iterable[Sequence[Row]]) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from benchmarks.learning import CurvePoint
-from benchmarks.statistics.grouping import Floats
+from benchmarks.statistics.grouping import Floats, group_codes
 from strategies.contract import Case, Fold, Task
 
 PARTS = (8, 4, 2)
@@ -57,7 +57,16 @@ def _nested(task: Task, size: int, draw: int) -> list[Case]:
     first = task.folds[0]
     to_select = max(1, round(size * len(first.selection) / len(task.examples)))
     parts = ((first.selection, to_select), (first.train, size - to_select))
-    return [case for cases, number in parts for case in random.Random(draw).sample(list(cases), len(cases))[:number]]
+    return [case for cases, number in parts for case in _drawn(cases, draw)[:number]]
+
+
+def _drawn(cases: Sequence[Case], draw: int) -> list[Case]:
+    """Group after group, as examples come: one of each group would know nearly as much as all."""
+    by_group: dict[str, list[Case]] = {}
+    for case in cases:
+        by_group.setdefault(case.group or case.id, []).append(case)
+    order = random.Random(draw).sample(list(by_group), len(by_group))
+    return [case for group in order for case in by_group[group]]
 
 
 def _within(fold: Fold, chosen: frozenset[str]) -> Fold:
@@ -72,9 +81,9 @@ def bracket(points: Sequence[CurvePoint], figure: float, examples: int) -> tuple
     """Between which figures the approach will lie with so many examples, if it is at `figure` with all of those at hand.
 
     Three laws (a power law, and a line in the logarithm on the logits, from nothing or above a floor) are fitted to resamples
-    of the cases, each trusted as far as it foretells the figure with all examples from those with fewer. What comes varies as
-    samples of one size did, and by how far the laws together missed that figure, for each doubling; the bracket leaves out a
-    tenth on each side. Errors: ValueError beyond `FURTHEST` times the examples.
+    of the groups of cases, each trusted as far as it foretells the figure with all examples from those with fewer. What comes
+    varies as samples of one size did, and by how far the laws together missed that figure, for each doubling; the bracket
+    leaves out a tenth on each side. Errors: ValueError beyond `FURTHEST` times the examples.
     """
     if examples > FURTHEST * points[-1].examples:
         raise ValueError(f"{examples} is more than {FURTHEST} times the {points[-1].examples} examples at hand.")
@@ -137,11 +146,14 @@ def _by_laws(means: Floats, points: Sequence[CurvePoint], numbers: Sequence[int]
 
 
 def _resampled(points: Sequence[CurvePoint]) -> Floats:
-    """(resamples, points): means over the same resampled cases, and over resampled draws of each size."""
+    """(resamples, points): means over the same resampled cases, whole groups of them, and over resampled draws of each size."""
     rng = np.random.default_rng(0)
     scores = [np.array(point.scores) for point in points]
-    cases = rng.integers(0, scores[0].shape[1], (RESAMPLES, scores[0].shape[1]))
-    counts = np.array([np.bincount(row, minlength=scores[0].shape[1]) for row in cases]) / scores[0].shape[1]
+    codes = group_codes(points[0].groups or None, scores[0].shape[1])
+    groups = int(codes.max()) + 1
+    drawn_groups = rng.integers(0, groups, (RESAMPLES, groups))
+    counts = np.array([np.bincount(row, minlength=groups)[codes] for row in drawn_groups], dtype=np.float64)
+    counts /= counts.sum(1, keepdims=True)
     drawn = [rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), RESAMPLES) / len(rows) for rows in scores]
     return np.stack(
         [np.einsum("rd,dc,rc->r", draws, rows, counts) for draws, rows in zip(drawn, scores, strict=True)], 1

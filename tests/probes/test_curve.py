@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,16 @@ def test_a_smaller_sample_lies_within_a_larger_one_and_keeps_its_parts() -> None
         assert all(case in whole.selection for case in fold.selection)
     assert all(fold.selection and fold.train for fold in small.folds)
     assert sampled(task, 12, 4).examples != small.examples
+
+
+def test_a_sample_is_of_whole_groups_but_for_the_last_one() -> None:
+    """With one case of each group a few examples would know nearly what all of them do, and more would seem to bring nothing."""
+    cases = [replace(case, group=f"thread {place // 4}") for place, case in enumerate(tiny.messages(48))]
+    task = replace(tiny.benchmark().task, folds=(Fold(train=tuple(cases[8:]), selection=tuple(cases[:8])),))
+    for size, groups in ((12, 4), (24, 6)):
+        chosen = Counter(case.group for case in sampled(task, size, 1).examples)
+        assert chosen.total() == size
+        assert len(chosen) <= groups
 
 
 # ---------------------------------------------------------------- laws of growth
@@ -116,6 +128,19 @@ def test_samples_that_differ_more_widen_the_bracket() -> None:
     widths = [high - low for low, high in (bracket(some, 0.6, 2 * AT[-1]) for some in (calm, wild))]
     assert widths[0] < 0.02
     assert widths[1] > 0.15
+
+
+def test_cases_of_one_group_are_one_piece_of_evidence() -> None:
+    """What 300 cases tell of which ten at a time are alike is what 30 tell."""
+    alone = points(lambda n: 0.3 + 0.06 * np.log(n), 30)
+    alike = [
+        replace(point, scores=tuple(tuple(np.repeat(row, 10).tolist()) for row in point.scores)) for point in alone
+    ]
+    groups = tuple(f"{place // 10}" for place in range(300))
+    grouped = [replace(point, groups=groups) for point in alike]
+    found, of_all = (bracket(some, 0.6, 4 * AT[-1]) for some in (grouped, alike))
+    assert found == pytest.approx(bracket(alone, 0.6, 4 * AT[-1]))
+    assert found != pytest.approx(of_all, abs=0.005)
 
 
 def test_nothing_is_said_beyond_four_times_as_many() -> None:
@@ -238,7 +263,8 @@ def test_without_being_asked_there_is_no_curve(finished: tuple[Path, Path]) -> N
 def test_of_a_metric_over_rows_the_points_are_its_own_figures(tmp_path: Path) -> None:
     bench = benchmark_of(cases=10, task=task_of(examples=40))
     heldout = tuple(
-        dataclasses.replace(case, output="spam" if i < 2 else "ham") for i, case in enumerate(bench.heldout)
+        dataclasses.replace(case, output="spam" if i < 2 else "ham", group="one" if i > 7 else "")
+        for i, case in enumerate(bench.heldout)
     )
     bench = dataclasses.replace(bench, heldout=heldout, metric=F1OfLabel(label="spam"))
 
@@ -263,6 +289,7 @@ def test_of_a_metric_over_rows_the_points_are_its_own_figures(tmp_path: Path) ->
     assert found is not None
     assert [point.figure for point in found.points] == pytest.approx([0.0, 2 / 3, 2 / 3, 1.0])
     assert np.mean(found.points[0].scores) == pytest.approx(0.8), "of its answers are right"
+    assert {point.groups for point in found.points} == {(*found.keys[:8], "one", "one")}
 
 
 # ---------------------------------------------------------------- as it is told
