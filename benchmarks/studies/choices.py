@@ -270,8 +270,7 @@ the cases, of which each counts once with the mean of its seeds. What another se
 Tokens are those of a whole request, seconds include whatever else the machine did. Written by
 `python -m benchmarks.studies.choices table` from `rows/choices/`."""
 BESIDES = """Measured outside of this study, in other ways than here (`LOG.md`): rsLoRA beside plain adapters as wide (28 November
-2026), labels smoothed, which is how labels are trained since, and lessons without the passage (both 1 December).
-Repeated rare labels were tried nowhere."""
+2026), labels smoothed, which is how labels are trained since, and lessons without the passage (both 1 December)."""
 
 
 def document(found: Mapping[str, Sequence[Row]]) -> str:
