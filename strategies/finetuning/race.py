@@ -42,7 +42,7 @@ RECIPES = (
     Recipe(learning_rate=5e-4, batch_size=8),
 )
 """Learning rates in LoRA's own range; small batches; all linear layers (LoRA Without Regret, 2025). The likeliest first. The
-scale of an adapter is alpha over rank; what takes many steps is learnt better by a wider one (LOG.md)."""
+scale of an adapter is alpha over rank; what takes many steps is learnt better with a larger one (LOG.md)."""
 SMOOTHING = 0.1
 """Of targets that are labels: there it pays with several hundred examples (LOG.md)."""
 KEPT = ("best_epoch", "averaged", "truncated_rows")

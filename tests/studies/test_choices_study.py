@@ -108,8 +108,8 @@ def test_the_document_sets_every_way_against_the_plain_one() -> None:
 def test_what_was_not_run_is_listed() -> None:
     rows = [_row(way, 0, (1.0, 0.0)) for way in choices.TASKS["sms_spam"][:2]]
     text = choices.document({"sms_spam": rows, "nq_open_oracle": []})
-    assert f"- sms_spam: seeds 1 and 2 of {PLAIN} and a wide adapter; every seed of rare labels repeated\n" in text
-    assert f"- nq_open_oracle: every seed of {PLAIN}, a wide adapter and a fifth without the passage\n" in text
+    assert f"- sms_spam: seeds 1 and 2 of {PLAIN} and four times the scale; every seed of rare labels repeated\n" in text
+    assert f"- nq_open_oracle: every seed of {PLAIN}, four times the scale and a fifth without the passage\n" in text
     whole = [_row(way, seed, (1.0, 0.0)) for way in choices.TASKS["sms_spam"] for seed in choices.SEEDS]
     assert "Not run yet" not in choices.document({"sms_spam": whole})
 

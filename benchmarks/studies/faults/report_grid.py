@@ -27,7 +27,7 @@ def sections(rows: Rows) -> list[str]:
         f"{' and '.join(f'{of:,}' for of in grid.NOISY)} (or all that a task has, where these are fewer) of which a share got a "
         "wrong label: any other one, or that of the nearest example with another (confusable). A larger sample holds the smaller "
         f"one. The tables give the share of right answers to {grid.HELDOUT} held-out cases of each task, by the labels that the "
-        "data has, as means of the draws.",
+        "data has, as means of the draws; a dash stands for what was not built.",
     ]
     tables = [_table(task, mine) for task in grid.TASKS if any(row["task"] == task for row in mine)]
     return [title, *filter(None, told), *tables, *_lacking(mine)]
