@@ -54,14 +54,17 @@ def limit(model: LanguageModel, texts: Sequence[str]) -> int:
     return math.ceil(LONGER * max(model.count(question(text)) for text in texts)) + ROOM
 
 
-def reworded(cases: Sequence[Case], bench: Workbench) -> list[tuple[Case, str]]:
+def reworded(cases: Sequence[Case], bench: Workbench, payer: str) -> list[tuple[Case, str]]:
     """The cases of which the bench's model wrote usable rewordings, each with its own; its journal keeps them, so that all
-    approaches are asked in the same words. Raises `Unanswered` where faults took more answers than a check may lose."""
+    approaches are asked in the same words. What they took is recorded whenever the first `payer` asks for them: its unit may
+    have been killed since. Raises `Unanswered` where faults took more answers than a check may lose."""
     cases = short_enough(bench.model, cases)
     if not cases:
         return []
     texts = [case.input for case in cases]
-    (look,) = journalled(bench, [("reworded", texts)], lambda _: [_asked(texts, bench)], bench.model.name)
+    (look,) = journalled(bench, [("reworded", texts)], lambda _: [_asked(texts, bench, payer)], bench.model.name)
+    for usage in look.usage if look.notes.get("payer") == payer else ():
+        bench.record(usage)
     return [
         (case, found)
         for case, said in zip(cases, look.notes["said"], strict=True)
@@ -82,7 +85,7 @@ def _numbers(text: str) -> list[str]:
     return sorted(re.findall(r"\d+", text))
 
 
-def _asked(texts: Sequence[str], bench: Workbench) -> Look:
+def _asked(texts: Sequence[str], bench: Workbench, payer: str) -> Look:
     writer, said, faults = cast(Generates, bench.model), [""] * len(texts), 0
     spent = []
     prompts = [question(text) for text in texts]
@@ -95,19 +98,17 @@ def _asked(texts: Sequence[str], bench: Workbench) -> Look:
         bench.progress(done, len(texts), f"{bench.model.name} rewords requests")
     if faults > FAULTS_ALLOWED * len(texts):
         raise Unanswered(f"{bench.model.name} was to reword requests, and {faults:,} of {len(texts):,} had no answer")
-    for usage in spent:
-        bench.record(usage)
     kept = sum(usable(text, row) is not None for text, row in zip(texts, said, strict=True))
     level = logging.INFO if 2 * kept > len(texts) else logging.WARNING
     logging.getLogger(__name__).log(level, "%s reworded %d of %d requests", bench.model.name, kept, len(texts))
-    return Look((), (), {"said": said})
+    return Look((), total(spent), {"said": said, "payer": payer})
 
 
 def in_other_words(worker: Worker, unit: Unit, candidate: Candidate) -> UnitResult:
     """Half of the probe cases in the teacher's words. What these took stands with the first approach that asks for them."""
     bench = worker.bench_of(worker.models.teacher)
     try:
-        asked = reworded(worker.probe_cases()[:PART_CASES], bench)
+        asked = reworded(worker.probe_cases()[:PART_CASES], bench, unit.name)
     except Unanswered as error:
         logging.getLogger(__name__).warning("%s, rewordings: %s; resuming the run asks again", candidate.name, error)
         return worker.done(unit, candidate, (), {AGAIN: True})

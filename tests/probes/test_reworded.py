@@ -53,13 +53,17 @@ def test_what_was_written_once_is_asked_of_everybody_and_what_is_unusable_of_nob
         return text if text == cases[2].input else f"Tell me: {text}"
 
     bench = tiny.Bench(folder=tmp_path, language=ScriptedModel(name="big", answer=write))
-    found = reworded(cases, bench)
+    found = reworded(cases, bench, "first")
     assert found == [(case, f"Tell me: {case.input}") for case in cases if case is not cases[2]]
-    assert reworded(cases, bench) == found
+    assert reworded(cases, bench, "second") == found
     assert asked == [case.input for case in cases]
-    assert len(bench.spent) == len(cases), "they are paid once"
+    assert [usage.calls for usage in bench.spent] == [len(cases)], "they are paid once"
+    resumed = replace(bench, spent=[])
+    assert reworded(cases, resumed, "first") == found
+    assert resumed.spent == bench.spent, "by the unit that asked for them, though it was killed before it was done"
+    assert len(asked) == len(cases)
     endless = replace(cases[0], id="long", input="word " * 2_000)
-    assert reworded([*cases, endless], bench) == found, (
+    assert reworded([*cases, endless], bench, "first") == found, (
         "no approach reads it to its end, and the others may not be as long"
     )
 
@@ -72,7 +76,7 @@ def test_too_many_faults_are_no_rewordings(tmp_path: Path) -> None:
 
     bench = tiny.Bench(folder=tmp_path, language=Away(name="big", answer=lambda prompt: ""))
     with pytest.raises(Unanswered, match="big was to reword requests, and 6 of 6 had no answer"):
-        reworded(tiny.questions(6), bench)
+        reworded(tiny.questions(6), bench, "first")
     assert not bench.journal.known
 
 
