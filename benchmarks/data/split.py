@@ -110,8 +110,8 @@ def cut_folds(examples: Sequence[Case], kind: Kind, seed: int) -> tuple[Fold, ..
     """One fold with a quarter (at most 150) for selection from 300 examples on; below that three folds.
 
     The examples are as `grouped` marks them: groups, and with them near-duplicates, stay on one side wherever that
-    leaves both sides of a fold filled. In three folds each example is selected on exactly once. Raises `BadInput`
-    below 3 examples.
+    leaves both sides of a fold filled; two groups make two folds. In several folds each example is selected on exactly
+    once. Raises `BadInput` below 3 examples.
     """
     if len(examples) < LEAST_EXAMPLES:
         raise BadInput(
@@ -121,12 +121,11 @@ def cut_folds(examples: Sequence[Case], kind: Kind, seed: int) -> tuple[Fold, ..
     groups, strata = _by_group(examples), _strata(examples, kind)
     if len(examples) >= ONE_FOLD_FROM:
         size = min(MOST_SELECTION, round(SELECTION_SHARE * len(examples)))
-        selections = [_part(groups, strata, size, shuffled)]
+        selections = [part for part in [_part(groups, strata, size, shuffled)] if part]
     else:
-        selections = _dealt(groups, strata, shuffled)
-    if not all(selections):
-        shuffled = random.Random(f"folds {seed}")
-        selections = _without_groups(len(examples), shuffled)
+        selections = [part for part in _dealt(groups, strata, shuffled) if 0 < len(part) < len(examples)]
+    if not selections:
+        selections = _without_groups(len(examples), random.Random(f"folds {seed}"))
     return tuple(_fold(examples, selection) for selection in selections)
 
 

@@ -122,6 +122,13 @@ def test_a_large_group_fills_no_fold_further_and_what_is_left_over_goes_to_the_l
         assert _quotas({"a": 151, "b": 149}, 75, random.Random(seed)) == {"a": 38, "b": 37}
 
 
+def test_two_groups_make_two_folds_and_one_is_cut_as_a_last_resort() -> None:
+    cases = [replace(_case(number), group="ab"[number % 3 == 0]) for number in range(60)]
+    assert [{case.group for case in fold.selection} for fold in cut_folds(cases, "qa", 0)] == [{"a"}, {"b"}]
+    alone = [replace(case, group="a") for case in cases]
+    assert [len(fold.selection) for fold in cut_folds(alone, "qa", 0)] == [20, 20, 20]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     texts=st.lists(st.sampled_from(["same", "same!", "other", "third", "x" * 40, "x" * 41]), min_size=3, max_size=6),
