@@ -240,6 +240,13 @@ def test_what_a_change_cost_and_which_sentences_were_followed_are_told() -> None
     assert "| lora | request | 2 of 8 | 4 of 10 |" in changes.planted_by_kind(rows)
 
 
+def test_it_is_told_of_which_adapters_a_part_is_used() -> None:
+    whole, third = (replace(checked("lora"), share=share) for share in (1.0, 0.35))
+    rows = {"one": [whole, checked("prompting")], "other": [third]}
+    assert "all of it in 1 of these 2 trainings: 35 % for lora on other. " in beneath.used_in_part(rows)
+    assert beneath.used_in_part({"one": rows["one"]}) == ""
+
+
 def test_rebuilds_are_compared_on_the_same_cases() -> None:
     firm, loose = (True,) * 40, tuple(place % 2 == 0 for place in range(40))
     rows = {"task": [checked("lora", draws=firm), checked("prompting", draws=loose)]}

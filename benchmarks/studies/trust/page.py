@@ -73,7 +73,7 @@ def document(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str
             openings.moved(every, asked),
             FORGOTTEN,
             tables.forgotten(every),
-            tables.not_read(every),
+            f"{beneath.used_in_part(every)}\n\n{tables.not_read(every)}",
         ),
         _more(
             " ".join(filter(None, ("The same for the checked runs.", alike_elsewhere(asked)))),

@@ -57,10 +57,13 @@ class Checked:
     by_heart: ByHeart | None = None
     coverage: Coverage | None = None
     guard: Guard | None = None
+    share: float | None = None
+    """Of what its adapter learnt, how much it uses; None: it has none, or the row is from before that was kept."""
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> Checked:
-        return cls(**{name: getattr(evaluation, name) for name in cls.__dataclass_fields__})
+        told = {name: getattr(evaluation, name) for name in cls.__dataclass_fields__ if name != "share"}
+        return cls(**told, share=evaluation.chosen.get("share"))
 
     @property
     def grouped(self) -> Mapping[str, str]:
