@@ -462,6 +462,9 @@ class BadInput(Exception):
 class Diverged(RuntimeError):
     """Training produced a loss that is not a finite number."""
 
+    usage: tuple[Usage, ...] = ()
+    """What was trained and validated until then."""
+
 
 class DeadAdapter(RuntimeError):
     """An adapter that changes nothing, or that did not learn: it must not be scored."""

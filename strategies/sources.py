@@ -53,11 +53,15 @@ class Sources:
         return founded(task, named_by(self.index))
 
     def of(self, task: Task) -> Sources:
-        """The same with the examples of this task, of which an adapter for questions, where there is one, is learnt anew."""
+        """The same with the examples of this task."""
+        return self.knowing(task.examples, task)
+
+    def knowing(self, cases: tuple[Case, ...], task: Task) -> Sources:
+        """The same with these cases of the task, of which an adapter for questions, where there is one, is learnt anew."""
         index = self.index
         if isinstance(index, PassageIndex) and index.adapter is not None:
-            index = index.adapted(learnt(index.adapted(None), task.examples, self.founded(task)))
-        return replace(self, cases=task.examples, index=index)
+            index = index.adapted(learnt(index.adapted(None), cases, self.founded(task)))
+        return replace(self, cases=cases, index=index)
 
     def taught(self, shown: Shown, tell: Founded) -> tuple[Evidence, ...]:
         """The evidence of a case, with a passage that its answer rests on in the place of the last one, where none was."""

@@ -284,7 +284,7 @@ class Race:
         try:
             training = train(self.bench, data, recipe)
         except Diverged as error:
-            return Look((), (), {"problem": str(error)})
+            return Look((), error.usage, {"problem": str(error)})
         try:
             look = self._look(replace(pipeline, adapter=training.folder), training, look_at)
         finally:

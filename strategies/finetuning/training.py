@@ -74,14 +74,12 @@ def train_adapter(
         try:
             run.train(rows, held, checkpoints)
             run.restore_best()
-        except Diverged:
+        except Diverged as error:
             discard(folder)
+            error.usage = run.usage(model.name)
             raise
     run.masters.hand_over()
     adapters.save(module, folder, (model.name, model.weights_fingerprint), model.quantised)
-    spent = [run.trained.usage(model.name, "training", run.elapsed - run.validated.seconds)]
-    if held:
-        spent.append(run.validated.usage(model.name, "search", run.validated.seconds))
     return Training(
         folder=folder,
         losses=tuple(run.losses),
@@ -90,7 +88,7 @@ def train_adapter(
         averaged=run.averaged,
         kept_loss=run.kept_loss,
         truncated_rows=sum(row.truncated for row in rows),
-        usage=tuple(spent),
+        usage=run.usage(model.name),
     )
 
 
@@ -251,6 +249,12 @@ class _Run:
             self.masters.put(self.best)
         if not self.masters.finite:
             raise Diverged(f"the adapter's weights are not finite at a learning rate of {self.recipe.learning_rate:g}")
+
+    def usage(self, model: str) -> tuple[Usage, ...]:
+        """What the model was trained on so far, and what it was validated with."""
+        trained = self.trained.usage(model, "training", self.elapsed - self.validated.seconds)
+        validated = self.validated.usage(model, "search", self.validated.seconds)
+        return (trained, validated) if self.validated.tokens else (trained,)
 
     def _rate(self, done: int, steps: int) -> float:
         """Linear warm-up, then linear to zero."""

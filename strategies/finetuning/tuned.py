@@ -12,6 +12,7 @@ from strategies.answers import Prior
 from strategies.contract import (
     Case,
     DeadAdapter,
+    Diverged,
     Fitted,
     Generates,
     Query,
@@ -186,17 +187,23 @@ def fit_tuned(approach: str, builder: PipelineBuilder, setups: Sequence[Setup]) 
 def _trained(plain: Pipeline, bench: Workbench, recipe: Recipe, apart: Sequence[Case]) -> Training:
     """Trains on the pipeline's examples but for those that are kept apart, which end it; what it took is recorded."""
     taught = without(plain, apart)
-    training = train(bench, TrainingData.of(taught, taught.sources.cases, apart), recipe, keep=True)
+    try:
+        training = train(bench, TrainingData.of(taught, taught.sources.cases, apart), recipe, keep=True)
+    except Diverged as error:
+        for usage in error.usage:
+            bench.record(usage)
+        raise
     for usage in training.usage:
         bench.record(usage)
     return training
 
 
 def without(plain: Pipeline, apart: Sequence[Case]) -> Pipeline:
-    """The pipeline with all examples but these, which its prompts do not show either: their answers would be learnt by that."""
+    """The pipeline with all examples but these, which its prompts do not show either and its search has not learnt: their answers
+    would be learnt by that, and their passages be found as those of no new request are."""
     kept = {case.id for case in apart}
     cases = tuple(case for case in plain.sources.cases if case.id not in kept)
-    return replace(plain, sources=replace(plain.sources, cases=cases)) if kept else plain
+    return replace(plain, sources=plain.sources.knowing(cases, plain.task)) if kept else plain
 
 
 def prove(plain: Pipeline, tuned: Pipeline) -> float:

@@ -14,6 +14,7 @@ from strategies.approaches.lora_retrieval import LoraRetrieval
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Document, Fold, Prediction, Query, Sampling, Task
 from strategies.finding import moved, way
+from strategies.finetuning.tuned import without
 from strategies.indexes import Indexes
 from strategies.pipeline import Pipeline, Setup
 from strategies.prompting.demonstrations import founded
@@ -254,3 +255,16 @@ def test_what_is_tuned_on_passages_is_searched_so_too(tmp_path: Path, monkeypatc
     LoraRetrieval().fit(task_of(asking(FRAMES)), bench(tmp_path))
     assert seen
     assert all(setup.adapted for setup in seen if setup.passages)
+
+
+def test_a_search_that_judges_what_a_refit_keeps_apart_has_not_learnt_that(tmp_path: Path) -> None:
+    task = task_of(asking(FRAMES))
+    builder = PipelineBuilder(task, bench(tmp_path))
+    plain = builder.build(Setup(passages=1, mode="dense", adapted=True), task.examples)
+    apart = task.examples[:8]
+    found, rest = without(plain, apart).sources, builder.build(plain.setup, task.examples[8:]).sources
+    assert found.cases == rest.cases
+    assert isinstance(found.index, PassageIndex)
+    assert isinstance(rest.index, PassageIndex)
+    assert np.allclose(found.index.adapter, rest.index.adapter)
+    assert not np.allclose(found.index.adapter, plain.sources.index.adapter)  # type: ignore[union-attr]

@@ -552,8 +552,9 @@ def test_an_adapter_makes_another_model(model: LocalModel, trained: Training) ->
 
 
 def test_a_loss_that_is_no_number_is_a_divergence(model: LocalModel, tmp_path: Path) -> None:
-    with pytest.raises(Diverged, match=r"loss became (nan|inf).* learning rate of 1e\+30"):
+    with pytest.raises(Diverged, match=r"loss became (nan|inf).* learning rate of 1e\+30") as raised:
         model.train(rows(), (), replace(RECIPE, learning_rate=1e30), tmp_path / "diverged", 0)
+    assert [(row.step, row.prompt_tokens > 0) for row in raised.value.usage] == [("training", True)], "it was paid for"
     assert not (tmp_path / "diverged" / "adapter_model.safetensors").exists()
 
 
