@@ -56,7 +56,7 @@ def is_object(case: Case) -> bool:
     """Whether the case's output is a JSON object; an empty one is."""
     try:
         value = json.loads(case.output)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, zip_longest
 from typing import Any
 
-from strategies.contract import Case, Task, Workbench
+from strategies.contract import Case, Fold, Task, Workbench
 from strategies.pipeline import Setup
 from strategies.prompting.proposals import COUNT, proposed, shown_cases
 from strategies.prompting.rendering import Form
@@ -37,14 +37,18 @@ class Instructions:
 
     @property
     def unseen(self) -> Task:
-        """The task without these, and what is like them, among its selection cases: where each example is in one of them."""
-        names = {case.group or case.id for case in self.seen}
+        """The task without these, and what is like them, among its selection cases: where each example is in one of them. What is
+        like them stays where nothing else would be left to choose by."""
+        if not self.seen:
+            return self.task
+        folds = self._without({case.group or case.id for case in self.seen}, lambda case: case.group or case.id)
+        if not any(fold.selection for fold in folds):
+            folds = self._without({case.id for case in self.seen}, lambda case: case.id)
+        return replace(self.task, folds=folds)
 
-        def fresh(cases: Sequence[Case]) -> tuple[Case, ...]:
-            return tuple(case for case in cases if (case.group or case.id) not in names)
-
-        folds = tuple(replace(fold, selection=fresh(fold.selection)) for fold in self.task.folds)
-        return replace(self.task, folds=folds) if names else self.task
+    def _without(self, names: Collection[str], name: Callable[[Case], str]) -> tuple[Fold, ...]:
+        kept = [tuple(case for case in fold.selection if name(case) not in names) for fold in self.task.folds]
+        return tuple(replace(fold, selection=cases) for fold, cases in zip(self.task.folds, kept, strict=True))
 
     def on(self, chosen: Standing, tokens: float) -> list[Setup]:
         """The chosen prompt with other instructions, as many as the tokens pay a first look for."""

@@ -147,9 +147,9 @@ def within_noise(best: Sequence[float], other: Sequence[float]) -> bool:
     if shared < 30 and shared < len(best):
         return False
     gaps = [first - second for first, second in zip(best, other, strict=False)]
-    mean = sum(gaps) / shared
     if shared < 2:
-        return mean <= 0
+        return sum(gaps) <= 0
+    mean = sum(gaps) / shared
     variance = sum((gap - mean) ** 2 for gap in gaps) / (shared - 1)
     return mean <= math.sqrt(variance / shared) + 1e-9  # One case more is exactly one standard error.
 

@@ -101,7 +101,7 @@ def rewritten(text: str, kind: Kind) -> str:
         return text.upper()
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     told = [json.dumps(value, ensure_ascii=False, separators=spelling) for spelling in SPELLINGS]
     place = told.index(text.strip()) if text.strip() in told else 0
@@ -115,7 +115,7 @@ def follows(text: str, kind: Kind) -> bool:
         return text == text.upper() != text.lower()
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return bool(value) and value == _renamed(value)
 

@@ -61,12 +61,14 @@ def _nested(task: Task, size: int, draw: int) -> list[Case]:
 
 
 def _drawn(cases: Sequence[Case], draw: int) -> list[Case]:
-    """Group after group, as examples come: one of each group would know nearly as much as all."""
+    """Group after group, as examples come: one of each group would know nearly as much as all. What is cut of a group, since
+    that is larger than the sample, is drawn too."""
     by_group: dict[str, list[Case]] = {}
     for case in cases:
         by_group.setdefault(case.group or case.id, []).append(case)
-    order = random.Random(draw).sample(list(by_group), len(by_group))
-    return [case for group in order for case in by_group[group]]
+    dice = random.Random(draw)
+    order = dice.sample(list(by_group), len(by_group))
+    return [case for group in order for case in dice.sample(by_group[group], len(by_group[group]))]
 
 
 def _within(fold: Fold, chosen: frozenset[str]) -> Fold:

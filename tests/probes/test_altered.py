@@ -34,6 +34,7 @@ from strategies.approaches.lora import Lora
 from strategies.approaches.majority import Majority
 from strategies.approaches.retrieval import Retrieval
 from strategies.contract import Case, Failure, Fold, Kind, Prediction, Prompt
+from strategies.fields import is_object
 from tests import killed, tiny
 from tests.situations import SITUATIONS
 
@@ -70,10 +71,17 @@ def test_answers_are_written_in_capitals_with_all_that_is_accepted() -> None:
         ('{"ITEM": "cup", "size": 1}', "extraction", False),
         ("{}", "extraction", False),
         ("ITEM", "extraction", False),
+        ('{"A": ' + "[" * 100_000, "extraction", False),
     ],
 )
 def test_whether_an_answer_follows_is_certain(text: str, kind: Kind, so: bool) -> None:
     assert follows(text, kind) is so
+
+
+def test_what_is_nested_too_deeply_to_be_read_is_no_object() -> None:
+    text = '{"a": ' + "[" * 100_000
+    assert rewritten(text, "extraction") == text
+    assert not is_object(Case(id="c", input="", output=text))
 
 
 def test_the_altered_task_says_the_rule_and_shows_it_in_every_example() -> None:

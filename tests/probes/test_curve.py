@@ -64,6 +64,15 @@ def test_a_sample_is_of_whole_groups_but_for_the_last_one() -> None:
         assert len(chosen) <= groups
 
 
+def test_samples_of_one_group_differ() -> None:
+    """By label in the file: the first of them would be of one label in every draw."""
+    cases = sorted((replace(case, group="one") for case in tiny.messages(80)), key=lambda case: case.output)
+    task = replace(tiny.benchmark().task, folds=(Fold(train=tuple(cases[:60]), selection=tuple(cases[60:])),))
+    drawn = [sampled(task, 20, draw).examples for draw in range(3)]
+    assert len({frozenset(case.id for case in each) for each in drawn}) == 3
+    assert all(len({case.output for case in each}) > 1 for each in drawn)
+
+
 # ---------------------------------------------------------------- laws of growth
 
 

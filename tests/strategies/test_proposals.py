@@ -434,6 +434,19 @@ def test_nothing_is_chosen_by_what_it_was_shown_nor_by_what_is_like_it(examples:
     assert not groups & {item.case.group for item in selection_items(words.unseen, 0)}
 
 
+@pytest.mark.parametrize("group", ["one", "ab"])
+def test_where_all_is_like_what_it_was_shown_the_rest_is_chosen_by(group: str, tmp_path: Path) -> None:
+    task = tiny.benchmark(examples=24).task
+
+    def together(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        return tuple(replace(case, group=group[int(case.id[1:]) % len(group)]) for case in cases)
+
+    folds = [replace(fold, train=together(fold.train), selection=together(fold.selection)) for fold in task.folds]
+    words = Instructions(replace(task, folds=tuple(folds)), student(tmp_path))
+    items = {item.case.id for item in selection_items(words.unseen, 0)}
+    assert items == {case.id for case in task.examples} - {case.id for case in words.seen}
+
+
 def in_groups(cases: tuple[Case, ...]) -> tuple[Case, ...]:
     return tuple(replace(case, group=f"g{int(case.id[1:]) // 4}") for case in cases)
 
