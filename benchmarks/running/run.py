@@ -30,7 +30,7 @@ from benchmarks.running.models import Models
 from benchmarks.running.plan import Further, Options, Unit, further_units, is_advised, is_taught, units
 from benchmarks.running.reuse import Earlier, bare, must_suit, program
 from benchmarks.running.scheduler import Events, NullEvents, Rules, Scheduler
-from benchmarks.running.work import Job, task_hash
+from benchmarks.running.work import SCRATCH, TAKEN_UP, Job, task_hash
 from benchmarks.specs.spec_models import HOW_ASKED
 from benchmarks.storage.private import private
 from benchmarks.storage.store import AGAIN, Store
@@ -267,14 +267,13 @@ class Run:
         return [*own, *further]
 
     def _perform(self, store: Store, earlier: Earlier | None) -> None:
-        for left_over in self.folder.glob("scratch-*"):
-            shutil.rmtree(left_over, ignore_errors=True)  # Of workers that were killed.
         mine = self.candidates if self.performed is None else self.performed
         if earlier is not None:
             self._take_over(earlier, store, mine)
         # What does not suit the task is settled at once: a run that is cut off would say that it is still to be measured.
         ordered = sorted(mine, key=lambda candidate: not candidate.strategy.unsuitable(self.benchmark.task))
         plan = [(unit, candidate) for candidate in ordered for unit in self._units(candidate)]
+        self._tidy(store, [unit for unit, _ in plan])
         self._note_where(store, [unit for unit, _ in plan])
         scheduler = Scheduler(
             benchmark=self.benchmark,
@@ -312,6 +311,14 @@ class Run:
                 f"{self.folder.name} holds the rows of {', '.join(gone)} and not what was fitted, which is needed to go on. Put "
                 "its folder fits back, or start without --resume into another folder."
             )
+
+    def _tidy(self, store: Store, plan: Sequence[Unit]) -> None:
+        """Removes what units trained for themselves and left when they were killed, but for those that are still to be done."""
+        done = {name for name, note in store.finished().items() if not note.get(AGAIN)}
+        left = {f"{SCRATCH}{unit.name}" for unit in plan if unit.kind in TAKEN_UP and unit.name not in done}
+        for folder in self.folder.glob(f"{SCRATCH}*"):
+            if folder.name not in left:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _note_where(self, store: Store, plan: Sequence[Unit]) -> None:
         """Where the rest is measured on another machine or device than what is finished it is said, and kept for the report."""

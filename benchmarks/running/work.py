@@ -46,6 +46,10 @@ from strategies.prompting.fitting import too_long
 from strategies.search import total
 
 Made = TypeVar("Made")
+SCRATCH = "scratch-"
+"""How the folders begin in which units train for themselves."""
+TAKEN_UP = ("rebuild", "curve")
+"""Units whose training goes on where it was stopped. The others tell how long it took."""
 NO_ANSWER = Failure(kind="infrastructure", message="the approach gave no answer to this query")
 
 
@@ -191,12 +195,16 @@ class Worker:
     @contextmanager
     def scratch(self, unit: Unit) -> Iterator[Path]:
         """A folder for what the unit trains and nobody keeps: it goes with the unit, and no other unit has the same one. What
-        a killed attempt left is taken up, since it lies there by its content."""
-        folder = self.folder / f"scratch-{unit.name}"
+        an attempt of `TAKEN_UP` left that was stopped or killed is taken up, since it lies there by its content."""
+        folder, stopped = self.folder / f"{SCRATCH}{unit.name}", False
         try:
             yield folder
+        except KeyboardInterrupt:
+            stopped = True
+            raise
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not (stopped and unit.kind in TAKEN_UP):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def fit_folder(self, candidate: Candidate) -> Path:
         return self.folder / "fits" / self.fits[candidate.name]
@@ -266,7 +274,10 @@ class Worker:
         if again := self.lost(unit, [row.outcome for row in kept]):
             shown = kept if unit.kind == "answer" else ()
             return UnitResult(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=shown, note=again)
-        usage = total([spent for row in kept for spent in row.outcome.usage])
+        asked = {
+            id(row.outcome): row.outcome for row in kept
+        }.values()  # Rows with one input have one, which was paid once.
+        usage = total([spent for outcome in asked for spent in outcome.usage])
         return UnitResult(unit=unit.name, kind=unit.kind, candidate=candidate.name, rows=kept, usage=usage, note=note)
 
     def lost(self, unit: Unit, outcomes: Sequence[Outcome]) -> dict[str, Any]:

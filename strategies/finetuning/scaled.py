@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
+from uuid import uuid4
 
 SHARES = (1.0, 0.7, 0.5, 0.35)
 """Of the change that was learnt."""
@@ -23,15 +24,19 @@ def scaled(adapter: Path, share: float) -> Path:
     if not folder.is_dir():
         from safetensors.torch import load_file, save_file
 
-        partial = folder.with_name(f"{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = folder.with_name(f"{folder.name}.{uuid4().hex}.partial")
         shutil.copytree(adapter, partial)
         tensors = {
             name: tensor * share if ".lora_B." in name else tensor
             for name, tensor in load_file(adapter / WEIGHTS).items()
         }
         save_file(tensors, partial / WEIGHTS, {"format": "pt"})
-        partial.rename(folder)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(partial)  # Another worker made the same meanwhile.
     return folder
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ from benchmarks.evaluation.evaluate import built_again
 from benchmarks.evaluation.stored import evaluations, rescored
 from benchmarks.metrics.f1_of_label import F1OfLabel
 from benchmarks.probes.rebuilds import SHARE, kept, over_pairs, rebuilds, resampled, size, spread, steadier, turns
-from benchmarks.running.plan import Further, Options, rebuild_units
+from benchmarks.running.plan import Further, Options, Unit, rebuild_units
 from benchmarks.running.run import Run
+from benchmarks.running.work import Worker
 from benchmarks.storage.store import Store, UnitResult
 from strategies.approaches.contrastive_head import ContrastiveHead
 from strategies.approaches.copy_nearest import CopyNearest
 from strategies.approaches.linear_head import LinearHead
 from strategies.approaches.lora import Lora
+from strategies.approaches.majority import Majority
 from strategies.approaches.recorded import Recorded
 from strategies.catalog import approaches
 from strategies.contract import Diverged, Failure, Prediction, Strategy, Unanswered
@@ -441,3 +444,38 @@ def test_three_figures_that_happen_to_be_alike_have_no_interval() -> None:
     found = rebuilt([12, 12, 12], 3)
     (line,) = next_time(replace(evaluation_of("lora"), rebuilds=found))
     assert line.endswith("and its figure came out the same in all 3 of them.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "stays"),
+    [
+        ("rebuild", KeyboardInterrupt, True),
+        ("curve", KeyboardInterrupt, True),
+        ("changed", KeyboardInterrupt, False),
+        ("rebuild", ValueError, False),
+    ],
+)
+def test_what_a_stopped_one_trained_stays_for_the_next_start(
+    kind: str,
+    error: type[BaseException],
+    stays: bool,
+    model: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """Not where the unit tells how long its training took."""
+    unit = Unit(name="u", kind=kind, candidate="lora")
+    worker: Any = SimpleNamespace(folder=tmp_path)
+    folder = tmp_path / "scratch-u"
+    (folder / "checkpoints").mkdir(parents=True)
+    with pytest.raises(error), Worker.scratch(worker, unit):
+        raise error
+    assert folder.is_dir() == stays
+    run = of([Majority()], tmp_path, model)
+    (tmp_path / "scratch-gone").mkdir()
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        run._tidy(store, [unit])
+        assert list(tmp_path.glob("scratch-*")) == ([folder] if stays else [])
+        store.begin("u", kind, "lora")
+        store.finish(UnitResult(unit="u", kind=kind, candidate="lora"))
+        run._tidy(store, [unit])
+    assert not list(tmp_path.glob("scratch-*"))

@@ -924,6 +924,26 @@ def test_a_run_that_goes_on_on_another_machine_says_so_and_its_report_names_both
         assert store.meta("provenance")["also on"] == here
 
 
+def test_an_answer_that_several_cases_share_is_paid_once(tmp_path: Path) -> None:
+    plain = tiny.benchmark(heldout=12)
+    copies = tuple(dataclasses.replace(plain.heldout[0], id=f"copy {number}") for number in range(8))
+    run = Run(
+        benchmark=dataclasses.replace(plain, heldout=(*plain.heldout, *copies)),
+        candidates=[Candidate(name="prompting", strategy=Prompting(), model="model")],
+        models=tiny.scripted(model=lambda prompt: "refund"),
+        options=Options(tuning_tokens=2_000, probes=False),
+        folder=tmp_path,
+    )
+    run.execute()
+    with opened(tmp_path) as store:
+        rows = list(store.rows("prompting", "heldout"))
+        spent = sum(usage.calls for usage in store.usage("prompting", "answer"))
+    assert len(rows) == 20
+    assert (
+        spent == sum(usage.calls for row in rows if not row.key.startswith("copy") for usage in row.outcome.usage) > 0
+    )
+
+
 @pytest.mark.skipif(not machine_load.STATISTICS.is_file(), reason="the system does not say what its processors did")
 def test_answers_note_what_other_programs_took_meanwhile(model: Path, tmp_path: Path) -> None:
     run = small(tmp_path / "run", model)

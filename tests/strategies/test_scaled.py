@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -236,3 +239,13 @@ def test_the_share_is_told_where_it_is_not_all() -> None:
     assert "50 % of what the adapter learnt" in told({"recipe": recipe, "share": 0.5})
     assert "of what the adapter learnt" not in told({"recipe": recipe, "share": 1.0})
     assert "of what the adapter learnt" not in told({"recipe": recipe}), "runs of before have none"
+
+
+def test_two_workers_may_make_the_same_share_at_once(adapter: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(adapter, tmp_path / "adapter"))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
+        for share in (0.9, 0.8, 0.7, 0.6):
+            made = list(workers.map(scaled, [mine] * 2, [share] * 2))
+            assert made[0] == made[1]
+            assert load_file(made[0] / WEIGHTS)
+    assert not list(tmp_path.glob("*.partial"))
