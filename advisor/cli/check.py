@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import ALLOW_REMOTE, SEED
+from advisor.cli.given import ALLOW_REMOTE, SEED, must_be_new
 from advisor.cli.program import line
 from advisor.cli.shown import console, document, goal_of, marked, say, shown
 from advisor.cli.streams import one_document, put
@@ -158,6 +158,7 @@ def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
         raise BadInput(f"--doubts looks at labels, and this task is {task.kind}. Leave it out.")
     if not sheet.parent.is_dir():
         raise BadInput(f"{sheet} cannot be written: there is no folder {sheet.parent}. Make it, or name another file.")
+    must_be_new(sheet)
     found = _doubted(assembly, folder)
     write_doubts(found, sheet)
     say(

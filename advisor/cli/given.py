@@ -61,6 +61,12 @@ def _number(text: str) -> float | str:
 SHARE, MARGIN = Share(), Margin()
 
 
+def must_be_new(file: Path) -> None:
+    """Raises `BadInput` where there is a file: it may be the only copy of something, such as the labels."""
+    if file.exists():
+        raise BadInput(f"{file} exists already and is not replaced. Name a file that does not exist yet.")
+
+
 def check_can_be_a_folder(folder: Path) -> None:
     """Before anything is done for what goes there. Raises `BadInput`, or the system's error for a path that nothing can have."""
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.given import MARGIN, SHARE, WHICH_CASES, Count, check_can_be_a_folder
+from advisor.cli.given import MARGIN, SHARE, WHICH_CASES, Count, check_can_be_a_folder, must_be_new
 from advisor.cli.outcome import check_formats, say_that_they_are_seen, say_what_comes_next, tell
 from advisor.cli.shown import broken, say, shown
 from advisor.cli.streams import one_document
@@ -171,6 +171,7 @@ def _write_answers(folder: Path, path: Path | None) -> None:
         return
     from advisor.experiments.stored import write_answers
 
+    must_be_new(path)
     say(f"{write_answers(folder, path):,} answers: {path}")
 
 

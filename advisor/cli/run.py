@@ -217,9 +217,9 @@ def command(ctx: click.Context, /, task: str, out: Path | None, resume: bool, **
     say_that_they_are_seen(str(given["cases"]))
     with resumable(ctx.obj, folder):
         verdict = _execute(prepared, folder, given)
-    code = tell(verdict, as_json)
     with owner_only():
-        paths = write_reports(verdict, folder)
+        paths = write_reports(verdict, folder)  # First: who reads what is told may stop at its first lines.
+    code = tell(verdict, as_json)
     click.echo(err=True)
     say(f"The page: {paths[0]}")
     say_what_comes_next(verdict, folder)

@@ -6,6 +6,7 @@ approach shows or looks up are part of it.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
@@ -100,7 +101,12 @@ def _check_own(folders: Sequence[Path]) -> None:
 
 def _check_measured(verdict: Verdict, name: str) -> None:
     """Raises `BadInput` where a fit was kept, but nothing was measured of it: it is the same as another."""
-    status = next(each for each in verdict.recommendation.statuses if each.candidate == name)
+    known = {each.candidate: each for each in verdict.recommendation.statuses}
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise BadInput(f"The run has no approach {name!r}; it has {', '.join(known)}.{hint}")
+    status = known[name]
     if status.state is State.SKIPPED:
         raise BadInput(f"{name} was not measured: {status.reason}. Name an approach that was.")
 

@@ -135,6 +135,12 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise BadInput(f"There is no approach {name!r}; there are {', '.join(names)}.{hint}")
     chosen = [candidate for candidate in found if candidate.name in wanted or not wanted]
+    task = assembly.benchmark.task
+    reasons = [reason for each in chosen if (reason := each.strategy.unsuitable(task))]
+    if wanted and len(reasons) == len(chosen):
+        raise BadInput(
+            f"None of {', '.join(wanted)} suits the task: {'; '.join(dict.fromkeys(reasons))}. Name another approach."
+        )
     check_matched(
         (each.strategy for each in chosen), assembly.benchmark.heldout, Path(assembly.spec.recorded or "").name
     )

@@ -53,6 +53,14 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
     "0 held-out cases": ((*RUN, "--heldout", "0"), r"0 is not in the range x>=10"),
     "an effort": ((*RUN, "--effort", "huge"), r"'huge' is not one of 'quick', 'standard', 'thorough'"),
     "an approach": (("run", "task.yaml", "--approach", "magic"), r"There is no approach 'magic'; there are majority"),
+    "an approach that does not suit": (
+        ("run", "task.yaml", "--approach", "copy input"),
+        r"None of copy input suits the task: .*\. Name another approach\.",
+    ),
+    "doubts in the place of the data": (
+        ("check", "task.yaml", "--doubts", "rows.jsonl"),
+        r"rows\.jsonl exists already and is not replaced",
+    ),
     "a hosted model without its address, before a run": (("run", "hosted.yaml", "--dry-run"), HOSTED),
     "a hosted model without its address, when the data is checked": (("check", "hosted.yaml"), HOSTED),
     "an embedder that is to answer": (

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from advisor.cli import UNREAD
-from tests.desk import finish, start
+from tests.conftest import Folders
+from tests.desk import finish, start, write_task
 
 ASK = ("ask", "--kind", "qa", "--examples", "5")
 
@@ -20,6 +21,17 @@ def test_where_the_reader_went_away_a_command_ends_quietly(words: tuple[str, ...
     done = finish(start(tmp_path, *words, stdout=writing))
     os.close(writing)
     assert (done.code, done.err) == (UNREAD, "")
+
+
+def test_a_finished_run_has_its_report_whoever_reads_on(tmp_path: Path, model_folders: Folders) -> None:
+    write_task(tmp_path, model_folders)
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ("run", "task.yaml", "--approach", "majority", "--probes", "none", "--yes", "--out", "run")
+    done = finish(start(tmp_path, *words, stdout=writing))
+    os.close(writing)
+    assert done.code == UNREAD, done.err
+    assert {"report.html", "report.json"} <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
 def test_last_words_that_nobody_reads_end_it_quietly_too(tmp_path: Path) -> None:

@@ -105,6 +105,9 @@ def test_the_command_writes_answers_and_the_formats_that_are_asked_for(
     assert sorted(path.name for path in out.iterdir()) == ["report.json", "report.xml"]
     assert "answers: " in done.err
     assert (tmp_path / "a.parquet").exists()
+    done = call(capsys, "report", str(run), "--out", str(out), "--answers", str(tmp_path / "a.parquet"))
+    assert (done.code, done.out) == (2, "")
+    assert "a.parquet exists already and is not replaced" in done.err
     done = call(capsys, "report", str(run), "--out", str(out), "--format", "word")
     assert (done.code, done.out) == (2, "")
     assert "`word` is not a report format" in done.err
