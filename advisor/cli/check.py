@@ -205,10 +205,10 @@ def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike])
     if told := lineage.says_of_sample(assembly.benchmark.target, exact=is_exact(task.kind, assembly.benchmark.metric)):
         say(" ".join(told))
     elif task.labels:
-        say(f"{folder / SAMPLE}: label the first hundred or more, from the top, to know the share of wrong labels.")
+        say(f"{folder / SAMPLE}: label a hundred or more, from the top, or all, to know the share of wrong labels.")
     else:
         say(
-            f"{folder / SAMPLE}: judge the first hundred or more, from the top, to know the share of wrong answers. Write x into "
+            f"{folder / SAMPLE}: judge a hundred or more, from the top, or all, to know the share of wrong answers. Write x into "
             "`right`, or the right answer into `corrected`."
         )
     say(

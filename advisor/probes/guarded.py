@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -64,11 +65,12 @@ def rather_silent(material: Material) -> Iterator[str]:
     found = material.evaluations[material.named].guard if material.named is not None else None
     if found is None or (chosen(found).stopped or 0.0) < WORTH:
         return
-    held = chosen(found)
+    held, told = chosen(found), material.recommendation
+    whom = "" if told.choice or told.safe else f" --candidate {shlex.quote(str(material.named))}"
     yield (
         f"If giving no answer is better than giving a wrong one, let {material.named} say that it does not know when it is "
-        f"unsure (`advisor predict RUN new.csv --guard {held.at_most:g}`): of {counted(found.cases, 'held-out case')} it then "
-        f"answers {held.answered:,}, {right(held, material.benchmark.metric)}; {held_back(found, held)}."
+        f"unsure (`advisor predict RUN new.csv{whom} --guard {held.at_most:g}`): of {counted(found.cases, 'held-out case')} it "
+        f"then answers {held.answered:,}, {right(held, material.benchmark.metric)}; {held_back(found, held)}."
     )
 
 

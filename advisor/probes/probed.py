@@ -195,7 +195,7 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="guard",
         says="of what is wrong, what is held back if an approach says when it is unsure",
-        lacks="it does not tell how sure it is, or no threshold was found",
+        lacks="it does not tell how sure it is, has nothing wrong to hold back, or no threshold was found",
         cell=lambda each, _: _held_back(each),
     ),
     Probe(

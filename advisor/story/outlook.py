@@ -146,8 +146,9 @@ def _target(decided: Decided, named: str, proven: Mapping[str, tuple[float, floa
     """By bounds that hold for every target at once, as those are that another target is told with."""
     target = decided.benchmark.target or 0.0
     if decided.statuses[named].state is State.MEETS:
-        most = max(target, proven[named][0])
-        yield f"A target above {floor_percent(most, target)} %: {named} is proven up to there."
+        bound = proven[named][0]
+        by = ", by a bound that holds for all targets at once" if bound > target else ""
+        yield f"A target above {floor_percent(max(target, bound), target)} %: {named} is proven up to there{by}."
     bounds = [(proven[name][0], name) for name in _cheaper_missing(decided, named)]
     bound, name = max(bounds, default=(0.0, ""))
     if bound >= _LOWEST * target and bound > 0:

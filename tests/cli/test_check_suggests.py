@@ -34,7 +34,7 @@ def test_what_is_said_to_list_the_rows_lists_them(
     assert command in " ".join(call(capsys, "check", "my task/own.yaml", "--seed", "3").out.split())
     done = call(capsys, *shlex.split(command.partition(" ")[2].removeprefix("-m advisor ")))
     assert done.code == 0, done.err
-    assert "judge the first hundred or more, from the top, to know the share of wrong answers" in done.err
+    assert "judge a hundred or more, from the top, or all, to know the share of wrong answers" in done.err
     assert "nearly a copy" in (tmp_path / "reviewed" / "review.csv").read_text(encoding="utf-8")
 
 

@@ -298,7 +298,7 @@ def test_the_commands_say_what_there_is_to_do_and_what_came_of_it(
     (tmp_path / "task.yaml").write_text(text, encoding="utf-8")
     done = call(capsys, "check", str(tmp_path / "task.yaml"), "--fix", str(tmp_path / "copy"))
     assert done.code == 0, done.err
-    assert "label the first hundred or more" in done.err
+    assert "label a hundred or more, from the top" in done.err
     assert "cannot be estimated" not in done.err
     assert "Write into `corrected` (x there takes what `perhaps` holds), `together` (the same word beside" in done.err
     filled(tmp_path / "copy" / "sample.csv", lambda place, row: {"label": "login"} if place < 40 else {})

@@ -289,7 +289,9 @@ def test_what_was_never_measured_is_not_exported(desk: Desk, tmp_path: Path, mon
     )
     told = replace(told, recommendation=replace(told.recommendation, statuses=statuses))
     monkeypatch.setattr("advisor.deploy.export.reopen", lambda run, allow_code: told)
-    with pytest.raises(BadInput, match=r"The run has no approach 'copy neares'; it has .*\. Did you mean 'copy nearest'\?"):
+    with pytest.raises(
+        BadInput, match=r"The run has no approach 'copy neares'; it has .*\. Did you mean 'copy nearest'\?"
+    ):
         export(desk.folder / "labels" / "run", tmp_path / "out", "copy neares")
     with pytest.raises(BadInput, match="copy nearest was not measured: it chose the same configuration as lora"):
         export(desk.folder / "labels" / "run", tmp_path / "out", "copy nearest")

@@ -355,6 +355,11 @@ def test_the_story_says_what_it_costs_and_saves() -> None:
     weak = (replace(evaluations[0], guard=useless), evaluations[1])
     told = Bakeoff(evaluations=weak, benchmark=benchmark_of(target=0.7)).told()
     assert not any("--guard" in step for step in told.story.next_steps)
+    missed = Bakeoff(evaluations=evaluations, benchmark=benchmark_of(target=0.95)).told()
+    (step,) = (step for step in missed.story.next_steps if "--guard" in step)
+    assert "`advisor predict RUN new.csv --candidate lora --guard 0.05`" in step, (
+        "a run that recommends nobody wants a name"
+    )
 
 
 def test_of_answers_that_are_partly_right_points_are_told_and_not_answers(tmp_path: Path) -> None:
