@@ -97,6 +97,7 @@ def command(ctx: click.Context, /, run: str | None, out: Path | None, as_json: b
     check_formats(formats)
     if answers is not None:
         check_kind(answers)
+        must_be_new(answers)
     say_that_they_are_seen("all" if answers else given["cases"])
     recorded = is_meant(run)
     inside = Path("example-report" if recorded else run)
@@ -171,7 +172,6 @@ def _write_answers(folder: Path, path: Path | None) -> None:
         return
     from advisor.experiments.stored import write_answers
 
-    must_be_new(path)
     say(f"{write_answers(folder, path):,} answers: {path}")
 
 

@@ -391,7 +391,7 @@ def test_writing_all_answers_marks_too_and_a_run_that_was_moved_says_that_it_can
     call(capsys, "report", "deeper/moved", "--answers", "all.csv")
     assert "could not be written down beside the task (it is not where it was)" in caplog.text
     assert marks(tmp_path / "task") == []
-    assert SEEN in told(call(capsys, "report", "first", "--answers", "all.csv"))
+    assert SEEN in told(call(capsys, "report", "first", "--answers", "whole.csv"))
     assert len(marks(tmp_path / "task")) == 1
 
 
