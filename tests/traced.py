@@ -43,7 +43,6 @@ EXEMPT: Mapping[str, tuple[str, ...]] = {
         r"about 8 in 10 held",
     ),
     "what a person wrote before the run": (r'The reason given for that prediction: ".*"',),
-    "a rule of thumb and no result": (r"below about 100, fine-tuning",),
     "how something is counted in every run": (
         r"In steps of 5 %",
         r"another 80 % of the examples",

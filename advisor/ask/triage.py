@@ -266,7 +266,7 @@ def _amount(task: Situation, scores: dict[Family, float], why: list[str]) -> Non
         scores["finetuning"] -= 2
         scores["combined"] -= 1
         why.append(
-            f"There are only {examples} examples: below about {ENOUGH_TO_TUNE}, fine-tuning rarely beats a prompt."
+            f"There are only {examples} examples: too few to tell what a tuned model learnt from what it happened to see."
         )
 
 

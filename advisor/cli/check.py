@@ -63,16 +63,13 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     held-out cases in random order. Label the first hundred of these, or judge their answers, and the share of wrong ones is
     known. An x in `corrected` takes the label that stands in `perhaps`; rows with the same word in `together` count as one.
     """
+    from advisor.experiments.comparison import Wishes
     from advisor.experiments.found import find
-    from advisor.experiments.run_setup import wanted_candidates
-    from benchmarks.running.models import Models
-    from benchmarks.running.whereabouts import check_names
+    from advisor.experiments.run_setup import models_of, wanted_candidates, with_notes
 
     found = find(task, more["allow_remote"])
-    spec = found.spec
-    models = Models(spec.models, embedder_spec=spec.embedder, reranker_spec=spec.reranker, base=found.folder)
-    check_names(models)
-    assembly = found.assembled(seed=seed, allow_code=allow_code)
+    models, left_out = models_of(found.spec, Wishes(), found.folder).permitted()
+    assembly = with_notes(found.assembled(seed=seed, allow_code=allow_code), left_out)
     wanted_candidates(assembly, found.folder, models, ())  # As a run plans them: recorded answers are read for that.
     deep = _by_meaning(assembly, found.folder) if more["deep"] else None
     if deep is not None:

@@ -145,8 +145,10 @@ def _measured(folder: Path) -> Mapping[str, Any]:
         _ = {*measured["learnt"], *measured["inputs"]}
         if not all(0 <= each <= 1 for each in (*measured["scores"].values(), *([] if target is None else [target]))):
             raise ValueError("a score or the target is no share")
-    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{folder} is no export. Give the folder that `advisor export` wrote.") from None
+    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise BadInput(f"{folder / EXPORT} cannot be read, or is damaged. Export the approach again.") from None
     return measured
 
 

@@ -28,6 +28,7 @@ from advisor.experiments.run_setup import (
     further_of,
     models_of,
     prediction_of,
+    unsuited,
     wanted_candidates,
     with_models,
     with_notes,
@@ -250,10 +251,11 @@ def prepare(task: str | Path, wishes: Wishes | None = None) -> Prepared:
         probes=wishes.probes != "none",
         second_seed=wishes.second_seed,
     )
+    planned = wanted_candidates(assembly, found.folder, models, wishes.approaches)
     prepared = Prepared(
-        assembly=assembly,
+        assembly=with_notes(assembly, unsuited(assembly, planned, wishes.approaches)),
         models=models,
-        candidates=wanted_candidates(assembly, found.folder, models, wishes.approaches),
+        candidates=planned,
         options=options,
         origin=found.origin,
         prediction=prediction_of(found.folder, whole=wishes.examples is None and wishes.heldout is None),

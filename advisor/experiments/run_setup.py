@@ -147,6 +147,12 @@ def wanted_candidates(assembly: Assembly, folder: Path, models: Models, wanted: 
     return chosen
 
 
+def unsuited(assembly: Assembly, chosen: Sequence[Candidate], wanted: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each approach that was named and does not suit the task."""
+    named = {each.name: each.strategy.unsuitable(assembly.benchmark.task) for each in chosen if each.name in wanted}
+    return tuple(f"--approach: {name} is left out, since {reason}." for name, reason in named.items() if reason)
+
+
 def _must_differ(strategies: Sequence[Strategy]) -> None:
     """Raises `BadInput` where two approaches are called alike, one of which another package brings."""
     from advisor.wording import listed

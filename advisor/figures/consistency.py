@@ -29,9 +29,9 @@ def consistency(material: Material) -> Forest | None:
     least = min(shown, key=lambda each: shown[each].same)
     most = max(shown, key=lambda each: shown[each].same)
     how = " under harmless edits" if name in _FIRST else f" ({name})"
-    ends = [f"{percent(shown[each].same)} ({each})" for each in (least, most)]
+    low, high = (percent(shown[each].same) for each in (least, most))
     return Forest(
-        title=f"From {ends[0]} to {ends[1]} of the answers stay the same{how}",
+        title=f"{f'From {low} ({least}) to {high} ({most})' if low != high else high} of the answers stay the same{how}",
         across="share of answers that stay the same",
         unit="%",
         estimates=tuple(_estimate(candidate, check) for candidate, check in shown.items()),

@@ -13,7 +13,7 @@ from advisor.reports.canvas import BOLD, LINE, NARROW, SIZE, Anchor, closed, key
 from advisor.reports.labels import Box, Mark, along, dot, place, place_across, text_width, wrapped
 from advisor.reports.scales import MACHINE_TIME, Axis, cost_axis, is_wide, share_axis
 from advisor.reports.text import one_line
-from advisor.wording import duration, money, percent, plain_percent
+from advisor.wording import ceil_percent, duration, floor_percent, money, percent, plain_percent
 from benchmarks.contract import State
 
 _LABEL = 200.0
@@ -64,15 +64,15 @@ def draw(picture: Picture, width: int, identifier: str, chosen: str | None = Non
 
 def described(picture: Picture) -> str:
     """The picture in words: every point with figure, interval, cost and status, and the target."""
-    said = []
+    said, target = [], picture.target
     for point in map(_known, picture.points):
         if math.isfinite(point.figure):
             low, high = _ends(point)
             cost = _cost(point.cost, picture.cost_unit)
-            interval = f"{percent(point.figure)}, between {percent(low)} and {percent(high)}"
+            interval = f"{percent(point.figure)}, between {floor_percent(low, target)} and {ceil_percent(high, target)} %"
             said.append(f"{one_line(point.name)}: {interval}; cost {cost}; {point.state}.")
-    target = f" The target is {plain_percent(picture.target)}." if picture.target is not None else ""
-    return " ".join(said) + target
+    goal = f" The target is {plain_percent(target)}." if target is not None else ""
+    return " ".join(said) + goal
 
 
 # ---------------------------------------------------------------- layout

@@ -107,8 +107,8 @@ def of_a_larger_model(decided: Decided, named: str) -> Iterator[str]:
     every = decided.evaluations.values()
     if without_a_model(every):
         yield (
-            "Try approaches with a language model, named under models in the task spec: none was compared, so how much they "
-            "would help was not measured here."
+            "Try approaches with a language model, named under models in the task spec and not left out by --approach: none was "
+            "compared, so how much they would help was not measured here."
         )
     if without_a_model(each for each in every if math.isfinite(each.figure)):
         return

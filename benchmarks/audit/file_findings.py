@@ -60,8 +60,8 @@ def audit(
         *_one_output(examples),
         *_conflicts(examples, spec),
         *_held_out_conflicts(heldout, spec),
-        *_duplicates(examples, "examples", "example"),
-        *_duplicates(heldout, "held-out cases", "held-out case"),
+        *_duplicates(examples, "example" if heldout else "row"),
+        *_duplicates(heldout, "held-out case"),
         *_long_inputs(examples, heldout),
         *([] if labels else _long_outputs([*examples, *heldout])),
         *text_findings([*examples, *heldout], spec.kind or "generation", labels, spec.answer_schema),
@@ -169,16 +169,16 @@ def _compared(answer: str) -> Hashable:
     return answer.strip().casefold() if parsed is None else frozenset(leaves(parsed.value))
 
 
-def _duplicates(cases: Sequence[Case], several: str, one: str) -> Iterator[Finding]:
+def _duplicates(cases: Sequence[Case], one: str) -> Iterator[Finding]:
     groups = _by_input(cases)
     extra = sum(len(group) - 1 for group in groups)
     if extra:
         yield Finding(
-            kind="duplicates" if one == "example" else "held-out duplicates",
+            kind="held-out duplicates" if one == "held-out case" else "duplicates",
             count=extra,
             examples=ids(group[1] for group in groups),
-            says=f"{many(extra, one + ' repeats', several + ' repeat')} the input of another one.",
-            effect=ALIKE[one],
+            says=f"{many(extra, f'{one} repeats', f'{one}s repeat')} the input of another one.",
+            effect=ALIKE.get(one, ALIKE["example"]),
             what_to_do="They stay on one side of every split and count as one group; remove copies made by accident.",
             severity="note",
         )
@@ -257,7 +257,7 @@ def _unused(examples: Sequence[Case], heldout: Sequence[Case], labels: Sequence[
 
 def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
     """Labels that a person takes for one."""
-    other = _beside_another(cases, labels, spelt)
+    other = list(spelt_apart(cases, labels))
     if other:
         yield Finding(
             kind="labels spelt apart",
@@ -272,8 +272,8 @@ def _spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Findi
 
 def _ordered_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Finding]:
     """Lists of the same labels, such as `["a", "b"]` and `["b", "a"]`, or `a, b` and `b, a`."""
-    spelt_apart = {*_beside_another(cases, labels, spelt)}
-    other = [label for label in _beside_another(cases, labels, parts_of) if label not in spelt_apart]
+    by_spelling = spelt_apart(cases, labels)
+    other = [label for label in _beside_another(cases, labels, parts_of) if label not in by_spelling]
     if other:
         yield Finding(
             kind="labels ordered apart",
@@ -285,14 +285,20 @@ def _ordered_apart(cases: Sequence[Case], labels: Sequence[str]) -> Iterator[Fin
         )
 
 
-def _beside_another(cases: Sequence[Case], labels: Sequence[str], read: Callable[[str], Hashable | None]) -> list[str]:
-    """Labels that read as another one does, save the one with the most cases of those that read alike."""
+def spelt_apart(cases: Sequence[Case], labels: Sequence[str]) -> dict[str, str]:
+    """Labels that differ from another one by capitals or spaces only -> the one of these with the most cases."""
+    return _beside_another(cases, labels, spelt)
+
+
+def _beside_another(cases: Sequence[Case], labels: Sequence[str], read: Callable[[str], Hashable | None]) -> dict[str, str]:
+    """Labels that read as another one does, save the one with the most cases of those that read alike, which each has here."""
     count = Counter(case.output for case in cases)
     alike: defaultdict[Hashable, list[str]] = defaultdict(list)
     for label in sorted({*labels, *count}):
         if (key := read(label)) is not None:
             alike[key].append(label)
-    return [label for group in alike.values() for label in group if label != max(group, key=count.__getitem__)]
+    mains = ((max(group, key=count.__getitem__), group) for group in alike.values())
+    return {label: main for main, group in mains for label in group if label != main}
 
 
 def spelt(label: str) -> str:

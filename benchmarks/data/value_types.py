@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.audit.findings import Finding, many
 from benchmarks.data.columns import Layout, shown_names
-from benchmarks.formats.json_lines import DECODER
+from benchmarks.formats.json_lines import DECODER, KeyTwice
 from benchmarks.formats.record import Record
 
 _LIKE_AN_OBJECT = re.compile(r"\s*\{\s*['\"].*\}\s*", re.DOTALL)
@@ -98,9 +98,17 @@ class ValueTypes:
 
 
 def _no_json(outputs: Sequence[str], ids: Sequence[str]) -> Iterator[Finding]:
-    found = [
-        name for name, text in zip(ids, outputs, strict=True) if _LIKE_AN_OBJECT.fullmatch(text) and not _is_json(text)
-    ]
+    like = [(name, _flaw(text)) for name, text in zip(ids, outputs, strict=True) if _LIKE_AN_OBJECT.fullmatch(text)]
+    found, twice = ([name for name, flaw in like if flaw == each] for each in ("no JSON", "a key twice"))
+    if twice:
+        yield Finding(
+            kind="answers with a key twice",
+            count=len(twice),
+            examples=tuple(twice[:3]),
+            says=f"{many(len(twice), 'answer is an object that has', 'answers are objects that have')} a key twice.",
+            effect="Only the last value of such a key is taught and compared.",
+            what_to_do="Keep the one that is meant, or give each a key of its own.",
+        )
     if found:
         yield Finding(
             kind="answers that are no JSON",
@@ -113,12 +121,14 @@ def _no_json(outputs: Sequence[str], ids: Sequence[str]) -> Iterator[Finding]:
         )
 
 
-def _is_json(text: str) -> bool:
+def _flaw(text: str) -> Literal["", "no JSON", "a key twice"]:
     try:
         DECODER.decode(text.strip())
+    except KeyTwice:
+        return "a key twice"
     except (ValueError, RecursionError):
-        return False
-    return True
+        return "no JSON"
+    return ""
 
 
 def _type_of(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from benchmarks.audit.by_meaning import Alike
 from benchmarks.audit.doubts import Doubt
-from benchmarks.audit.file_findings import exclude_each_other, without_input
+from benchmarks.audit.file_findings import exclude_each_other, spelt_apart, without_input
 from benchmarks.audit.missing_values import missing_inputs, missing_labels
 from benchmarks.audit.text_quality import broken_encoding, held_by, placeholders, unwritten
 from benchmarks.audit.text_shape import cut_off, other_languages
@@ -118,6 +118,12 @@ def concerns(material: Material, suspected: Sequence[Doubt | Alike]) -> list[Con
         concern.why.append("the label is doubted")
         concern.perhaps = doubt.perhaps
     rows = [(side, case) for side, cases in material.sides() for case in cases]
+    spelt = spelt_apart([case for _, case in rows], material.labels) if material.labels else {}
+    for side, case in rows:
+        if case.output in spelt:
+            concern = of(side, case)
+            concern.why.append("another label differs by capitals or spaces only")
+            concern.perhaps = concern.perhaps or spelt[case.output]
     sides = {id(case): side for side, case in rows}
     for why, several in _odd_texts([case for _, case in rows], material):
         for case in several:

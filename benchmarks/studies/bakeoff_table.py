@@ -16,6 +16,7 @@ from benchmarks.studies.bakeoff_rows import COUNTERPARTS, LEVEL, BakeOff, below,
 from benchmarks.studies.dated import from_before
 from benchmarks.studies.markdown import table
 from benchmarks.studies.settings import NOT_RUN, SETTINGS, Setting, developed, told_commit
+from benchmarks.studies.trust.beneath import used_in_part
 from benchmarks.studies.trust.tables import forgotten, not_read, of_bakeoffs
 
 BEGIN, END = "<!-- {}: written by benchmarks/studies/bakeoffs.py -->", "<!-- {}: end -->"
@@ -85,7 +86,7 @@ def in_short(found: Mapping[str, BakeOff]) -> str:
     return (
         f"{better_in(found)} What each costs is in [the table](docs/bakeoffs.md#was-fine-tuning-better). {claims(found)[0]}"
         f"{f' {listed(before)} ran before some approaches without a language model were added.' if before else ''}"
-        f"{_samples()}\n\n{developed()} {_from_before(found)}"
+        f"{_samples()}\n\n{developed()} {_from_before(found)}".rstrip()
     )
 
 
@@ -253,6 +254,8 @@ def pages(root: Path, found: Mapping[str, BakeOff]) -> dict[Path, str]:
         "paid": paid_off(found),
         "grounding": of_story(found, ASKED, "grounding"),
         "forgetting": f"{forgotten(of_bakeoffs(found))}\n\n{not_read(of_bakeoffs(found))}".rstrip(),
+        "in part": used_in_part(of_bakeoffs(found)),
+        "took": _took(found),
     }
     text = decide.read_text(encoding="utf-8")
     for name, content in parts.items():
@@ -262,6 +265,17 @@ def pages(root: Path, found: Mapping[str, BakeOff]) -> dict[Path, str]:
         front: filled(front.read_text(encoding="utf-8"), "bake-offs", summary(found)),
         decide: text,
     }
+
+
+def _took(found: Mapping[str, BakeOff]) -> str:
+    """Machine time of the shortest and the longest bake-off whose sessions were noted; empty where none was."""
+    minutes = [noted for each in found.values() if (noted := session_of(each.made)[1]) is not None]
+    if not minutes:
+        return ""
+    return (
+        f"Finding out took {min(minutes):.0f} to {max(minutes):.0f} minutes of machine time for each of the tasks above, on two "
+        "processor cores."
+    )
 
 
 def of_story(found: Mapping[str, BakeOff], task: str, name: str) -> str:

@@ -43,7 +43,7 @@ FOLDER = ROWS / "choices"
 DOCUMENT = Path(__file__).parent / "choices.md"
 EXAMPLES, CASES, SEEDS = 240, 150, (0, 1, 2)
 RECIPE = Recipe(epochs=4, learning_rate=2e-3)
-"""What the race of recipes mostly names; with half of that rate such short trainings are far from their end (LOG.md)."""
+"""The rate of three of the six recipes of the race; with half of it such short trainings are far from their end (LOG.md)."""
 PLAIN = "as it is"
 SEARCH_TOKENS = 300_000
 """Of the search for a prompt that is then tuned."""
@@ -268,7 +268,7 @@ SAYS = f"""LoRA on {EXAMPLES} examples, {RECIPE.epochs} epochs, and {CASES} othe
 looked at. Each way is set against the plain one with the same seeds; the difference in points with its 95 % interval, over
 the cases, of which each counts once with the mean of its seeds. What another seed would change is not in an interval of one.
 Tokens are those of a whole request, seconds include whatever else the machine did. Four times the scale is alpha 128 in place
-of 32 at rank 16, the scale that rsLoRA has too. Written by
+of 32 at rank 16, the scale that rsLoRA has too; rsLoRA is trained at half the learning rate. Written by
 `python -m benchmarks.studies.choices table` from `rows/choices/`."""
 BESIDES = """Measured outside of this study, in other ways than here (`LOG.md`): rsLoRA beside plain adapters of its scale (28
 November 2026), labels smoothed, which is how labels are trained since, and lessons without the passage (both 1 December)."""

@@ -27,8 +27,7 @@ def developed() -> str:
     return (
         "These are development figures: results on these held-out cases were known while the product was developed, and tasks "
         "were run again after changes (`benchmarks/studies/LOG.md` says which and why). What was measured on cases that no "
-        f"language model had seen before ({f'{listed(run)} so far' if run else 'nothing yet'}) stands in "
-        "`benchmarks/studies/floors.md`."
+        f"language model had been asked before ({listed(run) or 'nothing yet'}) stands in `benchmarks/studies/floors.md`."
     )
 
 

@@ -57,6 +57,7 @@ BAD: Mapping[str, tuple[Sequence[str], str]] = {
         ("run", "task.yaml", "--approach", "copy input"),
         r"None of copy input suits the task: .*\. Name another approach\.",
     ),
+    "a licence that no model has": (("check", "licence.yaml"), r"^The model smollm2-135m comes under Apache-2\.0, and the task"),
     "doubts in the place of the data": (
         ("check", "task.yaml", "--doubts", "rows.jsonl"),
         r"rows\.jsonl exists already and is not replaced",
@@ -272,6 +273,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "others": "target: 0.8\nrecorded: others.jsonl",
         "named": "target: 0.8\nrecorded: named.jsonl",
         "embedder": "target: 0.8\nembedder: nope",
+        "licence": "target: 0.8\nconstraints: {licences: [MIT]}",
         "reranker": "target: 0.8\nreranker: nope",
         "answers": "target: 0.8\nembedder: smollm2-135m",
         "empty-embedder": "target: 0.8\nembedder: {name: mine, folder: empty}",
@@ -302,6 +304,15 @@ def test_a_wrong_option_ends_with_exit_code_2_and_a_sentence(kind: str, desk: Pa
     before = sorted(desk.iterdir())
     refused(*BAD[kind])
     assert sorted(desk.iterdir()) == before, "nothing was begun"
+
+
+def test_an_approach_that_does_not_suit_beside_others_is_told(desk: Path) -> None:
+    """It was dropped without a word."""
+    from advisor.cli import main
+
+    result = CliRunner().invoke(main, ["run", "task.yaml", "--approach", "majority", "--approach", "copy input", "--dry-run"])
+    assert result.exit_code == 0
+    assert "--approach: copy input is left out, since " in " ".join(result.output.split())
 
 
 @contextmanager

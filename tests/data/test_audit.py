@@ -163,6 +163,14 @@ def test_near_duplicates_are_counted_apart_from_duplicates_and_on_each_side() ->
     assert {found[kind].severity for kind in ("near duplicates", "held-out near duplicates")} == {"note"}
 
 
+def test_rows_from_which_held_out_cases_are_cut_are_not_called_examples() -> None:
+    """Of 59 copies, 29 became held-out cases."""
+    copies = [_near(number, "", f"copy {number}") for number in range(10)]
+    assert _assembled([*_clean(0, 60), *copies], None)["duplicates"].says == "10 rows repeat the input of another one."
+    apart = _assembled([*_clean(0, 60), *copies], _clean(100, 40))
+    assert apart["duplicates"].says == "10 examples repeat the input of another one."
+
+
 def test_near_duplicates_are_found_where_held_out_cases_are_cut_from_the_examples() -> None:
     pairs = [_near(number, "now", f"near {number}") for number in range(10)]
     found = _assembled([*_clean(0, 60), *pairs], None)

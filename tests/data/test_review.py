@@ -720,6 +720,20 @@ def test_of_many_copies_each_row_names_the_first_others() -> None:
     assert [each.row()[3] for each in few] == ["e1 e2 e3", "e0 e2 e3", "e0 e1 e3", "e0 e1 e2"]
 
 
+def test_a_label_of_another_spelling_is_listed_with_the_one_that_most_rows_have() -> None:
+    cases = tiny.messages(40)
+    odd = dataclasses.replace(cases[3], output=cases[3].output.upper())
+    material = Material(
+        kind="classification",
+        labels=tuple(sorted({case.output for case in (*cases, odd)})),
+        examples=(*cases[:3], odd, *cases[4:30]),
+        heldout=tuple(cases[30:]),
+        documents=(),
+    )
+    found = [each for each in concerns(material, ()) if "another label differs by capitals or spaces only" in each.why]
+    assert [(each.case.id, each.perhaps) for each in found] == [(odd.id, cases[3].output)]
+
+
 def test_no_label_is_doubted_of_the_held_out_cases() -> None:
     cases = tiny.messages(40)
     material = Material(

@@ -85,6 +85,17 @@ def test_types_that_lead_to_one_answer_are_left_alone(answers: list[Any], tmp_pa
     assert found(written(tmp_path / "my.jsonl", lambda n: {"text": f"t {n}", "label": answers[n % 3]})) == {}
 
 
+def test_a_key_that_stands_twice_in_an_answer_is_told_as_such(tmp_path: Path) -> None:
+    """It was called unreadable, and taken for an object all the same."""
+    path = written(
+        tmp_path / "my.jsonl",
+        lambda n: {"text": f"t {n}", "output": f'{{"a": {n}, "{"a" if n == 3 else "b"}": 2}}'},
+    )
+    told = found(path)["answers with a key twice"]
+    assert told.says == "1 answer is an object that has a key twice."
+    assert "answers that are no JSON" not in found(path)
+
+
 def test_an_object_as_python_writes_it_is_no_json(tmp_path: Path) -> None:
     """It became a label."""
     path = written(

@@ -133,8 +133,8 @@ def test_a_larger_model_is_proposed_only_where_there_was_one() -> None:
     found = steps(evaluation_of("majority", scores_of(75, 300)))
     assert not any("larger language model" in step for step in found)
     assert starting(found, "Try approaches") == (
-        "Try approaches with a language model, named under models in the task spec: none was compared, so how much they would "
-        "help was not measured here."
+        "Try approaches with a language model, named under models in the task spec and not left out by --approach: none was "
+        "compared, so how much they would help was not measured here."
     )
 
 

@@ -531,8 +531,8 @@ def test_the_picture_says_in_words_what_it_shows() -> None:
     labelled = (svg.get("aria-labelledby") or "").split()
     words = " ".join(named[identifier] or "" for identifier in labelled)
     assert svg.get("role") == "img"
-    assert "lora: 84 %, between 80 % and 88 %; cost 90 min; meets." in words
-    assert "hosted: 90 %, between 86 % and 94 %; cost unknown; undecided." in words
+    assert "lora: 84 %, between 80 and 88 %; cost 90 min; meets." in words
+    assert "hosted: 90 %, between 86 and 94 %; cost unknown; undecided." in words
     assert "target is 80 %" in words
 
 

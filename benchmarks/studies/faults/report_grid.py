@@ -68,7 +68,8 @@ def _answer(rows: Rows) -> str:
     return (
         f"Of {counted(settings, 'setting')} (approach, task, number, share and kind of wrong labels) {grid.CLEAN} clean examples "
         f"are ahead in every draw in {clean:,}, the messy ones in {messy:,}; in the others the draws overlap or the figures are "
-        f"equal. {len(draws):,} of {counted(grid.DRAWS, 'draw')} {'is' if len(draws) == 1 else 'are'} done."
+        f"equal. {len(draws):,} of {counted(grid.DRAWS, 'draw')} {'is' if len(draws) == 1 else 'are'} done, of approaches "
+        "without a language model."
     )
 
 

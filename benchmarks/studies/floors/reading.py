@@ -74,7 +74,7 @@ READ = {
         "right one. Answers were read off as the sentence around the likeliest eight words, which a training of a "
         "twentieth of the later one's tokens did better than writing (the race chose so). With all that the later one "
         "learnt, which read worst of all (.15), writing has .80 of 150 developed cases. So what lacked was the "
-        "choice, which is made after the later training now. The 595 cases that are left are for a second check."
+        "choice, which is made after the later training now. The second check has the 595 cases that were left."
     ),
 }
 """By what was missed in the first check."""

@@ -149,8 +149,8 @@ def dated(found: Mapping[str, Found], bakeoffs: Mapping[str, BakeOff]) -> str:
         return ""
     began = " and ".join(told).replace(" on ", " were begun on ", 1)
     return (
-        f"{start(began)}. The product has changed since, most of all in how adapters are trained and passages are found (the log "
-        "lists it), so a run today can give other figures."
+        f"{start(began)}. The product has changed since the first of the checked runs, most of all in how adapters are trained "
+        "and passages are found (the log lists it), so a run today can give other figures than theirs."
     )
 
 
