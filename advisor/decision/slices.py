@@ -94,22 +94,22 @@ def where(name: str, value: str) -> str:
     return f"{name.replace('_', ' ')} is {value or 'not given'}"
 
 
-def weakest_part(evaluation: Evaluation | None) -> list[str]:
-    """The weakest part of the cases in a sentence, where it is at least 20 cases and 10 points below the whole."""
+def weakest_part(evaluation: Evaluation | None, benchmark: Benchmark) -> list[str]:
+    """The weakest part of the cases in a sentence, where it is at least 20 cases and 10 points below the whole, and shown to be
+    below: of many parts that do not differ one always has the lowest figure."""
     if evaluation is None:
         return []
-    parts = [
-        (figure, cases, key, value)
-        for key, values in evaluation.by_slice.items()
-        for value, (figure, cases) in values.items()
-        if cases >= 20 and figure <= evaluation.figure - 0.1
+    below = [
+        part
+        for part in parts(evaluation, benchmark)
+        if part.cases >= 20 and part.figure <= evaluation.figure - 0.1 and part.upper < evaluation.figure
     ]
-    if not parts:
+    if not below:
         return []
-    figure, cases, key, value = min(parts)
-    told = f"{percent(figure)} of {counted(cases, 'case')}"
+    worst = min(below, key=lambda part: part.figure)
+    told = f"{percent(worst.figure)} of {counted(worst.cases, 'case')}"
     if evaluation.over_rows:
-        told = f"{percent(figure)} over {counted(cases, 'case')}"
+        told = f"{percent(worst.figure)} over {counted(worst.cases, 'case')}"
     elif any(score not in (0.0, 1.0) for score in evaluation.scores):
-        told = f"{percent(figure)} on average of {counted(cases, 'case')}"
-    return [f"{start(evaluation.candidate)} is weakest where {where(key, value)}: {told}."]
+        told = f"{percent(worst.figure)} on average of {counted(worst.cases, 'case')}"
+    return [f"{start(evaluation.candidate)} is weakest where {worst.where}: {told}."]

@@ -8,7 +8,7 @@ from advisor.contract import Difference
 from advisor.decision.bounds import BY_CHANCE
 from advisor.drawn import Estimate, Forest
 from advisor.material import Material
-from advisor.wording import listed, points
+from advisor.wording import listed, metric_name, points
 
 
 def differences(material: Material) -> Forest | None:
@@ -18,9 +18,16 @@ def differences(material: Material) -> Forest | None:
         return None
     firsts = {each.first for each in found}
     one = found[0].first if len(firsts) == 1 else ""
+    metric = material.benchmark.metric
+    single = metric.over_rows
+    title = _title(one, [_tone(each) for each in found], [each.second for each in found])
+    across = f"points by which {one or 'the first'} scores higher"
+    if single:  # Which may differ the other way than the metric does.
+        title = f"Single answers on the same cases, not the {metric_name(metric.name)} over all"
+        across = f"points by which more single answers of {one or 'the first'} are right"
     return Forest(
-        title=_title(one, [_tone(each) for each in found], [each.second for each in found]),
-        across=f"points by which {one or 'the first'} scores higher",
+        title=title,
+        across=across,
         unit="points",
         estimates=tuple(
             Estimate(
@@ -29,12 +36,12 @@ def differences(material: Material) -> Forest | None:
                 lower=each.lower,
                 upper=each.upper,
                 text=f"{points(each.mean).split()[0]} ({interval(each)})",
-                tone=_tone(each),
+                tone="open" if single else _tone(each),
             )
             for each in found
         ),
         zero=0.0,
-        sides=("worse", "better"),
+        sides=("fewer right", "more right") if single else ("worse", "better"),
     )
 
 

@@ -29,7 +29,7 @@ def learning_curves(material: Material) -> LineChart | None:
     sizes = sorted({x for each in series for x, _ in each.points} | {x for each in series for x, _, _ in each.expected})
     target = material.benchmark.target
     return LineChart(
-        title=_title(series),
+        title=_title(series, material),
         across="examples",
         upwards=metric_name(material.benchmark.metric.name),
         series=series,
@@ -39,7 +39,7 @@ def learning_curves(material: Material) -> LineChart | None:
     )
 
 
-def _title(series: Sequence[Series]) -> str:
+def _title(series: Sequence[Series], material: Material) -> str:
     ahead = [each for each in series if each.expected]
     if not ahead:
         best = max(series, key=lambda each: each.points[-1][1])
@@ -49,7 +49,9 @@ def _title(series: Sequence[Series]) -> str:
         )
     furthest = max(ahead, key=lambda each: each.expected[-1][2])
     low, high = furthest.expected[-1][1:]
-    return f"With four times the examples {furthest.name} would probably reach {percent(low)} to {percent(high)}"
+    asked = len(points_of(material.evaluations[furthest.name])[-1].scores[0])
+    some = f" on {asked:,} of the cases" if asked < len(material.benchmark.heldout) else ""
+    return f"With four times the examples {furthest.name} would probably reach {percent(low)} to {percent(high)}{some}"
 
 
 def _series(each: Evaluation, place: int) -> Series:

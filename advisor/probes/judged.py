@@ -9,7 +9,7 @@ from advisor.drawn import Table
 from advisor.material import Material
 from advisor.wording import NONE, ceil_percent, counted, floor_percent, listed, metric_name, percent
 from benchmarks.evaluation.judging import Judge
-from benchmarks.statistics.confidence import exact_interval
+from benchmarks.statistics.counted import interval
 
 
 def judge_table(material: Material) -> Table:
@@ -40,7 +40,7 @@ def judge_note(judge: Judge, metric: str) -> str:
     if not judge.read:
         return f"{asked}Nobody has read any of them yet, so nothing is known of how far it is right. {alone}"
     agreed = judge.both + judge.neither
-    low, high = exact_interval(agreed, judge.read)
+    low, high = interval(agreed, judge.read, judge.by_case)
     return (
         f"{asked}People read {judge.read:,} of them and agree with it in {agreed:,} ({floor_percent(low)} to "
         f"{ceil_percent(high)} %){_beyond_chance(judge)}. Right for the judge alone: {judge.too_kind:,}; right for people alone: "

@@ -60,7 +60,7 @@ def reasons(decided: Decided) -> tuple[str, ...]:
         *_of_limits(decided),
         *of_answers(decided.evaluations, decided.ranking.order, decided.named),
         *_of_retrieval(decided),
-        *weakest_part(decided.evaluations.get(decided.named or "")),
+        *weakest_part(decided.evaluations.get(decided.named or ""), decided.benchmark),
         *_of_data(decided),
     ]
     return tuple(found)

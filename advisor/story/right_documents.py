@@ -37,7 +37,8 @@ def would_bring(evaluation: Evaluation, benchmark: Benchmark) -> str:
     if some is not None:
         return f"{brings} in {_named(some)}; what it would bring to the others is not known."
     enough = benchmark.target is not None and given >= benchmark.target
-    return f"{brings}, which would {'' if enough else 'not '}be enough to {Goal.of(benchmark).meet_plainly}."
+    be_enough = f"would {'' if enough else 'not '}be enough to {Goal.of(benchmark).meet_plainly}"
+    return f"{brings}, which {be_enough} if these figures hold."
 
 
 def _named(some: OfNamed) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.checked import ByGroup
 from benchmarks.contract import BadInput, Benchmark, Metric
 from benchmarks.data.fingerprint import canonical
 from benchmarks.review.sheets import NO, YES, read_sheet, write_sheet
 from benchmarks.running.foreign import foreign_metric_code
 from benchmarks.scored import text_score
+from benchmarks.statistics.counted import by_group
 from benchmarks.storage.store import Store
 from strategies.contract import Case, Prediction
 
@@ -73,6 +76,8 @@ class Judge:
     too_kind: int = 0
     """Right for the judge alone."""
     too_strict: int = 0
+    by_case: ByGroup = ()
+    """(agreed, read) of each case or group of cases, where several of the answers that people read are to one of these."""
 
     @property
     def read(self) -> int:
@@ -157,10 +162,9 @@ def judged(benchmark: Benchmark, names: Sequence[str], store: Store) -> Judge | 
     everything = answers_of(benchmark, names, store)
     answers = [answer for answer in everything if answer.key in grades]
     heldout = {case.id for case in benchmark.heldout}
-    table = {True: {True: 0, False: 0}, False: {True: 0, False: 0}}
-    for answer in answers:
-        if answer.key in people:
-            table[grades[answer.key] >= RIGHT][people[answer.key]] += 1
+    read = [(answer.case, grades[answer.key] >= RIGHT, people[answer.key]) for answer in answers if answer.key in people]
+    table = Counter((graded, found) for _, graded, found in read)
+    owners = [replace(case, group=case.group or case.id) for case, _, _ in read]
     by = {}
     for name in names:
         asked = sum(row.key in heldout for row in store.rows(name, "heldout"))
@@ -169,10 +173,11 @@ def judged(benchmark: Benchmark, names: Sequence[str], store: Store) -> Judge | 
         name=kept["name"],
         answers=len(answers),
         by={name: found for name, found in by.items() if found is not None},
-        both=table[True][True],
-        neither=table[False][False],
-        too_kind=table[True][False],
-        too_strict=table[False][True],
+        both=table[True, True],
+        neither=table[False, False],
+        too_kind=table[True, False],
+        too_strict=table[False, True],
+        by_case=by_group(owners, [graded == found for _, graded, found in read]),
     )
 
 

@@ -282,9 +282,9 @@ class SampleWording:
             return (said,)
         if target > high:
             return (
-                f"{said} The target of {target:.0%} is above that: correct more held-out {self.answers}, or lower it.",
+                f"{said} The target of {100 * target:.4g}% is above that: correct more held-out {self.answers}, or lower it.",
             )
-        return (f"{said} The target of {target:.0%} may be out of reach for that reason alone.",)
+        return (f"{said} The target of {100 * target:.4g}% may be out of reach for that reason alone.",)
 
 
 LABELLED = SampleWording(

@@ -962,6 +962,7 @@ def test_the_target_is_held_against_the_ceiling_and_few_labels_say_nothing() -> 
     assert many.ceiling == pytest.approx((1 - (111 - 20) / 400, 1 - (55 - 20) / 400))
     assert "is above that" in LABELLED.ceiling(many, 0.95)[0]
     assert "may be out of reach" in LABELLED.ceiling(many, 0.85)[0]
+    assert "The target of 85.5% may" in LABELLED.ceiling(many, 0.855)[0]
     assert "target" not in LABELLED.ceiling(many, 0.7)[0]
 
 

@@ -48,7 +48,7 @@ def test_where_others_name_no_document_a_perfect_search_is_told_for_those_that_d
     told = story(looking_up)
     assert starting(told.next_steps, "A search that always") == (
         "A search that always finds the right document would bring retrieval from 40 % to 58 %, which would not be enough to "
-        "meet the target."
+        "meet the target if these figures hold."
     )
     some = story(replace(looking_up, oracle_named=OfNamed(cases=90, own=0.4, given=1.0)))
     assert starting(some.next_steps, "A search that always") == (

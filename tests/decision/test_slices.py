@@ -261,9 +261,29 @@ def test_of_very_many_parts_the_weakest_are_shown_and_the_rest_counted() -> None
 
 @pytest.mark.parametrize(("over_rows", "told"), [(False, "37 % of 60 cases."), (True, "37 % over 60 cases.")])
 def test_an_f1_of_the_weakest_part_is_not_told_as_a_share_of_its_cases(over_rows: bool, told: str) -> None:
+    bench = benchmark(None)
     evaluation = dataclasses.replace(
-        evaluation_of("lora", scores(235, 22)), over_rows=over_rows, by_slice={"persona": {"chatty": (22 / 60, 60)}}
+        evaluation_of("lora", scores(235, 22)),
+        over_rows=over_rows,
+        by_slice={"persona": {"chatty": (22 / 60, 60)}},
+        slice_upper={"persona": {"chatty": 0.5}},
     )
-    assert weakest_part(evaluation) == [f"Lora is weakest where persona is chatty: {told}"]
+    assert weakest_part(evaluation, bench) == [f"Lora is weakest where persona is chatty: {told}"]
     graded = dataclasses.replace(evaluation, over_rows=False, scores=(0.5, *evaluation.scores[1:]))
-    assert weakest_part(graded)[0].endswith("37 % on average of 60 cases.")
+    assert weakest_part(graded, bench)[0].endswith("37 % on average of 60 cases.")
+    unbounded = dataclasses.replace(evaluation, over_rows=True, slice_upper={})
+    assert weakest_part(unbounded, bench) == [], "nothing bounds the F1 of the part"
+
+
+def test_of_parts_that_do_not_differ_none_is_called_weakest() -> None:
+    """The lowest of ten parts was, in two of three draws."""
+    bench, rng = benchmark(None), np.random.default_rng(0)
+    cases = tuple(
+        dataclasses.replace(case, slices={"persona": f"p{place % 10}"}) for place, case in enumerate(bench.heldout)
+    )
+    alike = dataclasses.replace(bench, heldout=cases)
+    said = 0
+    for _ in range(60):
+        drawn = (rng.random(len(cases)) < 0.8).astype(float).tolist()
+        said += bool(weakest_part(evaluation_of("lora", drawn), alike))
+    assert said <= 6

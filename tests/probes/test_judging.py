@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from advisor.probes.judged import judge_note
+from advisor.wording import ceil_percent, floor_percent
 from benchmarks.contract import Row
-from benchmarks.evaluation.judging import COLUMNS, SHEET, Grading, Judge, OfOne, answers_of, judged
+from benchmarks.evaluation.judging import COLUMNS, SHEET, Grading, Judge, OfOne, answers_of, judged, keep_people
+from benchmarks.evaluation.judging import GRADES as KEPT
 from benchmarks.metrics.accuracy import Accuracy
+from benchmarks.statistics.confidence import exact_interval
+from benchmarks.statistics.counted import interval
 from benchmarks.statistics.looks import FILE
 from benchmarks.storage.store import Store, UnitResult
 from strategies.contract import Abstention, Case, Prediction
@@ -271,3 +275,24 @@ def test_answers_that_came_after_it_was_asked_are_not_counted_as_wrong(tmp_path:
         again = judged(benchmark_of(cases=100), names, store)
         assert again is not None
         assert [each.right for each in again.by.values()] == [0.6, 0.9, 0.5]
+
+
+def test_several_answers_to_one_case_are_no_independent_evidence_of_the_judge(tmp_path: Path) -> None:
+    """Three answers to each of 20 cases counted as 60 cases."""
+    texts = {"linear head": "refund", "lora": "login", "majority": "account"}
+    bench = benchmark_of(cases=20)
+    with closing(Store(tmp_path / "run.sqlite")) as store:
+        for name, text in texts.items():
+            stored(store, name, [text] * 20)
+        answers = answers_of(bench, [*texts], store)
+        store.set_meta(KEPT, {"name": "j.py:f", "grades": {answer.key: 1.0 for answer in answers}})
+        agreed = {case.id for case in bench.heldout[:15]}
+        keep_people({answer.key: answer.case.id in agreed for answer in answers}, store)
+        found = judged(bench, [*texts], store)
+    assert found is not None
+    assert sorted(found.by_case) == [(0, 3)] * 5 + [(3, 3)] * 15
+    low, high = interval(45, 60, found.by_case)
+    alone = exact_interval(45, 60)
+    assert low < alone[0]
+    assert high > alone[1]
+    assert f"in 45 ({floor_percent(low)} to {ceil_percent(high)} %)" in judge_note(found, "accuracy")

@@ -214,6 +214,15 @@ def test_the_forest_shows_no_difference_that_the_test_of_the_table_does_not_show
     assert "is not shown to differ from majority" in story.apart.title
 
 
+def test_single_answers_are_not_told_as_better_or_worse_where_the_metric_is_one_over_rows() -> None:
+    """Always saying no is right more often than finding every rare label with false alarms, whose F1 is higher."""
+    forest = SITUATIONS["metric_over_rows"]().told().story.apart
+    assert forest is not None
+    assert forest.title == "Single answers on the same cases, not the macro F1 over all"
+    assert {each.tone for each in forest.estimates} == {"open"}
+    assert forest.sides == ("fewer right", "more right")
+
+
 def test_the_share_of_same_answers_has_the_interval_of_its_pairs() -> None:
     forest = SITUATIONS["everything_meets"]().told().story.stable
     assert forest is not None
