@@ -93,6 +93,8 @@ class RetrievalQuality:
     """Wrong answers although it was shown, or handed over afterwards: reading failed."""
     on_selection: bool = False
     """Those two are of selection cases. Else of held-out ones, where nobody noted what was shown while choosing."""
+    missed_by_group: ByGroup = ()
+    """(missed, wrong) of each group of cases, where several of the wrong answers are of one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,14 +39,13 @@ from advisor.wording import (
 )
 from benchmarks.checked import RetrievalQuality
 from benchmarks.contract import State
-from benchmarks.statistics.confidence import sign_test
+from benchmarks.statistics.counted import interval
 from benchmarks.statistics.decidable import carrying
 
 _SMALL_DATA = 100
 MOST_NAMED = 4
 """Approaches that one sentence names, at most."""
 _FEW_WRONG = 10
-_LEVEL = 0.05
 
 
 def reasons(decided: Decided) -> tuple[str, ...]:
@@ -342,7 +341,8 @@ def _where_it_fails(quality: RetrievalQuality) -> str:
     if wrong < _FEW_WRONG:
         return ""
     mostly = f"mostly {'the search' if quality.missed > quality.misread else 'the reading'} fails"
-    if sign_test(quality.missed, quality.misread) > _LEVEL:
+    lowest, highest = interval(quality.missed, wrong, quality.missed_by_group)
+    if lowest <= 0.5 <= highest:
         mostly = "both search and reading play a part"
     which, passage = "there", "a passage of the right document"
     if quality.on_selection:

@@ -12,19 +12,20 @@ from benchmarks.evaluation.mistakes import RIGHT, StandingAnswers, search_or_rea
 from benchmarks.metrics._words import plain
 from benchmarks.probes.gold import naming
 from benchmarks.probes.handed import handed
+from benchmarks.statistics.counted import by_group
 from strategies.contract import Case, Document, Prediction, Task
 from strategies.retrieval.named import Named
 
 RECALL_AT = (1, 3, 5)
 
 
-def failing(task: Task, notes: Mapping[str, Mapping[str, Any]]) -> tuple[int, int] | None:
-    """Of wrong selection answers: how many lacked the right passage, and how many are wrong with it; None where nobody knows."""
+def failing(task: Task, notes: Mapping[str, Mapping[str, Any]]) -> list[tuple[Case, bool]] | None:
+    """The cases of wrong selection answers, each with whether it lacked the right passage; None where nobody knows."""
     return search_or_reading(task, notes.get("fit", {}).get("selection_answers", ()), handed(notes.get("handed", {})))
 
 
 def retrieval_quality(
-    benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], found_wrong: tuple[int, int] | None = None
+    benchmark: Benchmark, cases: Sequence[Case], rows: Sequence[Row], found_wrong: Sequence[tuple[Case, bool]] | None = None
 ) -> RetrievalQuality | None:
     """Recall@k and mean reciprocal rank of the gold documents among the evidence shown, by document; None where none of it
     is of a document, as with approaches that show examples. Cases that name no document that there is are left out, and a copy
@@ -32,7 +33,7 @@ def retrieval_quality(
     task, named = benchmark.task, Named(benchmark.task.documents)
     found_in = _documents_shown(task)
     ranks: list[int | None] = []
-    wrong: list[bool] = []
+    unfound: list[tuple[Case, bool]] = []
     shown = 0
     for case, row in zip(cases, rows, strict=True):
         found = found_in(row)
@@ -40,20 +41,22 @@ def retrieval_quality(
             continue
         shown = max(shown, len(found))
         ranks.append(next((place + 1 for place, name in enumerate(found) if named.is_of(case, name)), None))
-        wrong.append(row.score < RIGHT)
+        if row.score < RIGHT:
+            unfound.append((case, ranks[-1] is None))
     if not ranks:
         return None
-    unfound = [rank is None for rank, failed in zip(ranks, wrong, strict=True) if failed]
-    missed, misread = found_wrong or (unfound.count(True), unfound.count(False))
+    wrong = unfound if found_wrong is None else found_wrong
+    missed = [lacking for _, lacking in wrong]
     return RetrievalQuality(
         cases=len(ranks),
         recall_at={
             k: sum(rank is not None and rank <= k for rank in ranks) / len(ranks) for k in RECALL_AT if k <= shown
         },
         mrr=sum(1 / rank for rank in ranks if rank) / len(ranks),
-        missed=missed,
-        misread=misread,
+        missed=missed.count(True),
+        misread=missed.count(False),
         on_selection=found_wrong is not None,
+        missed_by_group=by_group([case for case, _ in wrong], missed),
     )
 
 

@@ -207,19 +207,19 @@ class StandingAnswers:
 
 def search_or_reading(
     task: Task, answers: Sequence[Sequence[Any]], handed: Mapping[str, bool]
-) -> tuple[int, int] | None:
-    """Of the wrong selection answers of one that searches: for how many the right passage was not shown, and how many are
-    wrong even with it. None where it is not known what was shown.
+) -> list[tuple[Case, bool]] | None:
+    """The cases of wrong selection answers of one that searches, each with whether the right passage was not shown: the others
+    are wrong even with it. None where it is not known what was shown.
 
     `answers` are rows as a fit notes them. Questions without an answer are left out: for these there is no right passage. So are
     cases with labels that name no document that there is: the words of a label may stand anywhere.
     """
     standing = StandingAnswers.of(task)
     told = naming(task.examples, task.documents) if task.labels else task.examples
-    asked = {case.id for case in told if not standing.has_none(case)}
+    asked = {case.id: case for case in told if not standing.has_none(case)}
     known = [row for row in answers if len(row) > 4 and row[0] in asked]
-    wrong = [bool(row[4]) or handed.get(row[0]) is False for row in known if row[2] < RIGHT]
-    return (wrong.count(False), wrong.count(True)) if known else None
+    wrong = [row for row in known if row[2] < RIGHT]
+    return [(asked[row[0]], not row[4] and handed.get(row[0]) is not False) for row in wrong] if known else None
 
 
 def _mistake(which: Sort, names: Sequence[str], others: Answers) -> Mistake:

@@ -996,6 +996,19 @@ def test_it_is_told_whether_the_search_or_the_reading_fails(
     assert ("even with it" in found) == bool(said)
 
 
+def test_wrong_answers_of_a_few_groups_do_not_tell_whether_the_search_fails() -> None:
+    alone = RetrievalQuality(cases=200, recall_at={1: 0.8}, mrr=0.8, missed=40, misread=15)
+
+    def told(quality: RetrievalQuality) -> str:
+        looked_up = dataclasses.replace(evaluation_of("retrieval", scores_of(145, 200)), retrieval=quality)
+        return " ".join(decided(evaluation_of("majority", scores_of(60, 200)), looked_up).reasons)
+
+    assert "so mostly the search fails" in told(alone)
+    groups = ((10, 10), (10, 10), (10, 10), (10, 10), (0, 15))
+    few = dataclasses.replace(alone, missed_by_group=groups)
+    assert "40 lacked a passage of the right document and 15 were wrong even with it, so both search" in told(few)
+
+
 def test_a_limit_in_one_currency_says_nothing_of_costs_in_another() -> None:
     hosted = evaluation_of("prompting", scores_of(280, 300), tokens=(1000, 100), model="big-one")
     price = TokenPrices(model="big-one", input=1000.0, cached=1000.0, output=1000.0, source="list")

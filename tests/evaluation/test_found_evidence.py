@@ -32,6 +32,22 @@ def row(case: Case, *found: str, end: int = 9) -> Row:
     return Row(candidate="c", purpose="heldout", key=case.id, outcome=outcome, score=0.0)
 
 
+def test_wrong_answers_to_questions_of_one_group_are_counted_as_one_group() -> None:
+    grouped = [replace(case, group=group) for case, group in zip(BENCHMARK.heldout[:4], "aabb", strict=True)]
+    one = grouped[0].document_ids[0]
+    assert all(one not in case.document_ids for case in grouped[2:])
+    rows = [row(case, *(case.document_ids if case.group == "a" else (one,))) for case in grouped]
+    found = retrieval_quality(about(heldout=grouped), grouped, rows)
+    assert found is not None
+    assert found.missed_by_group == ((0, 2), (2, 2))
+    noted = retrieval_quality(about(heldout=grouped), grouped, rows, [(grouped[0], True), (grouped[1], False)])
+    assert noted is not None
+    assert (noted.missed, noted.misread, noted.missed_by_group) == (1, 1, ((1, 2),))
+    alone = retrieval_quality(about(), BENCHMARK.heldout[:2], rows[:2])
+    assert alone is not None
+    assert alone.missed_by_group == (), "each stands alone"
+
+
 def test_a_case_that_names_no_document_that_there_is_says_nothing_about_the_search() -> None:
     """Several ids in one cell, say; the search seemed to miss what nobody could find, and was asked for it again."""
     first, second, third, *_ = BENCHMARK.heldout
@@ -58,7 +74,7 @@ def test_a_case_that_names_no_document_that_there_is_says_nothing_about_the_sear
 def test_labels_that_rest_on_no_document_that_there_is_are_neither_missed_nor_misread() -> None:
     task = replace(BENCHMARK.task, kind="classification", labels=("4", "5"))
     answers = [[case.id, "x", 0.0, None, False] for case in task.examples]
-    assert search_or_reading(task, answers, {}) == (24, 0)
+    assert [missed for _, missed in search_or_reading(task, answers, {}) or ()] == [True] * 24
     fold = replace(task.folds[0], train=(), selection=tuple(replace(c, document_ids=("gone",)) for c in task.examples))
     assert search_or_reading(replace(task, folds=(fold,)), answers, {}) is None
 

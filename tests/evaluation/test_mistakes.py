@@ -206,8 +206,12 @@ def test_of_wrong_answers_of_a_search_those_that_are_wrong_with_the_passage_are_
         ["n1", "x", 0.0, None, False],
         ["gone", "x", 0.0, None, True],
     ]
-    assert search_or_reading(task, rows, {}) == (2, 1)
-    assert search_or_reading(task, rows, {"a": True, "b": False}) == (1, 2)
+
+    def told(handed: dict[str, bool]) -> dict[str, bool]:
+        return {case.id: missed for case, missed in search_or_reading(task, rows, handed) or ()}
+
+    assert told({}) == {"a": True, "b": True, "c": False}
+    assert told({"a": True, "b": False}) == {"a": True, "b": False, "c": False}
     assert search_or_reading(task, [["e", "x", 0.0, None]], {}) is None
 
 
