@@ -74,10 +74,11 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     deep = _by_meaning(assembly, found.folder) if more["deep"] else None
     if deep is not None:
         assembly = replace(assembly, findings=(*assembly.findings, *deep.findings))
+    sheets_with_rows: list[Path] = []
     if (doubts := more["doubts"]) is not None:
-        _doubt(assembly, found.folder, doubts)
+        sheets_with_rows += _doubt(assembly, found.folder, doubts)
     if (fix := more["fix"]) is not None:
-        _fix(assembly, found, fix, deep.rows if deep else ())
+        sheets_with_rows += _fix(assembly, found, fix, deep.rows if deep else ())
     sentences = _alike(assembly, found) if more["alike"] else []
     options = [*(["--seed", str(seed)] if seed else []), *(["--allow-code"] if allow_code else [])]
     options += ["--allow-remote"] if found.allow_remote else []
@@ -87,7 +88,7 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     if as_json:
         put(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
-    _print(assembly, console())
+    _print(assembly, sheets_with_rows, console())
     for sentence in sentences:
         click.echo(f"\n{sentence}")
     if fix is None:  # The copy that --fix makes has sheets to fill in first.
@@ -144,8 +145,8 @@ def _alike(assembly: Assembly, found: Found) -> list[str]:
     return [*traffic.notes, *sentences]
 
 
-def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
-    """Only for labels: what else there is to doubt takes a person to read."""
+def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> list[Path]:
+    """The sheet if it has rows. Only for labels: what else there is to doubt takes a person to read."""
     from advisor.wording import counted
     from benchmarks.audit.doubts import write_doubts
     from benchmarks.contract import BadInput
@@ -162,6 +163,7 @@ def _doubt(assembly: Assembly, folder: Path, sheet: Path) -> None:
         f"{counted(len(found), 'example')} of {len(task.examples):,} may have the wrong label, the most doubtful first in "
         f"{sheet}. Look through them: a label that is often confused with another is doubted too."
     )
+    return [sheet] if found else []
 
 
 def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
@@ -172,8 +174,8 @@ def _doubted(assembly: Assembly, folder: Path) -> list[Doubt]:
     return doubts(assembly.benchmark.task.examples, models.embedder, assembly.parts.seed)
 
 
-def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike]) -> None:
-    """Sheets where there are none, with rows that are alike in meaning, and the copy that they make as they are."""
+def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike]) -> list[Path]:
+    """Sheets where there are none, with rows alike in meaning, and the copy they make as they are; the sheet to look through."""
     from benchmarks.audit.doubts import TooWeak
     from benchmarks.data.assemble import is_exact
     from benchmarks.review.review_sheets import REVIEW, SAMPLE
@@ -212,6 +214,7 @@ def _fix(assembly: Assembly, found: Found, folder: Path, alike: Sequence[Alike])
         f"The copy: {folder / 'task.yaml'}, of {lineage.examples.says('example')}, of {lineage.heldout.says('held-out case')}. "
         "Once the sheets are filled in, the same command makes it anew."
     )
+    return [folder / REVIEW] if made.listed else []
 
 
 def described(assembly: Assembly) -> dict[str, Any]:
@@ -248,7 +251,10 @@ def _parts(folds: Sequence[tuple[int, int]]) -> str:
     return ", ".join(each if count == 1 else f"{count} times {each}" for each, count in times.items())
 
 
-def _print(assembly: Assembly, to: Console) -> None:
+def _print(assembly: Assembly, sheets: Sequence[Path], to: Console) -> None:
+    """What is known of the data; `sheets` hold rows that may be wrong but are no findings."""
+    from advisor.wording import listed
+
     benchmark, summary = assembly.benchmark, assembly.summary
     measured = f"{benchmark.task.kind}, {benchmark.metric.name}, {goal_of(benchmark)}"
     to.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {measured}")
@@ -267,7 +273,8 @@ def _print(assembly: Assembly, to: Console) -> None:
     for finding in assembly.findings:
         _print_finding(finding, to)
     if not assembly.findings:
-        to.print("Nothing wrong was found in the data.")
+        beside = f" beside the rows in {listed([str(each) for each in sheets])}" if sheets else ""
+        to.print(f"Nothing wrong was found in the data{marked(beside)}.")
     if assembly.decidable:
         to.print(f"\n[bold]Can it decide?[/bold] {marked(assembly.decidable.says)}")
     _print_unmeasured(assembly, to)

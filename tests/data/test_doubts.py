@@ -130,6 +130,23 @@ def test_a_sheet_holds_no_formula(tmp_path: Path) -> None:
     assert row == ["'=1+1", '\'@SUM(A1)\n"quoted"', "'-2", "plain", "0.100", "0.900"]
 
 
+def test_nothing_wrong_is_said_beside_the_rows_of_a_sheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood right under the number of rows that may be wrong."""
+    monkeypatch.setattr(
+        "strategies.models.embedding.LocalEmbedder.embed", lambda _, texts: tiny.WordHashes().embed(texts)
+    )
+    plain = call(capsys, "check", "support-intents")
+    assert "Nothing wrong was found in the data.\n" in plain.out
+    done = call(capsys, "check", "support-intents", "--doubts", str(tmp_path / "doubts.csv"))
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert "Nothing wrong was found in the data beside the rows in" in said
+    assert "doubts.csv" in said
+    assert "found in the data." not in said
+
+
 def test_check_writes_the_sheet(
     tmp_path: Path, model_folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
