@@ -88,7 +88,8 @@ def command(task: str, as_json: bool, seed: int, allow_code: bool, **more: Any) 
     if as_json:
         put(document(described(assembly) | ({"alike": sentences} if more["alike"] else {})))
         return
-    _print(assembly, sheets_with_rows, console())
+    labels_unread = assembly.benchmark.task.kind == "classification" and doubts is None and fix is None
+    _print(assembly, _nothing_wrong(sheets_with_rows, labels_unread=labels_unread), console())
     for sentence in sentences:
         click.echo(f"\n{sentence}")
     if fix is None:  # The copy that --fix makes has sheets to fill in first.
@@ -251,10 +252,17 @@ def _parts(folds: Sequence[tuple[int, int]]) -> str:
     return ", ".join(each if count == 1 else f"{count} times {each}" for each, count in times.items())
 
 
-def _print(assembly: Assembly, sheets: Sequence[Path], to: Console) -> None:
-    """What is known of the data; `sheets` hold rows that may be wrong but are no findings."""
+def _nothing_wrong(sheets: Sequence[Path], labels_unread: bool) -> str:
+    """What is said where there is no finding; `sheets` hold rows that may be wrong but are none."""
     from advisor.wording import listed
 
+    beside = f" beside the rows in {listed([str(each) for each in sheets])}" if sheets else ""
+    unread = "; wrong labels were not looked for (--doubts lists those that may be)" if labels_unread else ""
+    return f"Nothing wrong was found in the data{beside}{unread}."
+
+
+def _print(assembly: Assembly, without_findings: str, to: Console) -> None:
+    """What is known of the data."""
     benchmark, summary = assembly.benchmark, assembly.summary
     measured = f"{benchmark.task.kind}, {benchmark.metric.name}, {goal_of(benchmark)}"
     to.print(f"[bold]{marked(benchmark.task.name)}[/bold]: {measured}")
@@ -273,8 +281,7 @@ def _print(assembly: Assembly, sheets: Sequence[Path], to: Console) -> None:
     for finding in assembly.findings:
         _print_finding(finding, to)
     if not assembly.findings:
-        beside = f" beside the rows in {listed([str(each) for each in sheets])}" if sheets else ""
-        to.print(f"Nothing wrong was found in the data{marked(beside)}.")
+        to.print(marked(without_findings))
     if assembly.decidable:
         to.print(f"\n[bold]Can it decide?[/bold] {marked(assembly.decidable.says)}")
     _print_unmeasured(assembly, to)

@@ -133,17 +133,19 @@ def test_a_sheet_holds_no_formula(tmp_path: Path) -> None:
 def test_nothing_wrong_is_said_beside_the_rows_of_a_sheet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stood right under the number of rows that may be wrong."""
+    """It stood right under the number of rows that may be wrong; and where nobody had looked for wrong labels it said no less."""
     monkeypatch.chdir(tmp_path)  # A path that is longer than a line is broken within a word.
     monkeypatch.setattr(
         "strategies.models.embedding.LocalEmbedder.embed", lambda _, texts: tiny.WordHashes().embed(texts)
     )
     plain = call(capsys, "check", "support-intents")
-    assert "Nothing wrong was found in the data.\n" in plain.out
+    said = " ".join(plain.out.split())
+    assert "found in the data; wrong labels were not looked for (--doubts lists those that may be). Can" in said
     done = call(capsys, "check", "support-intents", "--doubts", "doubts.csv")
     assert done.code == 0, done.err
     assert "Nothing wrong was found in the data beside the rows in doubts.csv.\n" in done.out
     assert "found in the data." not in done.out
+    assert "not looked for" not in done.out
 
 
 def test_check_writes_the_sheet(
