@@ -113,6 +113,8 @@ def _statuses(
         tested = family_statuses(open_to_test, benchmark.target, shared)
         if benchmark.exploratory:
             tested = tuple(following(each, before.stated.get(each.candidate), benchmark.target) for each in tested)
+        if waiting:
+            tested = tuple(_before_all_are_measured(status) for status in tested)
     elif benchmark.margin is not None:
         left = [each for each in open_to_test if each.candidate not in kept_in]
         others = max(1, len(left) - 1), max(1, len(open_to_test) + len(benchmark.look.missing) - 1)
@@ -135,6 +137,15 @@ def _sharing_with(alpha: float, shared: Family) -> Family:
     """`alpha` of the error, so that those that are not measured yet keep their part: what is shown now stays shown when
     they are, and one of them may be the first by cost."""
     return replace(shared, procedure="holm", order=(), alpha=alpha, any_target=True)
+
+
+def _before_all_are_measured(status: Status) -> Status:
+    """With a target: the part that is kept for those to come may go to this one once they are measured, and then these cases
+    may decide."""
+    if status.state is not State.UNDECIDED:
+        return status
+    why = "How many more cases would decide is not known before all approaches are measured."
+    return replace(status, reason=why, more_cases=None, hopeless=False)
 
 
 def _beside_unknown(status: Status) -> Status:

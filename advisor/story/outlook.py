@@ -137,7 +137,7 @@ def _other_target(decided: Decided, proven: Mapping[str, tuple[float, float]]) -
         for each in statuses
         if each.state is State.UNDECIDED and not each.hopeless and not each.but_for_limits
     ]
-    if open_still and (benchmark.margin is None or not decided.having(State.OPEN)):
+    if open_still and not decided.having(State.OPEN):
         found.append(f"Proof by more held-out cases that {' or '.join(open_still)} {decided.goal.meets_plainly}.")
     return found
 

@@ -41,6 +41,19 @@ def test_what_lies_below_a_measured_one_lies_below_the_best_whatever_comes() -> 
     assert not any("would be enough" in said for said in told.story.would_change)
 
 
+def test_no_one_is_sent_for_more_cases_before_all_approaches_are_measured() -> None:
+    """The part of the error that is kept for those to come may decide: labels were asked for where going on was enough."""
+    close = evaluation_of("linear head", scores_of(224, 300), seconds=0.01)
+    told = of(close, WAITING, benchmark=benchmark_of()).told()
+    assert [each.state for each in told.recommendation.statuses] == [State.UNDECIDED, State.OPEN]
+    assert told.story.next_steps == ("Go on with the same command and --resume: lora is not measured yet.",)
+    said = (told.story.headline, *told.story.reasons, *told.story.would_change)
+    assert not any("would probably decide" in each or "more held-out cases" in each for each in said)
+    assert any("how many more cases would decide is not known before all" in each for each in told.story.reasons)
+    measured = of(close, evaluation_of("lora", scores_of(100, 300)), benchmark=benchmark_of()).told()
+    assert {each.state for each in measured.recommendation.statuses} == {State.MISSES}
+
+
 def test_nothing_meets_is_said_of_those_that_could_be_judged() -> None:
     far = evaluation_of("linear head", scores_of(150, 300), seconds=0.01)
     story = of(far, LOST, benchmark=benchmark_of()).told().story
